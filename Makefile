@@ -1,0 +1,79 @@
+# Each target makes the environment that it needs; nothing but Python, a C compiler and make must be there.
+#
+#   make test                     with python3
+#   PYTHON=python3.13 make test   with another one, in an environment of its own
+#   make test ARGS="-k wire -x"   arguments for pytest (test, bench)
+
+PYTHON ?= python3
+ARGS   ?=
+
+# One environment per interpreter, so that changing PYTHON neither mixes nor remakes them.
+TAG    := $(shell $(PYTHON) -c 'import sys, sysconfig; print(sys.implementation.cache_tag + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' 2>/dev/null)
+VENV   := .venv/$(or $(TAG),none)
+BIN    := $(VENV)/bin
+PY     := $(BIN)/python
+
+# What an installed environment is made from: one of these changed, it is installed anew. The package itself is
+# installed editable, so its Python files are not among them; sources that are compiled are.
+INPUTS := pyproject.toml fastlog/version.py $(wildcard setup.py fastlog/parsers/*.pyx fastlog/parsers/*.pxd fastlog/parsers/*.h)
+
+# Some ten minutes: 6 hits/s, after four minutes 30 hits/s for two, then 6 again; always the same bytes.
+DEMO_LOG := build/demo/access.log
+DEMO     := --format common --rate 6 --seconds 660 --spike 240:120:30 --seed 1
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
+.NOTPARALLEL:
+.PHONY: help demo test check bench replay lint format clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert, recovery, summary
+	@mkdir -p $(dir $(DEMO_LOG))
+	@$(PY) -m bench.corpus $(DEMO) -o $(DEMO_LOG)
+	$(BIN)/fastlog --stats --stats-window 30 --threshold 10 $(DEMO_LOG)
+
+test: $(VENV)/.test  ## run the tests
+	$(PY) -m pytest $(ARGS)
+
+check: lint test  ## lint, types and tests
+
+bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
+	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \
+	  --benchmark-columns=min,median,stddev,rounds $(ARGS)
+
+replay: $(VENV)/.bench  ## measure the whole command beside wc and a bare findall (several GB in build/)
+	$(PY) -m bench.replay $(ARGS)
+
+lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+
+format: $(VENV)/.lint  ## let ruff mend and format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove everything generated, environments too
+	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find bench fastlog tests \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
+
+# The stamp is inside the environment, so that one cannot outlive the other.
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "fastlog needs Python 3.11 or newer, and $(PYTHON) is not: PYTHON=python3.11 make ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: EXTRAS :=
+$(VENV)/.test: EXTRAS := [test]
+$(VENV)/.bench: EXTRAS := [bench]
+$(VENV)/.lint: EXTRAS := [bench,lint,test]
+
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.lint: $(VENV)/.made $(INPUTS)
+	$(PY) -m pip install --quiet --editable '.$(EXTRAS)'
+	@touch $@

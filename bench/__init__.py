@@ -1,0 +1,1 @@
+"""Corpora and measurements; see README.md beside this file."""

@@ -1,0 +1,91 @@
+"""The fold of the regex parser, beside a bare ``re.findall`` over the same bytes.
+
+The bare one finds time, section, status and size and counts nothing: it is what the
+standard library's regex costs. The goal is 0.6 of its rate.
+"""
+
+import re
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bench.conftest import Chunks, plan
+from bench.corpus import LogFormat, Shape
+from fastlog.formats.compile import compile_format
+from fastlog.parsers.regex import RegexParser
+
+if TYPE_CHECKING:
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+TURNS = 5
+
+find = re.compile(rb'\[([^\]]+)\] "[A-Z]+ (/[^/? "]*)[^"]*" (\d+) (\d+|-)').findall
+
+
+def bare(data: list[bytes]) -> int:
+    """How many hits a bare regex finds."""
+    return sum(len(find(chunk)) for chunk in data)
+
+
+def fold(parser: RegexParser, data: list[bytes]) -> tuple[int, int]:
+    """How many lines and hits the parser counts."""
+    done = [parser.fold(chunk, 0, None) for chunk in data]
+    return sum(partial.lines for partial in done), sum(partial.parsed for partial in done)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes, once."""
+    begin = perf_counter()
+    work()
+    return perf_counter() - begin
+
+
+@pytest.mark.parametrize("shape", ["dense", "sparse"])
+@pytest.mark.parametrize("log_format", ["common", "combined"])
+def test_bare(benchmark: "BenchmarkFixture", chunks: Chunks, log_format: LogFormat, shape: Shape) -> None:
+    data = chunks(log_format, shape, 0.0)
+    assert bare(data) == b"".join(data).count(b"\n")
+    benchmark.group = f"8 MiB, {log_format} {shape}"
+    benchmark(bare, data)
+
+
+@pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])
+@pytest.mark.parametrize("shape", ["dense", "sparse"])
+@pytest.mark.parametrize("log_format", ["common", "combined"])
+def test_fold(
+    benchmark: "BenchmarkFixture",
+    chunks: Chunks,
+    ratio: Callable[[str], None],
+    log_format: LogFormat,
+    shape: Shape,
+    cells: bool,
+) -> None:
+    data = chunks(log_format, shape, 0.0)
+    parser = RegexParser(compile_format(log_format), plan(cells=cells))
+    lines, parsed = fold(parser, data)
+    assert lines == parsed == bare(data)
+    benchmark.group = f"8 MiB, {log_format} {shape}"
+    benchmark(fold, parser, data)
+
+    turns = [(seconds(lambda: bare(data)), seconds(lambda: fold(parser, data))) for _ in range(TURNS)]
+    of_bare, of_fold = (median(column) for column in zip(*turns, strict=True))
+    name = f"{log_format} {shape}{', cells' * cells}"
+    ratio(
+        f"{name:24} bare {lines / of_bare / 1e6:5.2f}  fold {lines / of_fold / 1e6:5.2f} M lines/s"
+        f"  ratio {of_bare / of_fold:4.2f}"
+    )
+
+
+@pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])
+def test_odd(benchmark: "BenchmarkFixture", chunks: Chunks, cells: bool) -> None:
+    """One line in twenty is hostile: most of those are looked at one by one."""
+    data = chunks("common", "dense", 0.05)
+    parser = RegexParser(compile_format("common"), plan(cells=cells))
+    lines, parsed = fold(parser, data)
+    assert lines == b"".join(data).count(b"\n")
+    assert 0.95 * lines < parsed < lines
+    benchmark.group = "8 MiB, common dense, 5 % odd"
+    benchmark(fold, parser, data)

@@ -1,0 +1,109 @@
+"""fastlog as a library: a replay as a report, a follow as a stream of events.
+
+The options are the fields of ``Config`` that concern what is computed; those of
+the terminal (colour, output, progress) are the command's alone.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastlog.config import Config
+from fastlog.errors import UsageError
+from fastlog.model.chunk import Notice
+from fastlog.model.events import Alert, Event, Stats, Summary
+from fastlog.pipeline import Run
+
+Path = str | os.PathLike[str]
+
+_OPTIONS = frozenset(
+    "workers threshold alert_window stats_window stats_every stats lateness format parser executor from_start".split()
+)
+
+
+@dataclass(slots=True)
+class Report:
+    """What a replay found. ``notices`` are the messages that the command would print."""
+
+    summary: Summary
+    alerts: list[Alert] = field(default_factory=list)
+    windows: list[Stats] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+
+
+def replay(paths: Path | Sequence[Path], **options: Any) -> Report:
+    """Replay log files and return the report; blocks until they are read.
+
+    Args:
+        paths: one path or several; ``"-"`` is standard input.
+        options: fields of Config, such as ``threshold=10.0`` (hits a second),
+            ``stats=True`` (fills ``windows``), ``workers=2``, ``format="combined"``;
+            ``executor="inline"`` works in this thread instead of in processes.
+
+    Raises:
+        UsageError: an option that cannot be used, or a format that fits no line.
+        SourceError: no file could be opened. A file that fails among others is in
+            ``notices``, and ``summary.complete`` is false.
+
+    Safe in a program with threads, and in any thread: children are fresh processes.
+    In a coroutine, call it with ``asyncio.to_thread``.
+    """
+    notices: list[str] = []
+    run = Run(_config(paths, options, follow=False), lambda notice: notices.append(notice.text))
+    run.open()
+    if options.get("executor") == "inline":
+        events = run.inline()
+    else:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            events = runner.run(_collect(run))
+    summary = events[-1]
+    assert isinstance(summary, Summary)
+    return Report(
+        summary,
+        [event for event in events if isinstance(event, Alert)],
+        [event for event in events if isinstance(event, Stats)],
+        notices,
+    )
+
+
+async def follow(path: Path | Sequence[Path], **options: Any) -> AsyncIterator[Stats | Alert | Summary]:
+    """Follow one log or several, as ``tail -F`` does; yields events until the caller stops.
+
+    Args:
+        path: one path or several; a file may appear later.
+        options: fields of Config; ``from_start=True`` reads what is there already.
+
+    Leave the loop, or close the generator (``contextlib.aclosing``), to end the
+    children. Raises UsageError as ``replay`` does.
+    """
+    run = Run(_config(path, options, follow=True), _ignore)
+    async with aclosing(run.events()) as batches:
+        async for batch in batches:
+            for event in batch:
+                if isinstance(event, Stats | Alert | Summary):
+                    yield event
+
+
+def _config(paths: Path | Sequence[Path], options: dict[str, Any], *, follow: bool) -> Config:
+    unknown = sorted(set(options) - _OPTIONS)
+    if unknown:
+        raise UsageError(f"{unknown[0]} is no option here: give one of {', '.join(sorted(_OPTIONS))}")
+    several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    return Config(paths=several, follow=follow, **options)
+
+
+async def _collect(run: Run) -> list[Event]:
+    async with aclosing(run.events()) as batches:
+        return [event async for batch in batches for event in batch]
+
+
+def _ignore(notice: Notice) -> None:
+    """A follower's messages are for a terminal."""
+
+
+__all__ = ["Report", "follow", "replay"]

@@ -1,0 +1,155 @@
+"""The command line: arguments become a Config, an outcome becomes an exit status."""
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from fastlog.config import DEFAULT_LOG, Config
+from fastlog.errors import FastlogError, UsageError
+from fastlog.version import __version__
+
+_INCOMPLETE = 1
+_ALERTED = 3
+
+_DESCRIPTION = """\
+Follow a live HTTP access log, or replay history: statistics, alerts, recoveries.
+
+  fastlog FILE ...        replay the files ('-' is standard input), print a summary
+  fastlog -f FILE ...     follow the files by name, through rotation, until stopped
+  fastlog                 follow /tmp/access.log
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}: see fastlog --help")
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """One line an option, all in one column."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=27, width=100)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        names = ", ".join(action.option_strings[:2])
+        return names if action.nargs == 0 else f"{names} {action.metavar or ''}"
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    def group(title: str) -> Any:
+        return parser.add_argument_group(title).add_argument
+
+    add = group("input")
+    add("paths", nargs="*", metavar="FILE", help=argparse.SUPPRESS)
+    add("-f", "--follow", action="store_true", help="follow by name; on when no FILE is given")
+    add("--log-file-path", metavar="PATH", help=f"the same as -f PATH (default {DEFAULT_LOG})")
+    add("--from", dest="start", metavar="start|end", choices=("start", "end"), help="where following starts in a file that is there (end)")
+    add("--format", metavar="F", help="common, combined, vhost_common, vhost_combined, or auto (auto)")
+    add("--parser", metavar="P", help="auto, native or regex (auto)")
+    add("-w", "--workers", type=_whole, metavar="N", help="parsing processes (the CPUs it may run on)")
+    add = group("alert and statistics")
+    add("-t", "--threshold", type=_decimal, metavar="R", help="average hits a second above which traffic is high (10)")
+    add("--alert-window", type=_whole, metavar="S", help="seconds that the average is taken over (120)")
+    add("--stats", action=argparse.BooleanOptionalAction, default=None, help="print each statistics window (on in follow)")
+    add("--stats-window", type=_whole, metavar="S", help="seconds in a statistics window (10)")
+    add("--stats-every", type=_whole, metavar="S", help="its step: slides when smaller than the window (the window)")
+    add("--lateness", type=_whole, metavar="S", help="how long a second waits for late lines (2 in follow, 60 in replay)")
+    add = group("output")
+    add("--json", action="store_true", help="one JSON object a line")
+    add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
+    add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
+    add("--tz", metavar="ZONE", help="zone of times in text (UTC); JSON has epoch seconds")
+    add("--color", metavar="WHEN", help="auto, always or never (auto)")
+    add("--progress", action=argparse.BooleanOptionalAction, default=None, help="a bar while replaying (on at a terminal)")
+    add("--fail-on-alert", action="store_true", help="exit with 3 when any alert fired")
+    add("-q", "--quiet", action="store_true", help="nothing on standard error but errors")
+    add("--version", action="store_true", help="version, parser, Python and platform")
+    add("-h", "--help", action="help", help="this text")
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 12):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _decimal(text: str) -> float:
+    digits = text.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdigit() and len(text) < 32):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number, 0 or more")
+    return float(text)
+
+
+def parse_arguments(arguments: Sequence[str]) -> Config | None:
+    """The configuration of a command line; None when only the version was asked for.
+
+    Raises UsageError.
+    """
+    parser = _Parser(
+        prog="fastlog", usage="fastlog [OPTION ...] [FILE ...]", description=_DESCRIPTION,
+        formatter_class=_Help, add_help=False, allow_abbrev=False,
+    )
+    _add_options(parser)
+    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    if given.pop("version"):
+        return None
+    path = given.pop("log_file_path", None)
+    if path is not None:
+        given["paths"] = [*given["paths"], path]
+        given["follow"] = True
+    if not given["paths"]:
+        given["paths"] = [DEFAULT_LOG]
+        given["follow"] = True
+    start = given.pop("start", None)
+    if start is not None and not given["follow"]:
+        raise UsageError("--from is for following: add -f, or leave it out")
+    given["from_start"] = start == "start"
+    return Config(**{field.name: given[field.name] for field in fields(Config) if field.name in given})
+
+
+def version_line() -> str:
+    """What ``--version`` prints."""
+    from fastlog.parsers.select import parser_name
+
+    python = f"Python {platform.python_version()} ({platform.python_implementation()})"
+    return f"fastlog {__version__}, {parser_name('auto')} parser, {python}, {platform.platform(terse=True)}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the exit status. Never raises a FastlogError, and prints no traceback."""
+    try:
+        config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+        if config is None:
+            print(version_line())
+            return 0
+    except UsageError as error:
+        return _fail(error)
+    from fastlog.pipeline import ClosedOutput, die_by, run_at_terminal
+
+    try:
+        outcome = run_at_terminal(config)
+    except ClosedOutput:
+        return 0
+    except FastlogError as error:
+        return _fail(error)
+    if outcome.signal:
+        die_by(outcome.signal)
+    if outcome.degraded:
+        return _INCOMPLETE
+    return _ALERTED if config.fail_on_alert and outcome.alerts else 0
+
+
+def _fail(error: FastlogError) -> int:
+    try:
+        os.write(2, f"fastlog: {error}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        return error.exit_status
+    return error.exit_status

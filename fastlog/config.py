@@ -1,0 +1,124 @@
+"""The configuration of a run: checked when it is made, touching nothing.
+
+The names are those of the command line's long options. Every check that needs no
+file, clock or process is here, so that the API and the command agree.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo
+
+from fastlog.errors import UsageError
+
+DEFAULT_LOG = "/tmp/access.log"
+FOLLOW_LATENESS = 2
+REPLAY_LATENESS = 60
+
+ParserName = Literal["auto", "native", "regex"]
+ColorMode = Literal["auto", "always", "never"]
+ExecutorName = Literal["processes", "inline"]
+_LONGEST = 366 * 86400
+
+
+def usable_cpus() -> int:
+    """CPUs that this process may run on, at least 1."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS has no affinity
+        return os.cpu_count() or 1
+
+
+def _whole(option: str, value: object, least: int, most: int = _LONGEST) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise UsageError(f"{option} is {value!r}: give a whole number from {least} to {most}")
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise UsageError(f"{option} is {value!r}: give one of {', '.join(choices)}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One run of fastlog. Raises UsageError for a value that no run could use."""
+
+    paths: Sequence[str | os.PathLike[str]] = (DEFAULT_LOG,)
+    follow: bool = False
+    from_start: bool = False
+    workers: int = field(default_factory=usable_cpus)
+    threshold: float = 10.0
+    alert_window: int = 120
+    stats_window: int = 10
+    stats_every: int | None = None
+    stats: bool | None = None
+    lateness: int | None = None
+    format: str = "auto"
+    parser: ParserName = "auto"
+    json: bool = False
+    top: int = 5
+    output: str | os.PathLike[str] | None = None
+    rejects: str | os.PathLike[str] | None = None
+    tz: str = "UTC"
+    color: ColorMode = "auto"
+    progress: bool | None = None
+    fail_on_alert: bool = False
+    quiet: bool = False
+    executor: ExecutorName = "processes"
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise UsageError("no file is named: give at least one FILE, or '-' for standard input")
+        _whole("--workers", self.workers, 1, 1024)
+        _whole("--alert-window", self.alert_window, 1)
+        _whole("--stats-window", self.stats_window, 1)
+        if self.stats_every is not None:
+            _whole("--stats-every", self.stats_every, 1, self.stats_window)
+        if self.lateness is not None:
+            _whole("--lateness", self.lateness, 0)
+        _whole("--top", self.top, 0, 2000)
+        if isinstance(self.threshold, bool) or not isinstance(self.threshold, int | float):
+            raise UsageError(f"--threshold is {self.threshold!r}: give a number, 0 or more")
+        if not (math.isfinite(self.threshold) and self.threshold >= 0):
+            raise UsageError(f"--threshold is {self.threshold!r}: give a number, 0 or more")
+        _one_of("--parser", self.parser, get_args(ParserName))
+        _one_of("--color", self.color, get_args(ColorMode))
+        _one_of("executor", self.executor, get_args(ExecutorName))
+        zone(self.tz)
+
+    @property
+    def step(self) -> int:
+        """Seconds from one statistics window to the next."""
+        return self.stats_window if self.stats_every is None else self.stats_every
+
+    @property
+    def wants_stats(self) -> bool:
+        return self.follow if self.stats is None else self.stats
+
+    @property
+    def late_seconds(self) -> int:
+        if self.lateness is not None:
+            return self.lateness
+        return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
+
+
+def zone(name: str) -> ZoneInfo:
+    """The time zone of that name. Raises UsageError where there is none."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
+        pass
+    except KeyError:
+        pass
+    raise UsageError(f"--tz is {name!r}: give a zone of the tz database, such as Europe/Amsterdam")
+
+
+def hits_limit(threshold: float, window: int) -> int:
+    """The greatest number of hits in ``window`` seconds that does not exceed ``threshold`` a second.
+
+    Exact: the threshold counts as the decimal that was written, so 0.29 x 100 is 29.
+    """
+    return math.floor(Fraction(repr(float(threshold))) * window)

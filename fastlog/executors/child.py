@@ -1,0 +1,136 @@
+"""What runs in a child process: the reader or a worker, behind one end of a socket pair.
+
+A child never writes to the terminal and never outlives the hub: when the hub is
+gone its socket is at its end, and the child leaves.
+"""
+
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from fastlog.errors import FastlogError
+from fastlog.executors.job import Job
+from fastlog.executors.wire import Channel, pack_item, pack_partial, unpack_chunk
+from fastlog.model.chunk import Block, ByteRange, Item
+from fastlog.reader.link import Stopped
+
+_GONE = 1
+_WATCH_SECONDS = 0.5
+
+
+def main(role: str, fd: int, parent: int) -> None:
+    """Run a role until the hub has had enough. ``parent`` is the hub's process id."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # the hub decides when to end
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    channel = Channel(socket.socket(fileno=fd))
+    try:
+        first = channel.receive()
+        if first is not None:
+            job = Job.from_header(first[0])
+            if role == "reader":
+                _read(job, channel)
+            else:
+                _work(job, channel)
+    except (BrokenPipeError, ConnectionResetError):
+        os._exit(_GONE)  # the hub is gone: there is nobody to tell
+    except FastlogError as error:
+        _fail(channel, str(error), error.exit_status)
+    except Exception as error:  # told in one line by the hub; no traceback reaches the user
+        _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", 1)
+    os._exit(0)
+
+
+def _leave_with(parent: int) -> None:
+    """End the process when the hub has died, however busy the main thread is."""
+    while os.getppid() == parent:
+        select.select([], [], [], _WATCH_SECONDS)
+    os._exit(_GONE)
+
+
+def _fail(channel: Channel, message: str, exit_status: int) -> None:
+    try:
+        channel.send({"kind": "Failed", "message": message, "exit_status": exit_status})
+    except OSError:
+        os._exit(_GONE)
+
+
+def _work(job: Job, channel: Channel) -> None:
+    from fastlog.worker import Worker
+
+    worker = Worker(job.plan, job.parser, list(job.sources))
+    while (received := channel.receive()) is not None:
+        header, payload = received
+        log_format = header.pop("format")
+        number = header.pop("number")
+        try:
+            partial, whole = worker.fold(unpack_chunk(header, payload), log_format)
+        except OSError as error:
+            channel.send({"kind": "Unread", "number": number, "errno": error.errno or 0})
+            continue
+        packed, columns = pack_partial(partial)
+        channel.send({"kind": "Partial", "number": number, "whole": whole, **packed}, columns)
+
+
+def _read(job: Job, channel: Channel) -> None:
+    link = _ChildLink(channel)
+    try:
+        if job.paths:
+            from fastlog.reader.follow import follow_sources
+
+            follow_sources(job.paths, from_start=job.from_start, log_format=job.format, link=link)
+        else:
+            from fastlog.reader.replay import replay_sources
+
+            replay_sources(job.sources, job.format, job.plan, link)
+    except Stopped:
+        pass  # the ordinary end of a replay that was interrupted
+    channel.send({"kind": "End"})
+
+
+class _ChildLink:
+    """The reader's end: items out, credit and the word to stop in."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._credit = 0
+        self._stopping = False
+
+    def fileno(self) -> int:
+        return self._channel.sock.fileno()
+
+    def emit(self, item: Item) -> None:
+        if isinstance(item, ByteRange | Block):
+            while self._credit < 1:
+                self._listen(self._channel.receive())
+            self._credit -= 1
+        self._channel.send(*pack_item(item))
+
+    def wait(self, descriptors: Sequence[int], seconds: float | None) -> Sequence[int]:
+        poll = select.poll()
+        for descriptor in (*descriptors, self.fileno()):
+            poll.register(descriptor, select.POLLIN)
+        while True:
+            if self._stopping:
+                self._stopping = False  # said once: what is left to do may still wait
+                raise Stopped
+            ready = [descriptor for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
+            if self.fileno() not in ready:
+                return ready
+            self._listen(self._channel.receive())
+            if len(ready) > 1 and not self._stopping:
+                return [descriptor for descriptor in ready if descriptor != self.fileno()]
+
+    def _listen(self, received: tuple[dict[str, Any], bytes] | None) -> None:
+        if received is None:
+            os._exit(_GONE)
+        header = received[0]
+        if header["kind"] == "Credit":
+            self._credit += header["chunks"]
+        else:
+            self._stopping = True

@@ -1,0 +1,102 @@
+"""Child processes as the hub holds them: one socket pair each, and nothing else shared."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import orjson
+
+import fastlog
+from fastlog.errors import WorkerError
+from fastlog.executors.wire import PREFIX, Header, frame, lengths
+
+_START = (
+    "import sys;"
+    "sys.path[:] = sys.argv[4].split(sys.argv[5]);"
+    "from fastlog.executors.child import main;"
+    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+)
+_BUFFER = 1 << 21
+
+
+class Child:
+    """A started child. ``receive`` gives None when it is gone."""
+
+    def __init__(self, role: str, process: "subprocess.Popen[bytes]", sock: socket.socket) -> None:
+        self.role = role
+        self.process = process
+        self._sock = sock
+        self._reader: asyncio.StreamReader
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_connection(sock=self._sock, limit=_BUFFER)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def send(self, header: Header, payload: bytes = b"") -> None:
+        """Queue a frame; what is under way is bounded by the hub's credit. A dead child takes none."""
+        if self._writer is not None and not self._writer.is_closing():
+            self._writer.write(frame(header, payload))
+
+    async def receive(self) -> tuple[Header, bytes] | None:
+        try:
+            head, payload = lengths(await self._reader.readexactly(PREFIX.size))
+            header: Header = orjson.loads(await self._reader.readexactly(head))
+            return header, await self._reader.readexactly(payload) if payload else b""
+        except (asyncio.IncompleteReadError, OSError):
+            return None
+
+    def fate(self) -> str:
+        """How the child ended, for a message."""
+        try:
+            code = self.process.wait(timeout=2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"signal {-code}"
+        return f"exit status {code}"
+
+    def kill(self) -> None:
+        """End the child now and collect it."""
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._sock.close()
+        self.process.kill()
+        self.process.wait()
+
+
+def start_child(role: str, descriptors: Iterable[int]) -> Child:
+    """Start a child that inherits ``descriptors`` and its end of a socket pair. Raises WorkerError."""
+    inherited = set(descriptors)
+    ours, theirs = socket.socketpair()
+    # The parent's path, where it found fastlog, is the child's: installed, editable or from a checkout.
+    path = [*sys.path, os.path.dirname(os.path.dirname(os.path.abspath(fastlog.__file__)))]
+    places = [os.path.abspath(place) for place in dict.fromkeys(path)]
+    separator = "\n"
+    arguments = [role, str(theirs.fileno()), str(os.getpid()), separator.join(places), separator]
+    # A signal for the whole group must not catch the child before it has said that it ignores it.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-S", "-P", "-c", _START, *arguments],
+            stdin=None if 0 in inherited else subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno(), *(fd for fd in inherited if fd > 2)],
+        )
+    except OSError as error:
+        ours.close()
+        raise WorkerError(f"cannot start a {role}: {error.strerror}: use fewer --workers") from error
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()
+    return Child(role, process, ours)

@@ -1,0 +1,85 @@
+"""Items in the reader's order, committed to the merger as they become ready."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastlog.merger import Merger
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.events import Event
+from fastlog.model.partial import Partial
+from fastlog.sources.files import cut_short
+
+Notify = Callable[[Notice], None]
+Progress = Callable[[int, int], None]
+"""Told after each chunk: bytes and lines committed so far."""
+
+
+@dataclass(slots=True, eq=False)
+class Slot:
+    """A chunk on its way: ``partial`` once it is folded, ``deaths`` the workers that it outlived."""
+
+    number: int
+    chunk: Chunk
+    format: str
+    partial: Partial | None = None
+    whole: bool = True
+    deaths: int = 0
+
+
+class Committer:
+    """What both executors do with an item once its turn has come."""
+
+    def __init__(self, merger: Merger, notify: Notify, progress: Progress) -> None:
+        self.merger = merger
+        self.degraded = False
+        self._notify = notify
+        self._progress = progress
+        self._bytes_done = 0
+        self._names: dict[int, str] = {}
+        self._formats: dict[int, str] = {}
+        self._short: set[int] = set()
+
+    def announce(self, item: Item) -> None:
+        """Take note of an item as it arrives, before its turn."""
+        if isinstance(item, Opened):
+            self._names[item.source] = item.name
+            self._formats[item.source] = item.format
+
+    def format_of(self, source: int) -> str:
+        """The format that a source was opened with."""
+        return self._formats[source]
+
+    def tell(self, notice: Notice) -> None:
+        """A message for the user."""
+        self.degraded = self.degraded or notice.degraded
+        self._notify(notice)
+
+    def name_of(self, source: int) -> str:
+        return self._names[source]
+
+    def control(self, item: Item) -> list[Event]:
+        """An item that is no chunk."""
+        if isinstance(item, Opened):
+            self.merger.open(item.source, item.name)
+        elif isinstance(item, Closed):
+            return self.merger.close(item.source)
+        elif isinstance(item, Tick):
+            return self.merger.tick(item.now)
+        elif isinstance(item, Notice):
+            self.tell(item)
+        return []
+
+    def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> list[Event]:
+        """A folded chunk."""
+        source = chunk.source
+        if not whole and source not in self._short:
+            self._short.add(source)
+            self.tell(Notice(cut_short(self._names[source]), degraded=True))
+        if isinstance(chunk, ByteRange):
+            self._bytes_done += chunk.stop - chunk.start
+            events = self.merger.commit(source, partial, low=chunk.low)
+        else:
+            self._bytes_done += len(chunk.data)
+            events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        self._progress(self._bytes_done, self.merger.lines)
+        return events

@@ -1,0 +1,42 @@
+"""What the hub tells its children once, before the first chunk."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fastlog.config import ParserName
+from fastlog.model.plan import Plan
+from fastlog.sources.files import OpenSource
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run, as its reader and workers see it.
+
+    ``sources`` are the open inputs of a replay, by descriptor; ``paths`` the names
+    to follow. Exactly one of them is empty.
+    """
+
+    plan: Plan
+    parser: ParserName
+    format: str
+    sources: Sequence[OpenSource]
+    paths: Sequence[str]
+    from_start: bool
+
+    def header(self) -> dict[str, Any]:
+        """As a frame's header. Paths may hold bytes that are no text, so they go as numbers."""
+        fields = asdict(self)
+        fields["paths"] = [list(path.encode("utf-8", "surrogateescape")) for path in self.paths]
+        return {"kind": "Job", **fields}
+
+    @classmethod
+    def from_header(cls, header: dict[str, Any]) -> "Job":
+        return cls(
+            plan=Plan(**header["plan"]),
+            parser=header["parser"],
+            format=header["format"],
+            sources=[OpenSource(**source) for source in header["sources"]],
+            paths=[bytes(path).decode("utf-8", "surrogateescape") for path in header["paths"]],
+            from_start=header["from_start"],
+        )

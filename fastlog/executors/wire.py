@@ -1,0 +1,217 @@
+"""Frames between the processes: a length, an orjson header, then raw bytes.
+
+A frame is ``<u32 header length><u32 payload length><header><payload>``, little
+endian. A partial's columns are the payload, as they lie in memory. Nothing is
+pickled.
+"""
+
+import socket
+import struct
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import orjson
+
+from fastlog.errors import WireError
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.partial import Partial
+
+PREFIX = struct.Struct("<II")
+MAX_HEADER = 1 << 26
+MAX_PAYLOAD = 1 << 30
+
+Header = dict[str, Any]
+
+_COLUMNS = (
+    "section_hits",
+    "method_hits",
+    "statuses",
+    "status_hits",
+    "segment_rows",
+    "segment_first",
+    "seconds",
+    "hits",
+    "cell_rows",
+    "cell_sections",
+    "cell_methods",
+    "cell_statuses",
+    "cell_hits",
+)
+_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+
+
+def frame(header: Header, payload: bytes = b"") -> bytes:
+    """A whole frame. Raises WireError for one that no peer would accept."""
+    head = orjson.dumps(header)
+    if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
+        raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
+    return PREFIX.pack(len(head), len(payload)) + head + payload
+
+
+def lengths(prefix: bytes) -> tuple[int, int]:
+    """The lengths of header and payload. Raises WireError when they are not believable."""
+    head, payload = PREFIX.unpack(prefix)
+    if head > MAX_HEADER or payload > MAX_PAYLOAD:
+        raise WireError(f"a frame announces {head} + {payload} bytes: over the limit")
+    return head, payload
+
+
+class Channel:
+    """Blocking frames over one end of a socket pair: a child's side."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+
+    def send(self, header: Header, payload: bytes = b"") -> None:
+        self.sock.sendall(frame(header, payload))
+
+    def receive(self) -> tuple[Header, bytes] | None:
+        """The next frame; None when the other end is gone."""
+        prefix = self._exactly(PREFIX.size)
+        if prefix is None:
+            return None
+        head_length, payload_length = lengths(prefix)
+        head = self._exactly(head_length)
+        payload = self._exactly(payload_length)
+        if head is None or payload is None:
+            return None
+        return orjson.loads(head), payload
+
+    def _exactly(self, size: int) -> bytes | None:
+        if not size:
+            return b""
+        data = bytearray(size)
+        view = memoryview(data)
+        done = 0
+        while done < size:
+            received = self.sock.recv_into(view[done:])
+            if not received:
+                return None
+            done += received
+        return bytes(data)
+
+
+def pack_item(item: Item) -> tuple[Header, bytes]:
+    """An item of the reader as header and payload."""
+    header: Header = {"kind": type(item).__name__}
+    payload = b""
+    for name in item.__slots__:
+        value = getattr(item, name)
+        if isinstance(value, bytes):
+            payload = value
+        else:
+            header[name] = value
+    return header, payload
+
+
+def unpack_item(header: Header, payload: bytes) -> Item:
+    """The item of a header and payload. Raises WireError when it is none."""
+    fields = dict(header)
+    kind = _ITEMS.get(fields.pop("kind", ""))
+    if kind is None:
+        raise WireError(f"an item of kind {header.get('kind')!r} is not known")
+    if kind is Block:
+        fields["data"] = payload
+    item: Item = kind(**fields)
+    return item
+
+
+def unpack_chunk(header: Header, payload: bytes) -> Chunk:
+    """As unpack_item, for what must be a chunk."""
+    item = unpack_item(header, payload)
+    if not isinstance(item, ByteRange | Block):
+        raise WireError(f"{type(item).__name__} is not a chunk")
+    return item
+
+
+def pack_partial(partial: Partial) -> tuple[Header, bytes]:
+    """A partial as header and payload."""
+    columns = [getattr(partial, name) for name in _COLUMNS]
+    keys = [*partial.sections, *partial.methods]
+    rejected_lines = [line for _, _, line in partial.rejects]
+    low, high = _split(partial.bytes)
+    columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines)), low, high]
+    header: Header = {
+        "lines": partial.lines,
+        "rejected": partial.rejected,
+        "future": partial.future,
+        "total_bytes": str(partial.total_bytes),
+        "sections": len(partial.sections),
+        "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
+        "columns": [len(column) for column in columns],
+    }
+    return header, b"".join([*map(_little, columns), *keys, *rejected_lines])
+
+
+def unpack_partial(header: Header, payload: bytes) -> Partial:
+    """The partial of a header and payload. Raises WireError when they do not fit together."""
+    columns, rest = _columns(header["columns"], payload)
+    *named, key_lengths, line_lengths, low, high = columns
+    texts = _texts([*key_lengths, *line_lengths], rest)
+    keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
+    partial = Partial(
+        lines=header["lines"],
+        rejected=header["rejected"],
+        future=header["future"],
+        total_bytes=int(header["total_bytes"]),
+        sections=keys[: header["sections"]],
+        methods=keys[header["sections"] :],
+        bytes=_joined(low, high),
+        rejects=[
+            (offset, reason, line)
+            for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
+        ],
+    )
+    for name, column in zip(_COLUMNS, named, strict=True):
+        setattr(partial, name, column)
+    return partial
+
+
+def _little(column: "array[int]") -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
+def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"], bytes]:
+    columns = []
+    at = 0
+    for count in counts:
+        column = array("q")
+        column.frombytes(payload[at : at + 8 * count])
+        if len(column) != count:
+            raise WireError("a partial is cut short")
+        if sys.byteorder == "big":
+            column.byteswap()
+        columns.append(column)
+        at += 8 * count
+    return columns, payload[at:]
+
+
+def _texts(sizes: Sequence[int], data: bytes) -> list[bytes]:
+    ends = list(accumulate(sizes))
+    if (ends[-1] if ends else 0) != len(data):
+        raise WireError("a partial's keys do not fill its frame")
+    return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+
+_HALF = 62
+
+
+def _split(values: list[int]) -> tuple["array[int]", "array[int]"]:
+    """Integers of any size as two columns; the upper one is empty where it would be all zeros."""
+    try:
+        return array("q", values), array("q")
+    except OverflowError:
+        mask = (1 << _HALF) - 1
+        return array("q", [value & mask for value in values]), array("q", [value >> _HALF for value in values])
+
+
+def _joined(low: "array[int]", high: "array[int]") -> list[int]:
+    if not high:
+        return list(low)
+    return [(upper << _HALF) + lower for lower, upper in zip(low, high, strict=True)]

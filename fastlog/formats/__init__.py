@@ -1,0 +1,1 @@
+"""Log formats as data: what the fields are, and the regular expressions made of them."""

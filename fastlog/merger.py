@@ -1,0 +1,298 @@
+"""The merger's role: partials in order become events. Pure: no I/O, and no clock but what it is told.
+
+Every hit joins its second; then the clock moves; then what has closed is said. A
+segment of a partial (see ``model.partial``) is taken as a whole, which is exact
+since order within it has no effect.
+
+Several files of a replay are merged by time. The key of a segment is what the
+running maximum of its file becomes with its first line. Segments are taken by
+key, and before one is taken every second closes that lies behind its key by the
+lateness: what a line-by-line merge of the files would do, at any chunk size.
+"""
+
+import heapq
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from math import floor
+
+from fastlog.model.events import Alert, Event, Reject, Stats, Summary
+from fastlog.model.partial import REASONS, Partial
+from fastlog.model.plan import Plan
+from fastlog.windows.sliding import StatsWindows
+from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
+from fastlog.windows.traffic import TrafficWindow, traffic_alert
+from fastlog.windows.watermark import SourceClock
+
+_BEFORE_ALL = -(1 << 62)
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """Rows ``first`` to ``stop`` of a partial, and the cells of those rows."""
+
+    partial: Partial
+    first: int
+    stop: int
+    cell_first: int
+    cell_stop: int
+
+    @property
+    def hits(self) -> int:
+        return sum(self.partial.hits[self.first : self.stop])
+
+
+@dataclass(slots=True)
+class _Source:
+    name: str
+    clock: SourceClock[_Segment] = field(default_factory=SourceClock)
+    open: bool = True
+
+
+class Merger:
+    """Folds partials, in the order of the reader, into windows; gives out the events.
+
+    Every method returns the events that it caused. Memory: the bounded tables, the
+    open seconds, the panes of open windows, and, where several files overlap, the
+    segments that wait for a slower file.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._sources: dict[int, _Source] = {}
+        self._waiting: list[tuple[int, int, int, _Segment]] = []
+        self._order = count()
+        self._closed: int | None = None
+        self._low = _BEFORE_ALL
+        self._traffic = TrafficWindow(plan.alert_window, plan.threshold)
+        self._windows = (
+            StatsWindows(plan.stats_window, plan.stats_every, empty=plan.follow) if plan.cells else None
+        )
+        self._lines = 0
+        self._rejected = [0] * len(REASONS)
+        self._late = 0
+        self._future = 0
+        self._bytes = 0
+        self._first: int | None = None
+        self._last: int | None = None
+        self._sections = Tally(SECTIONS_NAMED)
+        self._methods = Tally(METHODS_NAMED)
+        self._statuses: dict[int, int] = {}
+        self._alerts = 0
+
+    @property
+    def lines(self) -> int:
+        """Lines committed so far."""
+        return self._lines
+
+    @property
+    def alerts(self) -> int:
+        """Alerts that have fired so far."""
+        return self._alerts
+
+    def open(self, source: int, name: str) -> None:
+        """A source begins."""
+        self._sources[source] = _Source(name)
+
+    def commit(
+        self, source: int, partial: Partial, *, low: int | None = None, at: float | None = None
+    ) -> list[Event]:
+        """Add the next partial of a source; ``low`` and ``at`` are those of its chunk.
+
+        Chunks come in the order of ``low``: no later one, of any source, has a lesser.
+        """
+        self._add_totals(partial)
+        entry = self._sources[source]
+        events: list[Event] = [
+            Reject(entry.name, offset, reason, line) for offset, reason, line in partial.rejects
+        ]
+        if low is not None:
+            self._low = low
+        if self._closed is None or any(second >= self._closed for second in partial.seconds):
+            entry.clock.seen_at = at  # a trickle of late lines alone does not hold the clock
+        for segment, first in _segments(partial):
+            self._believe(source, entry, segment, first)
+        events += self._merge(at)
+        return events
+
+    def close(self, source: int) -> list[Event]:
+        """A source has ended: the others need not wait for it."""
+        self._sources[source].open = False
+        return self._merge(None)
+
+    def tick(self, now: float) -> list[Event]:
+        """Nothing more was there to read at wall time ``now``: the clocks of idle sources go on."""
+        return self._merge(now)
+
+    def finish(self, *, complete: bool) -> list[Event]:
+        """The end of input: what is open closes up to the last second seen; then the summary."""
+        shown = [entry.clock.greatest for entry in self._sources.values()]
+        last = max((second for second in shown if second is not None), default=None)
+        for source, entry in self._sources.items():
+            entry.open = False
+            if entry.clock.suspect is None:
+                continue
+            if entry.clock.greatest == last:
+                self._push(source, *entry.clock.suspect)
+            else:  # other files went on at their old pace after it
+                self._future += 1
+        events = self._merge(None)
+        if self._last is not None:
+            events += self._close(self._last + 1)
+            if self._windows is not None:
+                events += self._windows.rest(self._last)
+        events.append(self._summary(complete))
+        return events
+
+    def _add_totals(self, partial: Partial) -> None:
+        self._lines += partial.lines
+        self._rejected = [mine + more for mine, more in zip(self._rejected, partial.rejected, strict=True)]
+        self._future += partial.future
+        self._bytes += partial.total_bytes
+        for section, hits in zip(partial.sections, partial.section_hits, strict=True):
+            self._sections.add(section, hits)
+        for method, hits in zip(partial.methods, partial.method_hits, strict=True):
+            self._methods.add(method, hits)
+        for status, hits in zip(partial.statuses, partial.status_hits, strict=True):
+            self._statuses[status] = self._statuses.get(status, 0) + hits
+
+    def _believe(self, source: int, entry: _Source, segment: _Segment, first: int) -> None:
+        """Queue a segment, its first second ``first``, once it is known to be credible."""
+        clock = entry.clock
+        leaps = not self.plan.follow and clock.leaps(first)
+        if clock.suspect is not None:
+            second, held = clock.suspect
+            clock.suspect = None
+            if leaps:
+                self._push(source, second, held)
+                leaps = False
+            else:
+                self._future += 1
+        if leaps and segment.hits == 1:
+            clock.suspect = (first, segment)
+        else:
+            self._push(source, first, segment)
+
+    def _push(self, source: int, first: int, segment: _Segment) -> None:
+        clock = self._sources[source].clock
+        clock.advance(first)
+        key = clock.greatest
+        assert key is not None
+        heapq.heappush(self._waiting, (key, source, next(self._order), segment))
+        clock.advance(max(segment.partial.seconds[segment.first : segment.stop]))
+
+    def _merge(self, now: float | None) -> list[Event]:
+        """Take the segments whose turn it is, then move the clock as far as every source allows."""
+        events: list[Event] = []
+        if self.plan.follow:
+            while self._waiting:
+                self._take(heapq.heappop(self._waiting)[3])
+            clocks = [entry.clock.now(now) for entry in self._sources.values()]
+            shown = [clock for clock in clocks if clock is not None]
+            if shown:
+                events += self._close(floor(min(shown)) - self.plan.lateness)
+            return events
+        bound = self._bound()
+        while self._waiting and (bound is None or self._waiting[0][0] <= bound):
+            key, _, _, segment = heapq.heappop(self._waiting)
+            events += self._close(key - self.plan.lateness)
+            self._take(segment)
+        if bound is not None and bound != _BEFORE_ALL:
+            events += self._close(bound - self.plan.lateness)
+        return events
+
+    def _bound(self) -> int | None:
+        """The least key that a segment still to come can have; None when no file is open."""
+        shown = [entry.clock.greatest for entry in self._sources.values() if entry.open]
+        return min((self._low if second is None else max(self._low, second) for second in shown), default=None)
+
+    def _take(self, segment: _Segment) -> None:
+        """Count the hits of a segment in their seconds and windows."""
+        partial = segment.partial
+        closed = self._closed
+        for row in range(segment.first, segment.stop):
+            second, hits = partial.seconds[row], partial.hits[row]
+            if closed is not None and second < closed:
+                self._late += hits
+            self._traffic.add(second, hits)
+        seconds = partial.seconds[segment.first : segment.stop]
+        least, greatest = min(seconds), max(seconds)
+        self._first = least if self._first is None else min(self._first, least)
+        self._last = greatest if self._last is None else max(self._last, greatest)
+        if self._windows is not None:
+            self._take_cells(segment, self._windows)
+
+    def _take_cells(self, segment: _Segment, windows: StatsWindows) -> None:
+        partial = segment.partial
+        panes = []
+        for row in range(segment.first, segment.stop):
+            pane = windows.pane(partial.seconds[row])
+            panes.append(pane)
+            if pane is not None:
+                pane.hits += partial.hits[row]
+                pane.bytes += partial.bytes[row]
+        sections, methods = partial.sections, partial.methods
+        cells = slice(segment.cell_first, segment.cell_stop)
+        for row, section, method, status, hits in zip(
+            partial.cell_rows[cells],
+            partial.cell_sections[cells],
+            partial.cell_methods[cells],
+            partial.cell_statuses[cells],
+            partial.cell_hits[cells],
+            strict=True,
+        ):
+            pane = panes[row - segment.first]
+            if pane is not None:
+                pane.sections.add(sections[section], hits)
+                pane.methods.add(methods[method], hits)
+                pane.statuses[status] = pane.statuses.get(status, 0) + hits
+
+    def _close(self, end: int) -> list[Event]:
+        """Close every second before ``end``: windows and alerts, by the second that caused them."""
+        if self._closed is not None and end <= self._closed:
+            return []
+        if self._first is None:
+            return []
+        self._closed = end
+        stats: Iterator[Stats] | tuple[()] = self._windows.close(end) if self._windows is not None else ()
+        timed: list[tuple[int, int, Stats | Alert]] = [(window.end - 1, 0, window) for window in stats]
+        for transition in self._traffic.close(end):
+            alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
+            timed.append((transition.at, 1, alert))
+            self._alerts += transition.firing
+        timed.sort(key=lambda event: event[:2])
+        return [event for _, _, event in timed]
+
+    def _summary(self, complete: bool) -> Summary:
+        parsed = self._lines - sum(self._rejected)
+        return Summary(
+            complete=complete,
+            lines=self._lines,
+            parsed=parsed,
+            rejected=dict(zip(REASONS, self._rejected, strict=True)),
+            late=self._late,
+            future=self._future,
+            first=self._first,
+            last=self._last,
+            hits=parsed,
+            bytes=self._bytes,
+            sections=self._sections.table(),
+            statuses=ranked((f"{status:03d}", hits) for status, hits in self._statuses.items()),
+            methods=self._methods.table(),
+            alerts=self._alerts,
+            open_alerts=["traffic"] if self._traffic.firing else [],
+        )
+
+
+def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:
+    """The segments of a partial in order, each with the second of its first line."""
+    row = cell = 0
+    cell_rows: array[int] = partial.cell_rows
+    for rows, first in zip(partial.segment_rows, partial.segment_first, strict=True):
+        stop = row + rows
+        cell_stop = cell if stop < len(partial.seconds) else len(cell_rows)
+        while cell_stop < len(cell_rows) and cell_rows[cell_stop] < stop:
+            cell_stop += 1
+        yield _Segment(partial, row, stop, cell, cell_stop), first
+        row, cell = stop, cell_stop

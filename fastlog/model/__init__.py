@@ -1,0 +1,1 @@
+"""What travels between the roles: chunks down, partials up, events out."""

@@ -1,0 +1,87 @@
+"""What the reader hands out: chunks of log, and what happened between them.
+
+The reader's output is one ordered stream of items. Its order is part of the
+result (a tick that follows a block was taken after it was read), so the hub
+commits items in the order in which the reader sent them, whichever worker is
+first to finish.
+"""
+
+from dataclasses import dataclass
+
+CHUNK_BYTES = 1 << 20
+"""Length of a range or block in bytes. A constant of the program: cutting a log
+elsewhere must not change a result, and deriving it from the number of workers
+would hide it where it did."""
+
+LINE_LIMIT = 100 * 1024
+"""Longest line in bytes, without its line end; a longer one is ``oversize``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """Bytes ``start`` to ``stop`` of a regular file; the worker reads them itself.
+
+    A line belongs to the range that holds its first byte. ``low`` is a lower
+    bound, in epoch seconds, of the running maximum that the range's first hit
+    will have within its file; None where the order of files does not matter.
+    """
+
+    source: int
+    start: int
+    stop: int
+    low: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines that only the reader could have: followed, piped, unpacked.
+
+    ``start`` is the offset of the first byte in its source. The last line may
+    lack its newline only where the source ends with it. A line longer than
+    ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
+    without being held. ``at`` is the wall clock in epoch seconds when the bytes
+    were read from a live source, None in replay.
+    """
+
+    source: int
+    start: int
+    data: bytes
+    at: float | None = None
+    low: int | None = None
+
+
+Chunk = ByteRange | Block
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source begins: its number, its name for messages, and its format."""
+
+    source: int
+    name: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A source has ended: no further chunk of it follows."""
+
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Nothing more was there to read at wall time ``now`` (epoch seconds)."""
+
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One line for stderr. ``degraded`` when it means that the result is incomplete."""
+
+    text: str
+    degraded: bool = False
+
+
+Item = ByteRange | Block | Opened | Closed | Tick | Notice

@@ -1,0 +1,27 @@
+"""How the reader speaks with the hub."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from fastlog.model.chunk import Item
+
+AUTO = "auto"
+FALLBACK = "combined"
+"""The format of a source without a line: any will do."""
+
+
+class Link(Protocol):
+    """The reader's end of the line to the hub. Both raise Stopped when the reader is to end."""
+
+    def emit(self, item: Item) -> None:
+        """Hand an item over; waits while too many chunks are under way."""
+
+    def wait(self, descriptors: Sequence[int], seconds: float | None) -> Sequence[int]:
+        """Wait until one of ``descriptors`` is readable (returned) or the time is over."""
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when the hub has something to say."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: the hub has had enough
+    """The hub wants no more chunks."""

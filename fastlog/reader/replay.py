@@ -1,0 +1,176 @@
+"""Replay: the chunks of files and streams, in the order of their time."""
+
+import heapq
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from fastlog.formats.compile import compile_format
+from fastlog.formats.detect import detect, sample, undetected
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
+from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.parsers.regex import RegexParser
+from fastlog.reader.link import AUTO, FALLBACK, Link
+from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
+from fastlog.sources.stream import read_stream
+
+_PEEK_BYTES = 16 * 1024
+
+
+@dataclass(slots=True)
+class _Input:
+    """One input of a replay on its way: what was read of a stream to look at its first lines is kept."""
+
+    index: int
+    source: OpenSource
+    blocks: Iterator[tuple[int, bytes]] | None
+    head: bytes = b""
+    ahead: tuple[int, bytes] | None = None
+    format: str = FALLBACK
+    low: int | None = None
+    error: OSError | None = None
+
+
+def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
+    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
+    inputs = [_look_at(index, source, link) for index, source in enumerate(sources)]
+    notice = _choose_formats(inputs, log_format)
+    if notice:
+        link.emit(notice)
+    parsers = {entry.format: RegexParser(compile_format(entry.format), plan) for entry in inputs}
+    for entry in inputs:
+        link.emit(Opened(entry.index, entry.source.name, entry.format))
+    if len(inputs) == 1:
+        _emit_all(inputs[0], link)
+        return
+    for entry in inputs:
+        entry.low = _first_second(parsers[entry.format], sample(entry.head), plan)
+    _emit_by_time(inputs, parsers, plan, link)
+
+
+def _look_at(index: int, source: OpenSource, link: Link) -> _Input:
+    """The first lines of a source."""
+    entry = _Input(index, source, None)
+    try:
+        if source.end is None:
+            entry.blocks = read_stream(source.fd, link.wait)
+            entry.ahead = next(entry.blocks, None)
+            entry.head = entry.ahead[1] if entry.ahead else b""
+        else:
+            entry.head = read_head(source)
+    except OSError as error:
+        entry.error = error
+    return entry
+
+
+def _choose_formats(inputs: Sequence[_Input], log_format: str) -> Notice | None:
+    """Settle each input's format; what to say of it. Raises FormatError when none fits."""
+    if log_format != AUTO:
+        for entry in inputs:
+            entry.format = log_format
+        return None
+    unknown: list[tuple[_Input, bytes]] = []
+    found: dict[str, list[_Input]] = {}
+    for entry in inputs:
+        lines = sample(entry.head)
+        fmt = detect(lines)
+        if fmt is not None:
+            entry.format = fmt.name
+            found.setdefault(fmt.name, []).append(entry)
+        elif lines:
+            unknown.append((entry, lines[0]))
+    if unknown and not found:
+        raise undetected(unknown[0][0].source.name, unknown[0][1])
+    for entry, _ in unknown:
+        entry.format = next(iter(found))
+        found[entry.format].append(entry)
+    if not found:
+        return None
+    said = "; ".join(f"{name} ({_named(entries)})" for name, entries in found.items())
+    return Notice(f"format detected: {said}")
+
+
+def _named(entries: Sequence[_Input]) -> str:
+    first = entries[0].source.name
+    return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
+
+
+def _chunks(entry: _Input) -> Iterator[Chunk]:
+    """All chunks of one input. Raises OSError."""
+    if entry.error is not None:
+        raise entry.error
+    source = entry.source
+    if source.end is not None:
+        for start, stop in plan_ranges(source.origin, source.end):
+            yield ByteRange(entry.index, start, stop)
+        return
+    assert entry.blocks is not None
+    if entry.ahead:
+        yield Block(entry.index, *entry.ahead)
+        entry.ahead = None
+    for start, lines in entry.blocks:
+        yield Block(entry.index, start, lines)
+
+
+def _emit_all(entry: _Input, link: Link) -> None:
+    try:
+        for chunk in _chunks(entry):
+            link.emit(chunk)
+    except OSError as error:
+        link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
+    link.emit(Closed(entry.index))
+
+
+def _emit_by_time(
+    inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link
+) -> None:
+    """Chunks of all inputs in the order of the time with which they begin.
+
+    The merger relies on it that ``low`` never decreases. An input of unknown time
+    goes first, so that the others need not be held for it.
+    """
+    chunks = {entry.index: _chunks(entry) for entry in inputs}
+    turns: list[tuple[float, int, Chunk]] = []
+
+    def put_next(entry: _Input, *, first: bool = False) -> None:
+        try:
+            chunk = next(chunks[entry.index], None)
+        except OSError as error:
+            link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
+            chunk = None
+        if chunk is None:
+            link.emit(Closed(entry.index))
+            return
+        if not first:
+            second = _first_second(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+            if second is not None and (entry.low is None or entry.low < second <= entry.low + JUMP_SECONDS):
+                entry.low = second
+        low = entry.low
+        heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
+
+    for entry in inputs:
+        put_next(entry, first=True)
+    while turns:
+        _, index, chunk = heapq.heappop(turns)
+        link.emit(chunk)
+        put_next(inputs[index])
+
+
+def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:
+    """Some lines from the start of a chunk; of a range those after its first newline."""
+    if isinstance(chunk, Block):
+        return sample(chunk.data[:_PEEK_BYTES])
+    try:
+        data = os.pread(source.fd, min(_PEEK_BYTES, chunk.stop - chunk.start + 1), chunk.start - 1)
+    except OSError:  # the worker meets it too, and says so
+        return []
+    return sample(data[data.find(b"\n") + 1 : data.rfind(b"\n") + 1])
+
+
+def _first_second(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> int | None:
+    """The second of the first of ``lines`` that is a hit and not in the future."""
+    for line in lines:
+        second = parser.second(line)
+        if second is not None and (plan.horizon is None or second <= plan.horizon):
+            return second
+    return None

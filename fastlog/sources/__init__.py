@@ -1,0 +1,1 @@
+"""Sources: where chunks of log come from, and when."""

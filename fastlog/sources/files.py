@@ -1,0 +1,128 @@
+"""Regular files, cut by offset: planning a range moves no bytes.
+
+A log may be truncated or replaced by others while it is read, so it is read with
+``pread`` and never mapped: touching a mapped page that is gone kills the process.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastlog.errors import SourceError
+from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
+from fastlog.model.printable import printable
+
+STDIN = 0
+HEAD_BYTES = 64 * 1024
+_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_TAIL_STEP = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSource:
+    """An open input of a replay.
+
+    A regular file is read from ``origin`` to ``end``, where it ended when it was
+    opened; ``end`` is None for a stream (pipe, FIFO, terminal, device).
+    """
+
+    name: str
+    fd: int
+    origin: int
+    end: int | None
+
+
+def open_source(path: str | os.PathLike[str]) -> OpenSource:
+    """Open one input; ``-`` is standard input. Raises SourceError with what is wrong.
+
+    The descriptor is looked at after it was opened, so that nothing can be swapped
+    in between; a FIFO without a writer does not block.
+    """
+    name = os.fspath(path)
+    shown = "standard input" if name == "-" else printable(name)
+    try:
+        fd = STDIN if name == "-" else os.open(name, _FLAGS)
+        found = os.fstat(fd)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise SourceError(f"{shown}: {why}: name a log file that can be read") from error
+    if stat.S_ISREG(found.st_mode):
+        origin = os.lseek(fd, 0, os.SEEK_CUR)
+        return OpenSource(shown, fd, origin, max(found.st_size, origin))
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode) or stat.S_ISCHR(found.st_mode):
+        return OpenSource(shown, fd, 0, None)
+    if fd != STDIN:
+        os.close(fd)
+    kind = "a directory" if stat.S_ISDIR(found.st_mode) else "a block device"
+    raise SourceError(f"{shown}: is {kind}: name the log files in it" if kind == "a directory" else f"{shown}: is {kind}")
+
+
+def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each range, in order, without a gap."""
+    for start in range(origin, end, CHUNK_BYTES):
+        yield start, min(start + CHUNK_BYTES, end)
+
+
+def read_head(source: OpenSource) -> bytes:
+    """The first whole lines of a regular file, at most HEAD_BYTES; a lone first line may be cut."""
+    assert source.end is not None
+    data = os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin)
+    cut = data.rfind(b"\n") + 1
+    return data[:cut] if cut and len(data) == HEAD_BYTES else data
+
+
+def read_range(fd: int, start: int, stop: int, origin: int, end: int) -> tuple[int, bytes, bool]:
+    """The lines whose first byte lies in ``start`` to ``stop`` of a file that ends at ``end``.
+
+    Returns the offset of the first of them, their bytes, and whether all bytes
+    were there: False when the file has been cut short since. A line over the limit
+    is cut to one byte more than could pass. Raises OSError.
+    """
+    begin = start if start == origin else start - 1
+    data = os.pread(fd, stop - begin, begin)
+    whole = len(data) == stop - begin
+    if begin < start:
+        # The byte before the range tells whether its first line begins with it.
+        newline = data.find(b"\n", 0, len(data) - 1)
+        if newline < 0:
+            return stop, b"", whole
+        data = data[newline + 1 :]
+        begin += newline + 1
+    if whole and not data.endswith(b"\n"):
+        data, whole = _with_tail(fd, data, stop, end)
+    return begin, data, whole
+
+
+def _with_tail(fd: int, data: bytes, stop: int, end: int) -> tuple[bytes, bool]:
+    """``data`` and the rest of its last line, which lies behind ``stop``."""
+    last = data.rfind(b"\n") + 1
+    parts = [data]
+    length = len(data) - last
+    while stop < end and length < LINE_LIMIT + 2:
+        more = os.pread(fd, min(_TAIL_STEP, end - stop), stop)
+        if not more:
+            return b"".join(parts), False
+        newline = more.find(b"\n") + 1
+        if newline:
+            parts.append(more[:newline])
+            return b"".join(parts), True
+        parts.append(more)
+        length += len(more)
+        stop += len(more)
+    data = b"".join(parts)
+    if length >= LINE_LIMIT + 2:
+        data = data[: last + LINE_LIMIT + 2] + b"\n"
+    return data, True
+
+
+def cut_short(name: str) -> str:
+    """What to say of a file that lost bytes while it was read."""
+    return f"{name}: was cut short while it was read; what was left is counted: replay its copy too"
+
+
+def unreadable(name: str, error: OSError) -> str:
+    """What to say of a read that failed."""
+    why = error.strerror or errno.errorcode.get(error.errno or 0, "error")
+    return f"{name}: cannot be read ({why}): the lines of that part are missing; check the disk"

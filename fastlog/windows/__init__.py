@@ -1,0 +1,1 @@
+"""Windows over event time: what is closed, what is printed, what is firing. Pure."""

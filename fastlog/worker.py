@@ -1,0 +1,33 @@
+"""The worker's role: a chunk becomes a Partial."""
+
+from fastlog.config import ParserName
+from fastlog.formats.compile import compile_format
+from fastlog.model.chunk import Block, Chunk
+from fastlog.model.partial import Partial
+from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.parsers.select import Parser, make_parser, parser_name
+from fastlog.sources.files import OpenSource, read_range
+
+
+class Worker:
+    """Folds chunks of any source. A parser a format, so that what it has learnt of a log lasts."""
+
+    def __init__(self, plan: Plan, parser: ParserName, sources: list[OpenSource]) -> None:
+        self._plan = plan
+        self._parser = parser_name(parser)
+        self._sources = sources
+        self._parsers: dict[str, Parser] = {}
+
+    def fold(self, chunk: Chunk, log_format: str) -> tuple[Partial, bool]:
+        """The partial of a chunk, and whether all its bytes were there. Raises OSError."""
+        parser = self._parsers.get(log_format)
+        if parser is None:
+            parser = make_parser(self._parser, compile_format(log_format), self._plan)
+            self._parsers[log_format] = parser
+        if isinstance(chunk, Block):
+            horizon = self._plan.horizon if chunk.at is None else int(chunk.at) + FUTURE_SECONDS
+            return parser.fold(chunk.data, chunk.start, horizon), True
+        source = self._sources[chunk.source]
+        assert source.end is not None
+        start, data, whole = read_range(source.fd, chunk.start, chunk.stop, source.origin, source.end)
+        return parser.fold(data, start, self._plan.horizon), whole

@@ -1,0 +1,47 @@
+"""Fixtures that every floor of the suite shares."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """An environment in which ``python -m fastlog`` is the package that the tests import."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    spec = importlib.util.find_spec("fastlog")
+    places = spec.submodule_search_locations if spec else None
+    assert places, "fastlog cannot be imported"
+    env["PYTHONPATH"] = str(Path(next(iter(places))).resolve().parent)
+    env["TERM"] = "dumb"
+    return env
+
+
+@pytest.fixture
+def fastlog(tmp_path: Path, environment: dict[str, str]) -> Run:
+    """Run the real command in the test's own folder, to its end.
+
+    ``run(*args, stdin=b"", timeout=60)``; output is bytes, and no status is an error here.
+    """
+
+    def run(
+        *args: str | os.PathLike[str], stdin: bytes = b"", timeout: float = 60
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [sys.executable, "-m", "fastlog", *args],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            cwd=tmp_path,
+            env=environment,
+            check=False,
+        )
+
+    return run

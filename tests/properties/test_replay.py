@@ -1,0 +1,221 @@
+"""Every way of running a replay gives what the reference gives."""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import fastlog as package
+from fastlog.sources import files, stream
+from tests.properties.strategies import (
+    FORMATS,
+    Format,
+    formats,
+    line,
+    logs,
+    options,
+    random_log,
+    random_options,
+)
+from tests.reference import Event, replay
+
+Run = Callable[..., CompletedProcess[bytes]]
+START = 1_525_881_600
+
+
+def expected(data: bytes | Sequence[tuple[str, bytes]], **chosen: Any) -> list[Event]:
+    return replay(data, wall=int(time.time()), **chosen)
+
+
+def rows(events: Sequence[Event]) -> list[str]:
+    """One text an event, so that the order of keys counts and a difference is short to read."""
+    return [json.dumps(event) for event in events]
+
+
+def split(events: Sequence[Event]) -> dict[str, list[str]]:
+    """The events by kind: a Report keeps them apart."""
+    return {kind: rows([e for e in events if e["event"] == kind]) for kind in ("summary", "alert", "stats")}
+
+
+def reported(paths: Sequence[Path], **chosen: Any) -> dict[str, list[str]]:
+    report = package.replay(paths, stats=True, quiet=True, **chosen)
+
+    def named(kind: str, events: Sequence[Any]) -> list[Event]:
+        return [{"event": kind, **dataclasses.asdict(event)} for event in events]
+
+    return split(
+        named("stats", report.windows) + named("alert", report.alerts) + named("summary", [report.summary])
+    )
+
+
+@pytest.fixture
+def chunk_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set the length of a chunk in this process."""
+
+    def set_length(length: int) -> None:
+        monkeypatch.setattr(files, "CHUNK_BYTES", length)
+        monkeypatch.setattr(stream, "CHUNK_BYTES", length)
+
+    return set_length
+
+
+def write(folder: Path, *contents: bytes) -> list[Path]:
+    paths = [folder / f"access-{number}.log" for number in range(len(contents))]
+    for path, content in zip(paths, contents, strict=True):
+        path.write_bytes(content)
+    return paths
+
+
+def flags(chosen: dict[str, Any]) -> list[str]:
+    """The options as the command takes them."""
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return [text for name, value in given.items() for text in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_random_log_gives_what_the_reference_gives(seed: int, tmp_path: Path) -> None:
+    named = FORMATS[seed % 4]
+    log = random_log(seed, format=named)
+    chosen = random_options(seed) | {"format": named}
+    assert reported(write(tmp_path, log), executor="inline", **chosen) == split(expected(log, **chosen))
+
+
+@pytest.mark.parametrize("parser", ["auto", "regex"])
+@pytest.mark.parametrize("seed", range(300, 308))
+def test_processes_give_what_the_reference_gives(seed: int, parser: str, tmp_path: Path) -> None:
+    log = random_log(seed)
+    chosen = random_options(seed) | {"format": "common"}
+    got = reported(write(tmp_path, log), executor="processes", workers=2, parser=parser, **chosen)
+    assert got == split(expected(log, **chosen))
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((1, 5, 100, 1 << 20)))
+def test_a_hostile_log_gives_what_the_reference_gives(
+    data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path
+) -> None:
+    log = data.draw(logs(format))
+    chosen |= {"format": format}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "CHUNK_BYTES", length)
+        got = reported(write(tmp_path, log), executor="inline", **chosen)
+    assert got == split(expected(log, **chosen))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data(), chosen=options(), length=st.sampled_from((100, 1 << 20)))
+def test_hostile_logs_merge_as_in_the_reference(
+    data: st.DataObject, chosen: dict[str, Any], length: int, tmp_path: Path
+) -> None:
+    contents = data.draw(st.lists(logs(most=10), min_size=2, max_size=4))
+    chosen |= {"format": "common"}
+    paths = write(tmp_path, *contents)
+    named = [(path.name, content) for path, content in zip(paths, contents, strict=True)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "CHUNK_BYTES", length)
+        got = reported(paths, executor="inline", **chosen)
+    assert got == split(expected(named, **chosen))
+
+
+@pytest.mark.parametrize("seed", range(400, 416))
+def test_random_logs_merge_as_in_the_reference(
+    seed: int, tmp_path: Path, chunk_bytes: Callable[[int], None]
+) -> None:
+    """One log dealt out line by line to several servers, in runs of different length."""
+    lines = random_log(seed).split(b"\n")
+    count = 2 + seed % 3
+    contents = [b"".join(text + b"\n" for text in lines[number::count]) for number in range(count)]
+    paths = write(tmp_path, *contents)
+    named = [(path.name, content) for path, content in zip(paths, contents, strict=True)]
+    chosen = random_options(seed) | {"format": "common"}
+    chunk_bytes((300, 5_000, 1 << 20)[seed % 3])
+    assert reported(paths, executor="inline", **chosen) == split(expected(named, **chosen))
+
+
+@pytest.mark.parametrize("length", [1, 2, 64, 333, 4_096, 102_400, 102_401])
+def test_the_length_of_a_chunk_changes_nothing(
+    length: int, tmp_path: Path, chunk_bytes: Callable[[int], None]
+) -> None:
+    log = random_log(7) if length < 64 else random_log(39) + random_log(12)
+    chosen: dict[str, Any] = {"format": "common", "threshold": 0.5, "alert_window": 60}
+    chunk_bytes(length)
+    assert reported(write(tmp_path, log), executor="inline", **chosen) == split(expected(log, **chosen))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("over", [-2, -1, 0, 1, 2])
+@pytest.mark.parametrize("length", [7, 102_399, 102_400, 102_401, 102_402, 1 << 20])
+def test_a_line_at_the_limit_is_counted_once_wherever_chunks_end(
+    over: int, end: bytes, length: int, tmp_path: Path, chunk_bytes: Callable[[int], None]
+) -> None:
+    short = line(START, b"GET /long/x HTTP/1.1")[:-1]
+    long = short.replace(b"/x", b"/" + b"x" * (1 + 102_400 + over - len(short)))
+    assert len(long) == 102_400 + over
+    log = line(START) + long + end + long + end + line(START + 1) + long
+    if length == 7:  # a chunk of its own for each step through the long lines is slow: cut nearer to the edge
+        length = len(long) + len(end)
+    chunk_bytes(length)
+    want = split(expected(log, format="common"))
+    assert reported(write(tmp_path, log), executor="inline", format="common") == want
+
+
+@pytest.mark.parametrize("seed", [1, 6, 19, 42, 503, 504])
+def test_output_is_the_same_for_every_number_of_workers_from_a_file_and_from_a_pipe(
+    seed: int, tmp_path: Path, fastlog: Run
+) -> None:
+    log = random_log(seed) + random_log(seed + 1_000) * 3
+    chosen = random_options(seed) | {"format": "common"}
+    (tmp_path / "access.log").write_bytes(log)
+    options = ["--json", "--stats", "--quiet", *flags(chosen)]
+    outputs = {}
+    for workers in ("1", "2", "3", "8"):
+        for source in ("access.log", "-"):
+            done = fastlog(*options, "--workers", workers, source, stdin=log if source == "-" else b"")
+            assert (done.returncode, done.stderr) == (0, b"")
+            outputs[workers, source] = done.stdout
+    first = outputs["1", "access.log"]
+    assert [where for where, output in outputs.items() if output != first] == []
+    assert rows([json.loads(text) for text in first.split(b"\n")[:-1]]) == rows(expected(log, **chosen))
+
+
+@pytest.mark.parametrize("parser", ["auto", "regex"])
+def test_a_log_of_many_chunks_is_the_same_for_every_number_of_workers(
+    parser: str, tmp_path: Path, fastlog: Run
+) -> None:
+    log = b"".join(
+        line(
+            START + number // 40 - number * 7 % 50,
+            b"GET /s%d/x?y HTTP/1.1" % (number % 97),
+            size=b"%d" % number,
+        )
+        for number in range(60_000)
+    )
+    assert len(log) > 4 << 20
+    (tmp_path / "access.log").write_bytes(log)
+    want = rows(expected(log))
+    for workers in ("1", "2", "3", "8"):
+        for source in ("access.log", "-"):
+            done = fastlog(
+                "--json", "--stats", "--quiet", "--format", "common",
+                "--parser", parser, "--workers", workers, source,
+                stdin=log if source == "-" else b"",
+            )  # fmt: skip
+            assert (done.returncode, done.stderr) == (0, b"")
+            assert rows([json.loads(text) for text in done.stdout.split(b"\n")[:-1]]) == want
+
+
+def test_no_stats_takes_the_windows_away_and_nothing_else(tmp_path: Path) -> None:
+    log = random_log(42)
+    chosen = random_options(42) | {"format": "common"}
+    report = package.replay(write(tmp_path, log), stats=False, executor="inline", quiet=True, **chosen)
+    want = expected(log, stats=False, **chosen)
+    assert len(report.windows) == 0
+    alerts = [{"event": "alert", **dataclasses.asdict(alert)} for alert in report.alerts]
+    assert rows([*alerts, {"event": "summary", **dataclasses.asdict(report.summary)}]) == rows(want)
