@@ -35,7 +35,7 @@ help:  ## show this list
 demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert, recovery, summary
 	@mkdir -p $(dir $(DEMO_LOG))
 	@$(PY) -m bench.corpus $(DEMO) -o $(DEMO_LOG)
-	$(BIN)/fastlog --stats --stats-window 30 --threshold 10 $(DEMO_LOG)
+	$(BIN)/fastlog --stats --stats-window 60 --top 3 --threshold 10 $(DEMO_LOG)
 
 test: $(VENV)/.test  ## run the tests
 	$(PY) -m pytest $(ARGS)

@@ -11,7 +11,7 @@ which some pieces have more slots than others.
 import argparse
 import hashlib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,8 +42,12 @@ _LEAVES = (
     "/2024/11/how-to-read-an-access-log.html", "/item/90210", "/js/app.min.js?v=3.1.4", "/img/header@2x.png",
     "/search?q=caf%C3%A9", "/a/b/c/d", "/style.css",
 )  # fmt: skip
-_METHODS = ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
-_STATUSES = (200, 304, 404, 301, 302, 206, 500, 403, 401, 204, 502, 201, 503, 400, 429)
+# Of a thousand requests.
+_METHODS = {"GET": 848, "POST": 98, "HEAD": 24, "PUT": 12, "OPTIONS": 8, "DELETE": 6, "PATCH": 4}
+_STATUSES = {
+    200: 782, 304: 72, 404: 46, 301: 24, 302: 22, 206: 14, 201: 10, 204: 8, 403: 6, 401: 5, 500: 4, 400: 3,
+    503: 2, 502: 1, 429: 1,
+}  # fmt: skip
 _PROTOCOLS = ("HTTP/1.1", "HTTP/2.0", "HTTP/1.0")
 _USERS = ("-", "-", "-", "-", "-", "-", "-", "alice", "bob", "j.doe", "svc-backup")
 _AGENTS = (
@@ -222,6 +226,13 @@ def _skewed(pieces: Sequence[T]) -> list[T]:
     return pool[:_SLOTS]
 
 
+def _weighted(shares: Mapping[T, int]) -> list[T]:
+    """A pool in which each piece has its share of the slots; what rounding leaves is the first one's."""
+    total = sum(shares.values())
+    pool = [piece for piece, share in shares.items() for _ in range(_SLOTS * share // total)]
+    return [next(iter(shares))] * (_SLOTS - len(pool)) + pool
+
+
 def _pools(corpus: Corpus) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """What stands before the stamp, after it up to the status, and from there to the line's end."""
     dice = _Dice(corpus.seed, "pools")
@@ -229,13 +240,13 @@ def _pools(corpus: Corpus) -> tuple[list[bytes], list[bytes], list[bytes]]:
         f"{a % 223 + 1}.{b % 256}.{a >> 8}.{b >> 8} - {_USERS[c % len(_USERS)]} [".encode()
         for a, b, c in zip(dice.roll(4000), dice.roll(4000), dice.roll(4000), strict=True)
     ]
-    sections, methods, leaves = _skewed(_SECTIONS), _skewed(_METHODS), _skewed(_LEAVES)
-    protocols = _skewed(_PROTOCOLS)
+    sections, leaves, protocols = _skewed(_SECTIONS), _skewed(_LEAVES), _skewed(_PROTOCOLS)
+    methods = _weighted(_METHODS)
     requests = [
         f'] "{methods[m]} /{sections[s]}{leaves[x]} {protocols[p]}" '.encode()
         for m, s, x, p in zip(*(dice.roll(_SLOTS) for _ in range(4)), strict=True)
     ]
-    statuses = _skewed(_STATUSES)
+    statuses = _weighted(_STATUSES)
     agents = _skewed([f' "{r}" "{a}"\n' for a in _AGENTS for r in _REFERRERS])
     tails = []
     for status_at, magnitude, size, agent in zip(*(dice.roll(_SLOTS) for _ in range(4)), strict=True):

@@ -245,18 +245,27 @@ def table(rows: Sequence[Row], about: dict[str, object], arguments: dict[str, An
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB; {about['system']};"
         f" {about['python']}; {about['fastlog']}; {libraries}; commit {about['commit']}{changed}.",
         "",
-        f"Median of {arguments['repeat']} runs in turn; the log in the page cache; memory is the peak over all"
-        " processes together, from a further run.",
+        f"Median of {arguments['repeat']} runs in turn; the log in the page cache; memory is the peak over"
+        " all processes together, from a further run.",
         "",
         "| log | lines | command | stats | s | min-max | M lines/s | x wc | CPU s | RSS MiB | PSS MiB |",
         "|---|--:|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    page += [
-        f"| {row.log} | {row.lines:,} | {row.command} | {'yes' if row.stats else ''} | {row.median:.2f}"
-        f" | {min(row.seconds):.2f}-{max(row.seconds):.2f} | {row.lines / row.median / 1e6:.2f}"
-        f" | {row.to_wc:.1f} | {statistics.median(row.cpu_seconds):.2f} | {row.rss_mib:.0f} | {row.pss_mib:.0f} |"
-        for row in rows
-    ]
+    for row in rows:
+        cells = (
+            row.log,
+            f"{row.lines:,}",
+            row.command,
+            "yes" if row.stats else "",
+            f"{row.median:.2f}",
+            f"{min(row.seconds):.2f}-{max(row.seconds):.2f}",
+            f"{row.lines / row.median / 1e6:.2f}",
+            f"{row.to_wc:.1f}",
+            f"{statistics.median(row.cpu_seconds):.2f}",
+            f"{row.rss_mib:.0f}",
+            f"{row.pss_mib:.0f}",
+        )
+        page.append(f"| {' | '.join(cells)} |")
     return "\n".join(page) + "\n"
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bench.corpus import START
+from fastlog.model.events import Stats
 from fastlog.windows.sliding import StatsWindows
 from fastlog.windows.traffic import TrafficWindow
 
@@ -29,7 +30,7 @@ def traffic(every: int) -> int:
 def stats(length: int, step: int) -> tuple[int, int]:
     """A day of a hit in each second; counts the windows and the hits in them."""
     windows = StatsWindows(length, step, empty=False)
-    found = []
+    found: list[Stats] = []
     for second in range(START, START + DAY):
         pane = windows.pane(second)
         assert pane is not None

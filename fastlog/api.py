@@ -6,7 +6,7 @@ the terminal (colour, output, progress) are the command's alone.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,8 @@ from fastlog.pipeline import Run
 Path = str | os.PathLike[str]
 
 _OPTIONS = frozenset(
-    "workers threshold alert_window stats_window stats_every stats lateness format parser executor from_start".split()
+    "workers threshold alert_window stats_window stats_every stats lateness format parser".split()
+    + ["executor", "from_start"]
 )
 
 
@@ -71,7 +72,9 @@ def replay(paths: Path | Sequence[Path], **options: Any) -> Report:
     )
 
 
-async def follow(path: Path | Sequence[Path], **options: Any) -> AsyncIterator[Stats | Alert | Summary]:
+async def follow(
+    path: Path | Sequence[Path], **options: Any
+) -> AsyncGenerator[Stats | Alert | Summary, None]:
     """Follow one log or several, as ``tail -F`` does; yields events until the caller stops.
 
     Args:

@@ -50,17 +50,44 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("paths", nargs="*", metavar="FILE", help=argparse.SUPPRESS)
     add("-f", "--follow", action="store_true", help="follow by name; on when no FILE is given")
     add("--log-file-path", metavar="PATH", help=f"the same as -f PATH (default {DEFAULT_LOG})")
-    add("--from", dest="start", metavar="start|end", choices=("start", "end"), help="where following starts in a file that is there (end)")
-    add("--format", metavar="F", help="common, combined, vhost_common, vhost_combined, or auto (auto)")
+    add(
+        "--from",
+        dest="start",
+        metavar="start|end",
+        choices=("start", "end"),
+        help="where following starts in a file that is there (end)",
+    )
+    add("--format", metavar="F", help="common, combined, vhost_common, vhost_combined, auto; or list (auto)")
     add("--parser", metavar="P", help="auto, native or regex (auto)")
     add("-w", "--workers", type=_whole, metavar="N", help="parsing processes (the CPUs it may run on)")
     add = group("alert and statistics")
-    add("-t", "--threshold", type=_decimal, metavar="R", help="average hits a second above which traffic is high (10)")
+    add(
+        "-t",
+        "--threshold",
+        type=_decimal,
+        metavar="R",
+        help="average hits a second above which traffic is high (10)",
+    )
     add("--alert-window", type=_whole, metavar="S", help="seconds that the average is taken over (120)")
-    add("--stats", action=argparse.BooleanOptionalAction, default=None, help="print each statistics window (on in follow)")
+    add(
+        "--stats",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="print each statistics window (on in follow)",
+    )
     add("--stats-window", type=_whole, metavar="S", help="seconds in a statistics window (10)")
-    add("--stats-every", type=_whole, metavar="S", help="its step: slides when smaller than the window (the window)")
-    add("--lateness", type=_whole, metavar="S", help="how long a second waits for late lines (2 in follow, 60 in replay)")
+    add(
+        "--stats-every",
+        type=_whole,
+        metavar="S",
+        help="its step: slides when smaller than the window (the window)",
+    )
+    add(
+        "--lateness",
+        type=_whole,
+        metavar="S",
+        help="how long a second waits for late lines (2 in follow, 60 in replay)",
+    )
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
@@ -68,7 +95,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
     add("--tz", metavar="ZONE", help="zone of times in text (UTC); JSON has epoch seconds")
     add("--color", metavar="WHEN", help="auto, always or never (auto)")
-    add("--progress", action=argparse.BooleanOptionalAction, default=None, help="a bar while replaying (on at a terminal)")
+    add(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="a bar while replaying (on at a terminal)",
+    )
     add("--fail-on-alert", action="store_true", help="exit with 3 when any alert fired")
     add("-q", "--quiet", action="store_true", help="nothing on standard error but errors")
     add("--version", action="store_true", help="version, parser, Python and platform")
@@ -94,8 +126,12 @@ def parse_arguments(arguments: Sequence[str]) -> Config | None:
     Raises UsageError.
     """
     parser = _Parser(
-        prog="fastlog", usage="fastlog [OPTION ...] [FILE ...]", description=_DESCRIPTION,
-        formatter_class=_Help, add_help=False, allow_abbrev=False,
+        prog="fastlog",
+        usage="fastlog [OPTION ...] [FILE ...]",
+        description=_DESCRIPTION,
+        formatter_class=_Help,
+        add_help=False,
+        allow_abbrev=False,
     )
     _add_options(parser)
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
@@ -123,13 +159,21 @@ def version_line() -> str:
     return f"fastlog {__version__}, {parser_name('auto')} parser, {python}, {platform.platform(terse=True)}"
 
 
+def format_lines() -> str:
+    """What ``--format list`` prints: each named format with an example line."""
+    from fastlog.formats.catalog import CATALOG
+
+    return "\n".join(f"{entry.name}\n    {entry.example}" for entry in CATALOG.values())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Never raises a FastlogError, and prints no traceback."""
     try:
         config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         if config is None:
-            print(version_line())
-            return 0
+            return _print(version_line())
+        if config.format == "list":
+            return _print(format_lines())
     except UsageError as error:
         return _fail(error)
     from fastlog.pipeline import ClosedOutput, die_by, run_at_terminal
@@ -145,6 +189,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if outcome.degraded:
         return _INCOMPLETE
     return _ALERTED if config.fail_on_alert and outcome.alerts else 0
+
+
+def _print(text: str) -> int:
+    try:
+        os.write(1, f"{text}\n".encode())
+    except BrokenPipeError:  # `fastlog --help | true`
+        return 0
+    except OSError as error:
+        return _fail(FastlogError(f"standard output: {error.strerror}: give it a reader or space"))
+    return 0
 
 
 def _fail(error: FastlogError) -> int:

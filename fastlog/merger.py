@@ -205,7 +205,9 @@ class Merger:
     def _bound(self) -> int | None:
         """The least key that a segment still to come can have; None when no file is open."""
         shown = [entry.clock.greatest for entry in self._sources.values() if entry.open]
-        return min((self._low if second is None else max(self._low, second) for second in shown), default=None)
+        return min(
+            (self._low if second is None else max(self._low, second) for second in shown), default=None
+        )
 
     def _take(self, segment: _Segment) -> None:
         """Count the hits of a segment in their seconds and windows."""
@@ -231,7 +233,7 @@ class Merger:
             panes.append(pane)
             if pane is not None:
                 pane.hits += partial.hits[row]
-                pane.bytes += partial.bytes[row]
+                pane.bytes += partial.row_bytes[row]
         sections, methods = partial.sections, partial.methods
         cells = slice(segment.cell_first, segment.cell_stop)
         for row, section, method, status, hits in zip(

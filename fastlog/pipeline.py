@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -89,15 +89,15 @@ class Run:
             except SourceError as error:
                 failures.append(error)
         if not self._sources:
-            for error in failures[:-1]:
-                self._committer.tell(Notice(str(error), degraded=True))
-            raise failures[-1]
-        for error in failures:
-            self._committer.tell(Notice(str(error), degraded=True))
+            last = failures.pop()
+        for failure in failures:
+            self._committer.tell(Notice(str(failure), degraded=True))
+        if not self._sources:
+            raise last
         sizes = [None if source.end is None else source.end - source.origin for source in self._sources]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
-    async def events(self) -> AsyncIterator[list[Event]]:
+    async def events(self) -> AsyncGenerator[list[Event], None]:
         """The events as they come, the summary last. Raises FastlogError."""
         try:
             if self._config.executor == "inline":
@@ -186,7 +186,7 @@ class Terminal:
             loop.add_signal_handler(number, self._interrupted, number)
         task = asyncio.current_task()
         if self._output.watch_fd is not None and task is not None:
-            loop.add_reader(self._output.watch_fd, task.cancel)
+            loop.add_reader(self._output.watch_fd, self._reader_gone, task)
         try:
             async with aclosing(self._run.events()) as batches:
                 async for batch in batches:
@@ -202,6 +202,11 @@ class Terminal:
         self._close()
         died_by = self._signal if self._run.interrupted else 0
         return Outcome(self._run.degraded, self._run.alerts, died_by)
+
+    def _reader_gone(self, task: "asyncio.Task[Outcome]") -> None:
+        assert self._output.watch_fd is not None
+        asyncio.get_running_loop().remove_reader(self._output.watch_fd)  # it stays readable
+        task.cancel()
 
     def _close(self) -> None:
         if self._rejects is not None:

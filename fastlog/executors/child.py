@@ -41,7 +41,7 @@ def main(role: str, fd: int, parent: int) -> None:
         os._exit(_GONE)  # the hub is gone: there is nobody to tell
     except FastlogError as error:
         _fail(channel, str(error), error.exit_status)
-    except Exception as error:  # told in one line by the hub; no traceback reaches the user
+    except Exception as error:  # noqa: BLE001 - told by the hub in one line: no traceback reaches the user
         _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", 1)
     os._exit(0)
 

@@ -61,7 +61,11 @@ class Child:
             self.process.kill()
             code = self.process.wait()
         if code < 0:
-            return f"killed by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"signal {-code}"
+            return (
+                f"killed by {signal.Signals(-code).name}"
+                if -code in set(signal.Signals)
+                else f"signal {-code}"
+            )
         return f"exit status {code}"
 
     def kill(self) -> None:

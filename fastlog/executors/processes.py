@@ -7,7 +7,7 @@ another; it commits once, in the reader's order, whoever folded it.
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine
 
 from fastlog.errors import FastlogError, WorkerError
 from fastlog.executors.children import Child, start_child
@@ -54,7 +54,7 @@ class Hub:
         self._interrupted = True
         self._moved.set()
 
-    async def events(self) -> AsyncIterator[list[Event]]:
+    async def events(self) -> AsyncGenerator[list[Event], None]:
         """The events of the run as they come, the summary last. Raises FastlogError."""
         try:
             await self._start()
@@ -116,7 +116,9 @@ class Hub:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._fail(error if isinstance(error, FastlogError) else WorkerError(f"{type(error).__name__}: {error}"))
+            self._fail(
+                error if isinstance(error, FastlogError) else WorkerError(f"{type(error).__name__}: {error}")
+            )
 
     def _fail(self, error: FastlogError) -> None:
         self._failure = self._failure or error
@@ -143,7 +145,9 @@ class Hub:
             else:
                 self._line.append(item)
                 self._moved.set()
-        self._fail(WorkerError(f"the reader died ({reader.fate()}): the rest of the log was not read; run again"))
+        self._fail(
+            WorkerError(f"the reader died ({reader.fate()}): the rest of the log was not read; run again")
+        )
 
     async def _serve_worker(self, worker: Child) -> None:
         while (received := await worker.receive()) is not None:
@@ -176,7 +180,9 @@ class Hub:
                 self.committer.tell(Notice(f"a worker died ({fate}) over {where}: another does it again"))
                 self._ready.appendleft(slot)
             else:
-                self.committer.tell(Notice(f"{where}: given up, {_TRIES} workers died over it ({fate})", degraded=True))
+                self.committer.tell(
+                    Notice(f"{where}: given up, {_TRIES} workers died over it ({fate})", degraded=True)
+                )
                 slot.partial = Partial()
         if not held:
             self.committer.tell(Notice(f"a worker died ({fate}) and was replaced"))

@@ -132,7 +132,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     columns = [getattr(partial, name) for name in _COLUMNS]
     keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
-    low, high = _split(partial.bytes)
+    low, high = _split(partial.row_bytes)
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines)), low, high]
     header: Header = {
         "lines": partial.lines,
@@ -159,7 +159,7 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
         total_bytes=int(header["total_bytes"]),
         sections=keys[: header["sections"]],
         methods=keys[header["sections"] :],
-        bytes=_joined(low, high),
+        row_bytes=_joined(low, high),
         rejects=[
             (offset, reason, line)
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
@@ -208,7 +208,9 @@ def _split(values: list[int]) -> tuple["array[int]", "array[int]"]:
         return array("q", values), array("q")
     except OverflowError:
         mask = (1 << _HALF) - 1
-        return array("q", [value & mask for value in values]), array("q", [value >> _HALF for value in values])
+        return array("q", [value & mask for value in values]), array(
+            "q", [value >> _HALF for value in values]
+        )
 
 
 def _joined(low: "array[int]", high: "array[int]") -> list[int]:

@@ -45,7 +45,7 @@ def compile_format(name: str) -> Format:
     if entry is None:
         raise FormatError(f"--format is {name!r}: give one of {', '.join(CATALOG)}, or auto")
     fields = tuple(FIELDS[directive] for directive in entry.directives)
-    strict = rb"(?m)^" + b" ".join(field.quick for field in fields) + rb"(?: .*+)?+\r?\n"
+    strict = rb"(?m)^" + b" ".join(field.quick for field in fields) + rb"(?:\n|\r\n| .*+\n)"
     loose = strict.replace(rb"\\\n]", rb"]").replace(rb"\n]", rb"]")
     return Format(
         name,

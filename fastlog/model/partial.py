@@ -40,10 +40,10 @@ class Partial:
     lists follow them, ``statuses`` are numbers from 0 to 999. ``future`` counts
     the parsed lines beyond the horizon, which are in no row.
 
-    A row is one second of one segment: ``seconds``, ``hits``, ``bytes``, in order of
+    A row is one second of one segment: ``seconds``, ``hits``, ``row_bytes``, in order of
     first appearance. ``segment_rows`` and ``segment_first`` give each segment's
     number of rows and the second of its first line. A cell is (row, section,
-    method, status) and its hits, in order of first appearance. ``bytes`` of rows
+    method, status) and its hits, in order of first appearance. ``row_bytes``
     and the cells are filled only where the plan asks for cells.
 
     ``rejects`` are (offset in bytes, reason, line), where the plan asks for them.
@@ -63,7 +63,7 @@ class Partial:
     segment_first: "array[int]" = field(default_factory=_longs)
     seconds: "array[int]" = field(default_factory=_longs)
     hits: "array[int]" = field(default_factory=_longs)
-    bytes: list[int] = field(default_factory=list)
+    row_bytes: list[int] = field(default_factory=list)
     cell_rows: "array[int]" = field(default_factory=_longs)
     cell_sections: "array[int]" = field(default_factory=_longs)
     cell_methods: "array[int]" = field(default_factory=_longs)
@@ -87,7 +87,7 @@ class Partial:
             segment_first=self.segment_first + other.segment_first,
             seconds=self.seconds + other.seconds,
             hits=self.hits + other.hits,
-            bytes=self.bytes + other.bytes,
+            row_bytes=self.row_bytes + other.row_bytes,
             cell_hits=self.cell_hits + other.cell_hits,
             rejects=self.rejects + other.rejects,
         )

@@ -12,8 +12,9 @@ by the format's definition, whose word is final.
 import re
 from array import array
 from collections import Counter
-from itertools import chain, groupby, repeat
-from operator import lt, sub
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, chain, compress, count, islice, repeat
+from operator import ne, not_, sub
 from typing import NamedTuple
 
 import orjson
@@ -33,6 +34,7 @@ _PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
 _NO_REQUEST = b"- -"
 _COLUMNS = 5  # between the matches, then stamp, request, status, size
 _FUTURE = -1
+_FEW_STATUSES = 24
 
 
 class Hit(NamedTuple):
@@ -71,6 +73,7 @@ class RegexParser:
         self._format = log_format
         self._plan = plan
         self._seconds = Seconds()
+        self._statuses: set[bytes] = set()
         self._loose = True
 
     def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -83,10 +86,9 @@ class RegexParser:
             return Partial()
         if not data.endswith(b"\n"):
             data += b"\n"
-        partial = Partial(lines=data.count(b"\n"))
-        short = _without_long_lines(data) if _may_have_long_line(data) else data
-        partial.rejected[REASONS.index("oversize")] = partial.lines - short.count(b"\n")
-        columns = self._columns(short, partial)
+        lines = data.count(b"\n")
+        partial = Partial(lines=lines)
+        columns = self._columns(data, lines, partial)
         if columns.stamps:
             self._count(columns, partial, horizon)
         if self._plan.rejects and any(partial.rejected):
@@ -111,12 +113,16 @@ class RegexParser:
         hit = self.parse(line)
         return self._seconds[hit.stamp] if isinstance(hit, Hit) else None
 
-    def _columns(self, data: bytes, partial: Partial) -> _Columns:
-        """The columns of all parsed lines of ``data``; counts the other lines in ``partial``."""
+    def _columns(self, data: bytes, lines: int, partial: Partial) -> _Columns:
+        """The columns of the lines of ``data`` that fit the format; counts the others in ``partial``."""
+        if _may_have_long_line(data):
+            data = _without_long_lines(data)
+            partial.rejected[REASONS.index("oversize")] = lines - data.count(b"\n")
+            lines = data.count(b"\n")
         fields: list[bytes] | None = None
         if self._loose and b"\\" not in data:
             fields = self._format.rows.split(data)
-            if len(fields) // _COLUMNS != data.count(b"\n") or any(fields[::_COLUMNS]):
+            if len(fields) // _COLUMNS != lines or any(fields[::_COLUMNS]):
                 fields = None
                 self._loose = False
         if fields is None:
@@ -151,8 +157,9 @@ class RegexParser:
         return merged
 
     def _count(self, columns: _Columns, partial: Partial, horizon: int | None) -> None:
-        stamps, lengths = zip(*((stamp, len(list(run))) for stamp, run in groupby(columns.stamps)), strict=True)
-        seconds = list(map(self._seconds.__getitem__, stamps))
+        """Count the hits; reject those whose stamp is no date or time."""
+        stamps, lengths = _runs(columns.stamps)
+        seconds: list[int] = list(map(self._seconds.__getitem__, stamps))  # type: ignore[arg-type]
         if None in seconds:
             columns = self._without_bad_stamps(columns, partial)
             if columns.stamps:
@@ -160,28 +167,30 @@ class RegexParser:
             return
         sizes = _integers(columns.sizes)
         partial.total_bytes = sum(sizes)
-        keys = _count_totals(columns, partial)
-        sums = _sums(sizes, lengths) if self._plan.cells else repeat(0)
-        runs = list(zip(seconds, lengths, sums, strict=False))
-        believed = runs
+        _count_totals(columns, partial, self._statuses)
+        sums = _sums(sizes, lengths) if self._plan.cells else None
+        kept = None
         if horizon is not None and max(seconds) > horizon:
-            believed = [run for run in runs if run[0] <= horizon]
-            partial.future = len(columns.stamps) - sum(run[1] for run in believed)
-        rows = _fill_rows(partial, believed, self._plan.lateness)
-        if self._plan.cells:
-            if len(believed) < len(runs):
-                row = iter(rows)
-                rows = [next(row) if run[0] <= horizon else _FUTURE for run in runs]  # type: ignore[operator]
-            _fill_cells(partial, chain.from_iterable(map(repeat, rows, lengths)), columns, keys)
+            kept = [second <= horizon for second in seconds]
+            partial.future = sum(compress(lengths, map(not_, kept)))
+            seconds = list(compress(seconds, kept))
+        believed = lengths if kept is None else list(compress(lengths, kept))
+        row_of_run = _fill_rows(partial, seconds, believed, self._plan.lateness)
+        if sums is not None:
+            _fill_sums(partial, row_of_run, sums if kept is None else compress(sums, kept))
+            if kept is not None:
+                row = iter(row_of_run)
+                row_of_run = [next(row) if keep else _FUTURE for keep in kept]
+            _fill_cells(partial, row_of_run, lengths, columns)
 
     def _without_bad_stamps(self, columns: _Columns, partial: Partial) -> _Columns:
-        """The columns less the hits whose stamp is no date: those are rejected."""
+        """The columns less the hits whose stamp is no date or time: those are rejected."""
         good = [self._seconds[stamp] is not None for stamp in columns.stamps]
         partial.rejected[REASONS.index("time")] += good.count(False)
-        return _Columns(*([value for value, keep in zip(c, good, strict=True) if keep] for c in columns))
+        return _Columns(*(list(compress(column, good)) for column in columns))
 
     def _rejects(self, data: bytes, start: int) -> list[tuple[int, str, bytes]]:
-        rejects = []
+        rejects: list[tuple[int, str, bytes]] = []
         for line in data.split(b"\n")[:-1]:
             reason = self.parse(line)
             if not isinstance(reason, Hit):
@@ -211,67 +220,81 @@ def _integers(sizes: list[bytes]) -> list[int]:
     return numbers
 
 
-def _sums(sizes: list[int], lengths: tuple[int, ...]) -> list[int]:
+def _runs(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
+    """The stamps without their repetitions, and how often each stood in a row."""
+    ends = [*compress(count(1), map(ne, stamps, islice(stamps, 1, None))), len(stamps)]
+    return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
+
+
+def _sums(sizes: list[int], lengths: list[int]) -> list[int]:
     """The sum of each run of ``lengths`` sizes."""
-    sums = []
-    at = 0
-    for length in lengths:
-        sums.append(sum(sizes[at : at + length]))
-        at += length
-    return sums
+    ends = list(accumulate(lengths))
+    return [sum(sizes[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
 
 
-def _count_totals(columns: _Columns, partial: Partial) -> dict[bytes, tuple[int, int]]:
-    """Count sections, methods and statuses; the numbers of (section, method) by request."""
+def _count_totals(columns: _Columns, partial: Partial, known: set[bytes]) -> None:
+    """Count sections, methods and statuses."""
     sections: dict[bytes, int] = {}
     methods: dict[bytes, int] = {}
-    keys: dict[bytes, tuple[int, int]] = {}
     for request, hits in Counter(columns.requests).items():
         method, section = request.split(b" ", 1)
-        number = sections.setdefault(section, len(sections))
-        if number == len(partial.sections):
-            partial.sections.append(section)
-            partial.section_hits.append(0)
-        partial.section_hits[number] += hits
-        kind = methods.setdefault(method, len(methods))
-        if kind == len(partial.methods):
-            partial.methods.append(method)
-            partial.method_hits.append(0)
-        partial.method_hits[kind] += hits
-        keys[request] = (number, kind)
-    for status, hits in Counter(columns.statuses).items():
-        partial.statuses.append(int(status))
-        partial.status_hits.append(hits)
-    return keys
+        sections[section] = sections.get(section, 0) + hits
+        methods[method] = methods.get(method, 0) + hits
+    partial.sections, partial.section_hits = list(sections), array("q", sections.values())
+    partial.methods, partial.method_hits = list(methods), array("q", methods.values())
+    statuses = _count_statuses(columns.statuses, known)
+    partial.statuses, partial.status_hits = array("q", map(int, statuses)), array("q", statuses.values())
 
 
-def _fill_rows(partial: Partial, runs: list[tuple[int, int, int]], lateness: int) -> "array[int] | list[int]":
+def _count_statuses(statuses: list[bytes], known: set[bytes]) -> dict[bytes, int]:
+    """Hits by status. They are few and alike in length: to search for those that are known
+    beats hashing each; ``known`` grows by what it lacked."""
+    joined = b" ".join(statuses)
+    counts = {status: joined.count(status) for status in known}
+    if sum(counts.values()) < len(statuses):
+        counts = dict(Counter(statuses))
+        known.update(list(counts)[: _FEW_STATUSES - len(known)])
+    return {status: hits for status, hits in counts.items() if hits}
+
+
+def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
     """Rows and segments of the runs; the row of each run. A log in order takes the short way."""
-    if not runs:
+    if not seconds:
         return []
-    seconds, hits, sums = zip(*runs, strict=True)
     steps = list(map(sub, seconds[1:], seconds))
-    if all(map(lt, repeat(0, len(steps)), steps)) and max(steps, default=0) <= JUMP_SECONDS:
+    if not steps or (min(steps) > 0 and max(steps) <= JUMP_SECONDS):
         partial.seconds = array("q", seconds)
-        partial.hits = array("q", hits)
-        partial.bytes = list(sums)
-        partial.segment_rows.append(len(runs))
+        partial.hits = array("q", lengths)
+        partial.segment_rows.append(len(seconds))
         partial.segment_first.append(seconds[0])
-        return list(range(len(runs)))
-    return cut_segments(partial, runs, lateness)
+        return range(len(seconds))
+    return cut_segments(partial, zip(seconds, lengths, strict=True), lateness)
 
 
-def _fill_cells(
-    partial: Partial, rows: "chain[int]", columns: _Columns, keys: dict[bytes, tuple[int, int]]
-) -> None:
+def _fill_sums(partial: Partial, row_of_run: Sequence[int], sums: Iterable[int]) -> None:
+    if isinstance(row_of_run, range):
+        partial.row_bytes = list(sums)
+        return
+    partial.row_bytes = [0] * len(partial.seconds)
+    for row, size in zip(row_of_run, sums, strict=True):
+        partial.row_bytes[row] += size
+
+
+def _fill_cells(partial: Partial, row_of_run: Sequence[int], lengths: list[int], columns: _Columns) -> None:
+    rows = chain.from_iterable(map(repeat, row_of_run, lengths))
     cells = Counter(zip(rows, columns.requests, columns.statuses, strict=True))
-    if any(row == _FUTURE for row, _, _ in cells):
+    if _FUTURE in row_of_run:
         cells = Counter({cell: hits for cell, hits in cells.items() if cell[0] != _FUTURE})
         if not cells:
             return
+    section_number = {section: number for number, section in enumerate(partial.sections)}
+    method_number = {method: number for number, method in enumerate(partial.methods)}
+    section_of: dict[bytes, int] = {}
+    method_of: dict[bytes, int] = {}
+    for request in set(columns.requests):
+        method, section = request.split(b" ", 1)
+        section_of[request], method_of[request] = section_number[section], method_number[method]
     row_column, requests, statuses = zip(*cells, strict=True)
-    section_of = {request: numbers[0] for request, numbers in keys.items()}
-    method_of = {request: numbers[1] for request, numbers in keys.items()}
     partial.cell_rows = array("q", row_column)
     partial.cell_sections = array("q", map(section_of.__getitem__, requests))
     partial.cell_methods = array("q", map(method_of.__getitem__, requests))

@@ -7,32 +7,29 @@ from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS
 
 
-def cut_segments(partial: Partial, runs: Iterable[tuple[int, int, int]], lateness: int) -> "array[int]":
+def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: int) -> "array[int]":
     """Fill the rows and segments of ``partial`` from runs of lines of one second.
 
-    ``runs`` are (second, lines, bytes) in the order of the log. Returns the number
+    ``runs`` are (second, lines) in the order of the log. Returns the number
     of the row that each run went to. The rules are those of the module ``partial``.
     """
-    seconds, hits, sums = partial.seconds, partial.hits, partial.bytes
+    seconds, hits = partial.seconds, partial.hits
     row_of_run = array("q")
     rows: dict[int, int] = {}
     base = len(seconds)
-    greatest = single = None
-    for second, lines, size in runs:
-        if greatest is None:
-            fits = False
-        elif single is not None and second < single:
-            fits = False
-        else:
-            fits = greatest - lateness <= second <= greatest + JUMP_SECONDS
-        if fits:
+    greatest: int | None = None
+    single: int | None = None
+    for second, lines in runs:
+        if (
+            greatest is not None
+            and greatest - lateness <= second <= greatest + JUMP_SECONDS
+            and (single is None or second >= single)
+        ):
             single = None
-            if second > greatest:  # type: ignore[operator]
-                greatest = second
+            greatest = max(greatest, second)
             row = rows.get(second)
             if row is not None:
                 hits[row] += lines
-                sums[row] += size
                 row_of_run.append(row)
                 continue
         else:
@@ -47,7 +44,6 @@ def cut_segments(partial: Partial, runs: Iterable[tuple[int, int, int]], latenes
         base += 1
         seconds.append(second)
         hits.append(lines)
-        sums.append(size)
     if rows:
         partial.segment_rows.append(len(rows))
     return row_of_run

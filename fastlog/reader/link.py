@@ -23,5 +23,5 @@ class Link(Protocol):
         """A descriptor that is readable when the hub has something to say."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: the hub has had enough
-    """The hub wants no more chunks."""
+class Stopped(Exception):
+    """The hub wants no more chunks. Not an error."""

@@ -121,9 +121,7 @@ def _emit_all(entry: _Input, link: Link) -> None:
     link.emit(Closed(entry.index))
 
 
-def _emit_by_time(
-    inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link
-) -> None:
+def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time

@@ -55,8 +55,9 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
         return OpenSource(shown, fd, 0, None)
     if fd != STDIN:
         os.close(fd)
-    kind = "a directory" if stat.S_ISDIR(found.st_mode) else "a block device"
-    raise SourceError(f"{shown}: is {kind}: name the log files in it" if kind == "a directory" else f"{shown}: is {kind}")
+    if stat.S_ISDIR(found.st_mode):
+        raise SourceError(f"{shown}: is a directory: name the log files in it")
+    raise SourceError(f"{shown}: is a block device: name a log file")
 
 
 def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:

@@ -167,9 +167,7 @@ class _Name:
                 self._ill_since = None
             elif not stat.S_ISREG(found.st_mode):  # not even opened: some devices act on that
                 self._ill(_not_regular(found), now, first)
-            elif self.file and len(self.old) >= OLD_FILES:
-                self.old[0].touched = float("-inf")  # finished next, which makes room
-            else:
+            elif self._has_room():
                 self._open(now, first, at_end)
         except OSError as error:
             missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
@@ -187,6 +185,13 @@ class _Name:
             os.close(file.fd)
         self.file = None
         self.old.clear()
+
+    def _has_room(self) -> bool:
+        """Whether one more old file can be held: the oldest goes, but not before it has been read."""
+        if self.file and len(self.old) >= OLD_FILES:
+            self.old[0].touched = float("-inf")
+            self._finish(self.old[0])
+        return len(self.old) < OLD_FILES or self.file is None
 
     def _open(self, now: float, first: bool, at_end: bool) -> None:
         fd, file = os.open(self.path, _FLAGS), None
@@ -270,8 +275,8 @@ class _Name:
     def _finish(self, file: _File) -> bool:
         """Give an old file up: what is left of it is a line of its own, never the start of another's."""
         file.aim()
-        if file.goal > file.seen:
-            return True  # grew meanwhile: read on
+        if file.goal > file.seen or not file.intact():
+            return True  # changed meanwhile: read on
         if half := file.half():
             self.out.append(Block(self._source, file.line, half + b"\n", self._clock()))
             file.line, file.skipping = file.seen, True

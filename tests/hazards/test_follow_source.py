@@ -223,6 +223,13 @@ def test_lines_around_the_limit(log: Path, rig: Rig, before: bytes, step: int, e
         assert log.read_bytes()[block.start :].startswith(first)
 
 
+def test_the_longest_line_is_whole_though_its_end_comes_late(log: Path, rig: Rig) -> None:
+    append(log, b"x" * LINE_LIMIT + b"\r")
+    assert rig.poll() == b""
+    append(log, b"\n")
+    assert rig.poll() == b"x" * LINE_LIMIT + b"\r\n"
+
+
 def test_a_line_without_end_is_not_held(log: Path, rig: Rig) -> None:
     with log.open("ab") as file:
         file.truncate(1 << 30)  # a gibibyte that takes no room on the disk
@@ -423,6 +430,46 @@ def test_half_a_line_in_the_old_file_is_a_line_of_its_own(log: Path, rig: Rig) -
     assert rig.poll(1) == b""
     assert rig.poll(LATER) == b"half\n"
     assert rig.blocks[-1].start == 4
+
+
+def test_a_line_given_out_as_half_does_not_come_again(log: Path, rig: Rig) -> None:
+    append(log, b"ha")
+    other = log.rename(log.with_suffix(".1"))
+    log.write_bytes(b"")
+    assert rig.poll() + rig.poll(LATER) == b"ha\n"
+    append(other, b"lf\nnext\n")
+    other.replace(log)
+    assert rig.poll() == b"next\n"
+
+
+def test_another_content_moved_back_is_read_from_its_start(log: Path, rig: Rig) -> None:
+    other = log.rename(log.with_suffix(".1"))
+    log.write_bytes(b"")
+    assert rig.poll() + rig.poll(LATER) == b""
+    other.write_bytes(b"quite another\n")
+    other.replace(log)
+    assert rig.poll() == b"quite another\n"
+    assert not rig.said("truncated")
+
+
+def test_what_comes_while_nobody_pulls_is_in_order(tmp_path: Path) -> None:
+    a, b = tmp_path / "a", tmp_path / "b"
+    a.write_bytes(b"a\n")
+    b.write_bytes(b"b\n")
+    rig = Rig(a, b)
+    items = rig.follower.poll()
+    next(items)
+    append(b, b"b 2\n")  # past what this round set out to read
+    b.rename(tmp_path / "b.1")
+    b.write_bytes(b"new\n")
+    assert b"".join(block.data for block in rig.take(items)) == b"b\nb 2\nnew\n"
+    append(a, b"a 2\n")
+    rig.now += LATER
+    items = rig.follower.poll()
+    next(items)
+    append(tmp_path / "b.1", b"late\n")  # the grace is over, but it has not been looked at since
+    assert [block.data for block in rig.take(items)] == [b"late\n"]
+    rig.follower.close()
 
 
 def test_half_a_line_in_the_old_file_is_completed_within_the_grace(log: Path, rig: Rig) -> None:

@@ -45,7 +45,7 @@ def split(events: Sequence[Event]) -> dict[str, list[str]]:
 
 
 def reported(paths: Sequence[Path], **chosen: Any) -> dict[str, list[str]]:
-    report = package.replay(paths, stats=True, quiet=True, **chosen)
+    report = package.replay(paths, stats=True, **chosen)
 
     def named(kind: str, events: Sequence[Any]) -> list[Event]:
         return [{"event": kind, **dataclasses.asdict(event)} for event in events]
@@ -214,7 +214,7 @@ def test_a_log_of_many_chunks_is_the_same_for_every_number_of_workers(
 def test_no_stats_takes_the_windows_away_and_nothing_else(tmp_path: Path) -> None:
     log = random_log(42)
     chosen = random_options(42) | {"format": "common"}
-    report = package.replay(write(tmp_path, log), stats=False, executor="inline", quiet=True, **chosen)
+    report = package.replay(write(tmp_path, log), stats=False, executor="inline", **chosen)
     want = expected(log, stats=False, **chosen)
     assert len(report.windows) == 0
     alerts = [{"event": "alert", **dataclasses.asdict(alert)} for alert in report.alerts]
