@@ -20,8 +20,19 @@ from fastlog.pipeline import Run
 Path = str | os.PathLike[str]
 
 _OPTIONS = frozenset(
-    "workers threshold alert_window stats_window stats_every stats lateness format parser".split()
-    + ["executor", "from_start"]
+    {
+        "alert_window",
+        "executor",
+        "format",
+        "from_start",
+        "lateness",
+        "parser",
+        "stats",
+        "stats_every",
+        "stats_window",
+        "threshold",
+        "workers",
+    }
 )
 
 

@@ -19,7 +19,7 @@ from math import floor
 
 from fastlog.model.events import Alert, Event, Reject, Stats, Summary
 from fastlog.model.partial import REASONS, Partial
-from fastlog.model.plan import Plan
+from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.windows.sliding import StatsWindows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
 from fastlog.windows.traffic import TrafficWindow, traffic_alert
@@ -133,8 +133,10 @@ class Merger:
             entry.open = False
             if entry.clock.suspect is None:
                 continue
-            if entry.clock.greatest == last:
-                self._push(source, *entry.clock.suspect)
+            assert last is not None
+            second, held = entry.clock.suspect
+            if entry.clock.greatest == last or second <= last + JUMP_SECONDS:
+                self._push(source, second, held)
             else:  # other files went on at their old pace after it
                 self._future += 1
         events = self._merge(None)

@@ -62,9 +62,8 @@ def parse(line: bytes, format: str) -> Hit:
         raise Rejected("blank")
     rest = line
     if format.startswith("vhost_"):
-        vhost, rest = _word(rest)
-        name, colon, port = vhost.rpartition(b":")
-        if not (name and colon and port and _all_in(port, DIGITS)):
+        _vhost, rest = _word(rest)
+        if rest.startswith(b"- "):  # the ident of a line without a virtual host
             raise Rejected("format")
     _host, rest = _word(rest)
     _ident, rest = _word(rest)
@@ -98,7 +97,7 @@ def _user_and_stamp(text: bytes) -> tuple[bytes, bytes]:
         while stop < len(text) and text[stop] not in b"[]":
             stop += 1
         after = text[stop:]
-        if after.startswith((b'] "', b"] - ")):
+        if after.startswith(b'] "') or (after.startswith(b"] -") and _status_and_size(after[3:])):
             return text[at + 2 : stop], after[2:]
     raise Rejected("format")
 
@@ -306,7 +305,10 @@ def believe(lines: list[Line], wall: int) -> None:
             hit.verdict = "future"
         elif hit is not None:
             leaps = greatest != LONG_AGO and hit.second > greatest + JUMP_SECONDS
-            if leaps and not is_witness and _is_refuted(lines[at + 1 :], greatest + JUMP_SECONDS, wall):
+            following = _next_hit(lines[at + 1 :], wall)
+            if leaps and not is_witness and following is None:
+                hit.verdict = "suspect"
+            elif leaps and not is_witness and following <= greatest + JUMP_SECONDS:
                 hit.verdict = "future"
             else:
                 # The hit after a leap that holds is its witness, and needs none of its own.
@@ -315,12 +317,31 @@ def believe(lines: list[Line], wall: int) -> None:
         line.key = greatest
 
 
-def _is_refuted(following: list[Line], limit: int, wall: int) -> bool:
-    """Does the next hit lie before the gap? The end of the file refutes nothing."""
+def _next_hit(following: list[Line], wall: int) -> int | None:
+    """The second of the next hit that the wall clock does not refute."""
     for line in following:
         if line.hit is not None and line.hit.second <= wall + FUTURE_SECONDS:
-            return line.hit.second <= limit
-    return False
+            return line.hit.second
+    return None
+
+
+def resolve(files: list[list[Line]]) -> None:
+    """Decide of the leap with which a file ends: the log as a whole is its witness.
+
+    The end of input confirms it where no other file went on, at the old pace, after it.
+    """
+    last = max((line.key for lines in files for line in lines), default=LONG_AGO)
+    ends = [max((line.key for line in lines), default=LONG_AGO) for lines in files]
+    for lines, end in zip(files, ends, strict=True):
+        for at, line in enumerate(lines):
+            if line.hit is None or line.hit.verdict != "suspect":
+                continue
+            if end == last or line.hit.second <= last + JUMP_SECONDS:
+                line.hit.verdict = "credible"
+                for later in lines[at:]:
+                    later.key = line.hit.second
+            else:
+                line.hit.verdict = "future"
 
 
 class Clock:
@@ -440,6 +461,7 @@ def replay(
                 lines.append(Line(0, None, str(why)))
         believe(lines, wall)
         files.append(lines)
+    resolve(files)
     files.sort(key=_first_second)
     merged = [line for lines in files for line in lines]
     merged.sort(key=lambda line: line.key)  # stable: by file, then by line, where keys are equal

@@ -9,7 +9,7 @@ import select
 import signal
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from fastlog.errors import FastlogError
@@ -93,6 +93,10 @@ def _read(job: Job, channel: Channel) -> None:
     channel.send({"kind": "End"})
 
 
+def _nothing() -> None:
+    """What most readers have to do while they wait."""
+
+
 class _ChildLink:
     """The reader's end: items out, credit and the word to stop in."""
 
@@ -100,6 +104,7 @@ class _ChildLink:
         self._channel = channel
         self._credit = 0
         self._stopping = False
+        self.meanwhile: Callable[[], object] = _nothing
 
     def fileno(self) -> int:
         return self._channel.sock.fileno()
@@ -107,7 +112,7 @@ class _ChildLink:
     def emit(self, item: Item) -> None:
         if isinstance(item, ByteRange | Block):
             while self._credit < 1:
-                self._listen(self._channel.receive())
+                self._await_credit()
             self._credit -= 1
         self._channel.send(*pack_item(item))
 
@@ -125,6 +130,13 @@ class _ChildLink:
             self._listen(self._channel.receive())
             if len(ready) > 1 and not self._stopping:
                 return [descriptor for descriptor in ready if descriptor != self.fileno()]
+
+    def _await_credit(self) -> None:
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        while not poll.poll(_WATCH_SECONDS * 1000):
+            self.meanwhile()
+        self._listen(self._channel.receive())
 
     def _listen(self, received: tuple[dict[str, Any], bytes] | None) -> None:
         if received is None:

@@ -1,7 +1,7 @@
 """Everything in the caller's own thread: for tests, and for programs that want no children."""
 
 import select
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fastlog.errors import UsageError
 from fastlog.executors.committer import Committer
@@ -21,6 +21,10 @@ class _InlineLink:
         self._worker = Worker(job.plan, job.parser, list(job.sources))
         self._committer = committer
         self.events: list[Event] = []
+        self.meanwhile: Callable[[], object] = self._never
+
+    def _never(self) -> None:
+        """An inline reader never waits for credit."""
 
     def fileno(self) -> int:
         return -1  # nobody speaks to an inline reader

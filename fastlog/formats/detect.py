@@ -14,11 +14,11 @@ _SHOWN = 160
 
 
 def sample(data: bytes) -> list[bytes]:
-    """The first lines of ``data`` that are not blank, at most SAMPLE_LINES, without their ends."""
+    r"""The first lines of ``data`` that are not blank, at most SAMPLE_LINES, without ``\n``."""
     lines = []
     for line in data.split(b"\n"):
         if line.strip(b" \t\r"):
-            lines.append(line.removesuffix(b"\r"))
+            lines.append(line)
             if len(lines) == SAMPLE_LINES:
                 break
     return lines
@@ -29,7 +29,7 @@ def detect(lines: Sequence[bytes]) -> Format | None:
     best: tuple[int, int, Format | None] = (0, 0, None)
     for name in CATALOG:
         candidate = compile_format(name)
-        fits = sum(candidate.line.match(line) is not None for line in lines)
+        fits = sum(candidate.line.match(line.removesuffix(b"\r")) is not None for line in lines)
         if fits and (fits, len(candidate.fields)) > best[:2]:
             best = (fits, len(candidate.fields), candidate)
     return best[2]
@@ -37,6 +37,7 @@ def detect(lines: Sequence[bytes]) -> Format | None:
 
 def undetected(file: str, line: bytes) -> FormatError:
     """What to say when no format fits ``line``, the first of ``file``: how far each came."""
+    line = line.removesuffix(b"\r")
     reached = sorted(
         ((compile_format(name).reach(line), compile_format(name)) for name in CATALOG),
         key=lambda pair: -pair[0],

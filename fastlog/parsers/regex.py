@@ -89,8 +89,12 @@ class RegexParser:
         lines = data.count(b"\n")
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
-        if columns.stamps:
-            self._count(columns, partial, horizon)
+        stamps, lengths = _runs(columns.stamps)
+        if None in map(self._seconds.__getitem__, stamps):
+            columns = self._without_bad_stamps(columns, data, partial)
+            stamps, lengths = _runs(columns.stamps)
+        if stamps:
+            self._count(columns, stamps, lengths, partial, horizon)
         if self._plan.rejects and any(partial.rejected):
             partial.rejects = self._rejects(data, start)
         return partial
@@ -156,15 +160,16 @@ class RegexParser:
             column.extend(values[done:])
         return merged
 
-    def _count(self, columns: _Columns, partial: Partial, horizon: int | None) -> None:
-        """Count the hits; reject those whose stamp is no date or time."""
-        stamps, lengths = _runs(columns.stamps)
+    def _count(
+        self,
+        columns: _Columns,
+        stamps: list[bytes],
+        lengths: list[int],
+        partial: Partial,
+        horizon: int | None,
+    ) -> None:
+        """Count the hits; ``stamps`` are good, and stand for ``lengths`` lines each."""
         seconds: list[int] = list(map(self._seconds.__getitem__, stamps))  # type: ignore[arg-type]
-        if None in seconds:
-            columns = self._without_bad_stamps(columns, partial)
-            if columns.stamps:
-                self._count(columns, partial, horizon)
-            return
         sizes = _integers(columns.sizes)
         partial.total_bytes = sum(sizes)
         _count_totals(columns, partial, self._statuses)
@@ -183,9 +188,14 @@ class RegexParser:
                 row_of_run = [next(row) if keep else _FUTURE for keep in kept]
             _fill_cells(partial, row_of_run, lengths, columns)
 
-    def _without_bad_stamps(self, columns: _Columns, partial: Partial) -> _Columns:
+    def _without_bad_stamps(self, columns: _Columns, data: bytes, partial: Partial) -> _Columns:
         """The columns less the hits whose stamp is no date or time: those are rejected."""
         good = [self._seconds[stamp] is not None for stamp in columns.stamps]
+        bad = b"".join(compress(columns.stamps, map(not_, good)))
+        if b"[" in bad or b"]" in bad:
+            # The quick pattern took for a stamp what the definition does not: see each line by itself.
+            partial.rejected = [0] * len(REASONS)
+            return self._with_odd_lines(_Columns([], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return _Columns(*(list(compress(column, good)) for column in columns))
 
@@ -222,6 +232,8 @@ def _integers(sizes: list[bytes]) -> list[int]:
 
 def _runs(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
     """The stamps without their repetitions, and how often each stood in a row."""
+    if not stamps:
+        return [], []
     ends = [*compress(count(1), map(ne, stamps, islice(stamps, 1, None))), len(stamps)]
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
 

@@ -19,6 +19,7 @@ def follow_sources(paths: Sequence[str], *, from_start: bool, log_format: str, l
     """
     feed = _Feed([printable(path) for path in paths], log_format, link)
     follower = Follower(paths, from_start=from_start, clock=clock.wall, monotonic=clock.monotonic)
+    link.meanwhile = follower.look  # so that a file that is rotated twice meanwhile is not lost
     wake, notice = waker(paths)
     try:
         if notice:

@@ -1,6 +1,6 @@
 """How the reader speaks with the hub."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from fastlog.model.chunk import Item
@@ -12,6 +12,9 @@ FALLBACK = "combined"
 
 class Link(Protocol):
     """The reader's end of the line to the hub. Both raise Stopped when the reader is to end."""
+
+    meanwhile: Callable[[], object]
+    """Called about twice a second while ``emit`` waits."""
 
     def emit(self, item: Item) -> None:
         """Hand an item over; waits while too many chunks are under way."""

@@ -8,13 +8,16 @@ fires when W(T) > threshold x window and recovers when it no longer is.
 from bisect import insort
 from collections import deque
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from fastlog.config import hits_limit
 from fastlog.model.events import Alert
 
 RULE = "traffic"
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_1 = -62_135_596_800
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +115,7 @@ def traffic_alert(transition: Transition, window: int, threshold: float) -> Aler
 
 
 def iso_utc(second: int) -> str:
-    """ISO 8601 in UTC, as ``2018-05-09T16:02:28Z``."""
-    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """ISO 8601 in UTC, as ``2018-05-09T16:02:28Z``; the year before 0001 is 0000."""
+    shift = 0 if second >= _YEAR_1 else 400  # years: the calendar repeats
+    moment = _EPOCH + timedelta(seconds=second, days=shift * 146_097 // 400)
+    return f"{moment.year - shift:04d}{moment:-%m-%dT%H:%M:%SZ}"
