@@ -63,6 +63,7 @@ class Merger:
         self._sources: dict[int, _Source] = {}
         self._waiting: list[tuple[int, int, int, _Segment]] = []
         self._order = count()
+        self._unwitnessed: list[int] = []  # sources that ended with a suspect
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic = TrafficWindow(plan.alert_window, plan.threshold)
@@ -118,7 +119,7 @@ class Merger:
 
     def close(self, source: int) -> list[Event]:
         """A source has ended: the others need not wait for it."""
-        self._sources[source].open = False
+        self._end(source)
         return self._merge(None)
 
     def tick(self, now: float) -> list[Event]:
@@ -127,19 +128,17 @@ class Merger:
 
     def finish(self, *, complete: bool) -> list[Event]:
         """The end of input: what is open closes up to the last second seen; then the summary."""
-        shown = [entry.clock.greatest for entry in self._sources.values()]
-        last = max((second for second in shown if second is not None), default=None)
-        for source, entry in self._sources.items():
-            entry.open = False
-            if entry.clock.suspect is None:
-                continue
-            assert last is not None
-            second, held = entry.clock.suspect
-            if entry.clock.greatest == last or second <= last + JUMP_SECONDS:
-                self._push(source, second, held)
-            else:  # other files went on at their old pace after it
-                self._future += 1
+        for source in self._sources:
+            self._end(source)
         events = self._merge(None)
+        for source in self._unwitnessed:
+            clock = self._sources[source].clock
+            if clock.suspect is not None and clock.greatest == self._last:
+                self._push(source, *clock.suspect)
+            else:  # other files went on, at their old pace, after it
+                self._future += 1
+        self._unwitnessed = []
+        events += self._merge(None)
         if self._last is not None:
             events += self._close(self._last + 1)
             if self._windows is not None:
@@ -176,6 +175,23 @@ class Merger:
         else:
             self._push(source, first, segment)
 
+    def _end(self, source: int) -> None:
+        entry = self._sources[source]
+        if entry.open:
+            entry.open = False
+            if entry.clock.suspect is not None:
+                self._unwitnessed.append(source)
+
+    def _bear_witness(self, key: int) -> bool:
+        """Believe the leaps with which files ended once the others have come near, at ``key``."""
+        before = len(self._unwitnessed)
+        for source in list(self._unwitnessed):
+            suspect = self._sources[source].clock.suspect
+            if suspect is not None and suspect[0] <= key + JUMP_SECONDS:
+                self._unwitnessed.remove(source)
+                self._push(source, *suspect)
+        return len(self._unwitnessed) < before
+
     def _push(self, source: int, first: int, segment: _Segment) -> None:
         clock = self._sources[source].clock
         clock.advance(first)
@@ -197,6 +213,8 @@ class Merger:
             return events
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
+            if self._bear_witness(self._waiting[0][0]):
+                continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
             events += self._close(key - self.plan.lateness)
             self._take(segment)

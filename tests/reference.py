@@ -39,7 +39,7 @@ class Hit:
     method: bytes
     status: str
     size: int
-    verdict: Literal["credible", "future"] = "credible"
+    verdict: Literal["credible", "suspect", "future"] = "credible"
 
 
 class Rejected(Exception):
@@ -308,7 +308,7 @@ def believe(lines: list[Line], wall: int) -> None:
             following = _next_hit(lines[at + 1 :], wall)
             if leaps and not is_witness and following is None:
                 hit.verdict = "suspect"
-            elif leaps and not is_witness and following <= greatest + JUMP_SECONDS:
+            elif leaps and not is_witness and following is not None and following <= greatest + JUMP_SECONDS:
                 hit.verdict = "future"
             else:
                 # The hit after a leap that holds is its witness, and needs none of its own.
@@ -331,17 +331,23 @@ def resolve(files: list[list[Line]]) -> None:
     The end of input confirms it where no other file went on, at the old pace, after it.
     """
     last = max((line.key for lines in files for line in lines), default=LONG_AGO)
-    ends = [max((line.key for line in lines), default=LONG_AGO) for lines in files]
-    for lines, end in zip(files, ends, strict=True):
-        for at, line in enumerate(lines):
-            if line.hit is None or line.hit.verdict != "suspect":
-                continue
-            if end == last or line.hit.second <= last + JUMP_SECONDS:
-                line.hit.verdict = "credible"
-                for later in lines[at:]:
-                    later.key = line.hit.second
-            else:
-                line.hit.verdict = "future"
+    suspects = [
+        (line.hit, lines[at:])
+        for lines in files
+        for at, line in enumerate(lines)
+        if line.hit is not None and line.hit.verdict == "suspect"
+    ]
+    for hit, rest in sorted(suspects, key=lambda suspect: suspect[0].second):
+        if hit.second <= last + JUMP_SECONDS:
+            hit.verdict = "credible"
+            last = max(last, hit.second)
+            for line in rest:
+                line.key = hit.second
+    for hit, rest in suspects:
+        if hit.verdict == "suspect":
+            hit.verdict = "credible" if rest[0].key == last else "future"
+            for line in rest:
+                line.key = hit.second if hit.verdict == "credible" else line.key
 
 
 class Clock:

@@ -54,6 +54,7 @@ def assert_same(got: dict[str, list[str]], want: dict[str, list[str]]) -> None:
 
 def reported(paths: Sequence[Path], **chosen: Any) -> dict[str, list[str]]:
     report = package.replay(paths, stats=True, **chosen)
+    assert report.notices == []
 
     def named(kind: str, events: Sequence[Any]) -> list[Event]:
         return [{"event": kind, **dataclasses.asdict(event)} for event in events]
@@ -186,7 +187,7 @@ def test_output_is_the_same_for_every_number_of_workers_from_a_file_and_from_a_p
     for workers in ("1", "2", "3", "8"):
         for source in ("access.log", "-"):
             done = fastlog(*options, "--workers", workers, source, stdin=log if source == "-" else b"")
-            assert (done.returncode, done.stderr) == (0, b"")
+            assert (done.returncode, done.stderr.decode()) == (0, "")
             outputs[workers, source] = done.stdout
     first = outputs["1", "access.log"]
     assert [where for where, output in outputs.items() if output != first] == []
@@ -215,7 +216,7 @@ def test_a_log_of_many_chunks_is_the_same_for_every_number_of_workers(
                 "--parser", parser, "--workers", workers, source,
                 stdin=log if source == "-" else b"",
             )  # fmt: skip
-            assert (done.returncode, done.stderr) == (0, b"")
+            assert (done.returncode, done.stderr.decode()) == (0, "")
             assert rows([json.loads(text) for text in done.stdout.split(b"\n")[:-1]]) == want
 
 
