@@ -266,9 +266,7 @@ class Merger:
         ):
             pane = panes[row - segment.first]
             if pane is not None:
-                pane.sections.add(sections[section], hits)
-                pane.methods.add(methods[method], hits)
-                pane.statuses[status] = pane.statuses.get(status, 0) + hits
+                pane.add(sections[section], methods[method], status, hits)
 
     def _close(self, end: int) -> list[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""

@@ -9,6 +9,7 @@ holds whole or not at all::
                                         [======= window =========)
 """
 
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from math import gcd
 
@@ -31,6 +32,23 @@ class Pane:
         self.methods = Tally(METHODS_NAMED)
         self.statuses: dict[int, int] = {}
 
+    def add(self, section: bytes, method: bytes, status: int, hits: int) -> None:
+        """Count the hits of a cell in the three tables. Runs once a cell: hence no calls for known keys."""
+        counts = self.sections.counts
+        if section in counts:
+            counts[section] += hits
+        else:
+            self.sections.add(section, hits)
+        counts = self.methods.counts
+        if method in counts:
+            counts[method] += hits
+        else:
+            self.methods.add(method, hits)
+        if status in self.statuses:
+            self.statuses[status] += hits
+        else:
+            self.statuses[status] = hits
+
 
 class StatsWindows:
     """All statistics windows of a run.
@@ -45,6 +63,7 @@ class StatsWindows:
         self._empty = empty
         self._size = gcd(window, step)
         self._panes: dict[int, Pane] = {}
+        self._order: list[int] = []  # starts of the panes, sorted
         self._closed: int | None = None
         self._began: int | None = None
 
@@ -56,6 +75,7 @@ class StatsWindows:
             if self._closed is not None and start < self._starts_after(self._closed - self._window):
                 return None
             pane = self._panes[start] = Pane()
+            insort(self._order, start)
             if self._began is None:
                 self._began = self._first_holding(start)
         return pane
@@ -87,7 +107,7 @@ class StatsWindows:
             return
         start = None if self._closed is None else self._starts_after(self._closed - self._window)
         while True:
-            pane = min(self._panes, default=None)
+            pane = self._order[0] if self._order else None
             if pane is None and not empty:
                 return
             if start is None:
@@ -101,8 +121,10 @@ class StatsWindows:
             self._forget(start)
 
     def _forget(self, before: int) -> None:
-        for start in [pane for pane in self._panes if pane < before]:
+        count = bisect_left(self._order, before)
+        for start in self._order[:count]:
             del self._panes[start]
+        del self._order[:count]
 
     def _stats(self, start: int, *, partial: bool) -> Stats:
         end = start + self._window
@@ -110,7 +132,7 @@ class StatsWindows:
             total = self._panes.get(start) or Pane()
         else:
             total = Pane()
-            for at in sorted(pane for pane in self._panes if start <= pane < end):
+            for at in self._order[bisect_left(self._order, start) : bisect_left(self._order, end)]:
                 _add(total, self._panes[at])
         return Stats(
             start,

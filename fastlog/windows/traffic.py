@@ -5,7 +5,7 @@
 fires when W(T) > threshold x window and recovers when it no longer is.
 """
 
-from bisect import insort
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,8 +32,8 @@ class Transition:
 class TrafficWindow:
     """W(T) over the seconds that close, empty ones included, without visiting the empty ones.
 
-    Memory: one counter for each second of the window that had hits, and one for
-    each second not yet closed.
+    Memory: a pair for each second of the window that had hits, and one for each second
+    not yet closed.
     """
 
     def __init__(self, window: int, threshold: float) -> None:
@@ -41,8 +41,7 @@ class TrafficWindow:
         self._limit = hits_limit(threshold, window)
         self._open: dict[int, int] = {}
         self._closed: int | None = None
-        self._seconds: deque[int] = deque()
-        self._hits: dict[int, int] = {}
+        self._inside: deque[tuple[int, int]] = deque()  # (second, hits) of the window, by second
         self._sum = 0
         self._unseen = False
         self.firing = False
@@ -53,51 +52,55 @@ class TrafficWindow:
             self._open[second] = self._open.get(second, 0) + hits
         elif second > self._closed - self._window:
             # Late: it cannot change what was evaluated, but is in the windows to come.
-            if second in self._hits:
-                self._hits[second] += hits
+            inside = self._inside
+            at = bisect_left(inside, (second, 0))
+            if at < len(inside) and inside[at][0] == second:
+                inside[at] = (second, inside[at][1] + hits)
             else:
-                self._hits[second] = hits
-                insort(self._seconds, second)
+                inside.insert(at, (second, hits))
             self._sum += hits
             self._unseen = True
 
     def close(self, end: int) -> list[Transition]:
-        """Evaluate every second before ``end`` that was not yet, in order."""
+        """Evaluate every second before ``end`` that was not yet, in order.
+
+        W(T) can only rise with a second that has hits, and only fall with one that
+        a second leaves; the seconds between are passed over.
+        """
         transitions: list[Transition] = []
-        arrivals = sorted(second for second in self._open if second < end)
+        arrivals = [item for item in sorted(self._open.items()) if item[0] < end]
+        for second, _ in arrivals:
+            del self._open[second]
         if self._closed is None:
-            self._closed = arrivals[0] if arrivals else end
-        next_arrival = 0
-        while True:
-            at = arrivals[next_arrival] if next_arrival < len(arrivals) else end
-            if self._seconds:
-                at = min(at, self._seconds[0] + self._window)
-            if self._unseen:
-                at = self._closed
-            if at >= end:
-                break
-            self._unseen = False
-            self._expire(at)
-            if next_arrival < len(arrivals) and arrivals[next_arrival] == at:
-                hits = self._open.pop(at)
-                self._seconds.append(at)
-                self._hits[at] = hits
+            self._closed = arrivals[0][0] if arrivals else end
+        if self._unseen and self._closed < end and (not arrivals or arrivals[0][0] > self._closed):
+            arrivals.insert(0, (self._closed, 0))
+        self._unseen = self._unseen and self._closed >= end
+        inside, window = self._inside, self._window
+        for second, hits in arrivals:
+            if inside and inside[0][0] + window < second:
+                self._expire(second, transitions)
+            while inside and inside[0][0] + window <= second:
+                self._sum -= inside.popleft()[1]
+            if hits:
+                inside.append((second, hits))
                 self._sum += hits
-                next_arrival += 1
-            self._closed = at + 1
             if (self._sum > self._limit) != self.firing:
                 self.firing = not self.firing
-                transitions.append(Transition(at, self._sum, self.firing))
-        if self._closed < end:
-            self._expire(end - 1)
-            self._closed = end
+                transitions.append(Transition(second, self._sum, self.firing))
+        self._expire(end, transitions)
+        self._closed = max(self._closed, end)
         return transitions
 
-    def _expire(self, at: int) -> None:
-        """Drop the seconds that are not in the window that ends with ``at``."""
-        first = at - self._window + 1
-        while self._seconds and self._seconds[0] < first:
-            self._sum -= self._hits.pop(self._seconds.popleft())
+    def _expire(self, until: int, transitions: list[Transition]) -> None:
+        """Go on to the second ``until``, which is not evaluated: no hits arrive before it."""
+        inside, window = self._inside, self._window
+        while inside and inside[0][0] + window < until:
+            second = inside[0][0] + window
+            self._sum -= inside.popleft()[1]
+            if self.firing and self._sum <= self._limit:
+                self.firing = False
+                transitions.append(Transition(second, self._sum, firing=False))
 
 
 def traffic_alert(transition: Transition, window: int, threshold: float) -> Alert:

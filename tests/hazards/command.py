@@ -1,0 +1,188 @@
+"""The real command as a process that a test can hold, look into, and feed."""
+
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 20.0
+"""Seconds after which a condition that has not come true is a failure."""
+
+
+def until(condition: Callable[[], Any], what: str) -> Any:
+    """What ``condition`` gives, once that is true."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"never came true: {what}"
+        select.select([], [], [], 0.005)
+    return value
+
+
+def processes() -> Iterator[tuple[int, int, str]]:
+    """(pid, parent, state) of every process that is no zombie."""
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            text = Path(f"/proc/{entry}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:  # it has just ended
+            continue
+        state, parent = text.rpartition(")")[2].split()[:2]
+        if state not in "ZX":
+            yield int(entry), int(parent), state
+
+
+def state_of(pid: int) -> str:
+    """The state letter of a process; empty when it is gone."""
+    return next((state for other, _, state in processes() if other == pid), "")
+
+
+def role_of(pid: int) -> str:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return next((role for role in ("reader", "worker") if role.encode() in words), "")
+
+
+class Command:
+    """A started ``python -m fastlog``, in a session of its own. ``messages`` are its standard error."""
+
+    def __init__(
+        self, arguments: tuple[str | bytes, ...], cwd: Path, env: dict[str, str], **streams: Any
+    ) -> None:
+        self._errors = cwd / f"stderr-{time.monotonic_ns()}"
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "fastlog", *arguments],
+                cwd=cwd,
+                env=env,
+                start_new_session=True,
+                **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": errors, **streams},
+            )
+        self.known: set[int] = set()
+        self._half = b""
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def messages(self) -> str:
+        return self._errors.read_text(encoding="utf-8", errors="surrogateescape")
+
+    def children(self, role: str = "") -> list[int]:
+        """The children that are alive, of one role or of any."""
+        found = [pid for pid, parent, _ in processes() if parent == self.pid]
+        roles = {pid: role_of(pid) for pid in found}
+        self.known |= {pid for pid in found if roles[pid]}
+        return [pid for pid in found if roles[pid] and role in ("", roles[pid])]
+
+    def child(self, role: str) -> int:
+        """A child of that role, as soon as there is one."""
+        pid: int = until(lambda: self.children(role), f"a {role}")[0]
+        return pid
+
+    def started(self, workers: int = 1) -> "Command":
+        """Wait until the reader and the workers are there."""
+        until(lambda: len(self.children()) == workers + 1, "reader and workers")
+        return self
+
+    def told(self, text: str) -> "Command":
+        """Wait for a message."""
+        until(lambda: text in self.messages, f"{text!r} on standard error")
+        return self
+
+    def feed(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def end_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def line(self) -> bytes:
+        """The next line of standard output; what is left of it, perhaps nothing, at its end."""
+        assert self.process.stdout is not None
+        fd = self.process.stdout.fileno()
+        while b"\n" not in self._half:
+            ready, _, _ = select.select([fd], [], [], PATIENCE)
+            assert ready, f"nothing more on standard output; messages: {self.messages}"
+            piece = os.read(fd, 65_536)
+            if not piece:
+                rest, self._half = self._half, b""
+                return rest
+            self._half += piece
+        line, _, self._half = self._half.partition(b"\n")
+        return line + b"\n"
+
+    def event(self) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self.line())
+        return event
+
+    def rest(self) -> bytes:
+        """All that is still to come on standard output."""
+        data = b""
+        while piece := self.line():
+            data += piece
+        return data
+
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.rest().split(b"\n")[:-1]]
+
+    def unread(self) -> int:
+        """Bytes that wait in the pipe of standard output."""
+        assert self.process.stdout is not None
+        count = fcntl.ioctl(self.process.stdout.fileno(), termios.FIONREAD, b"\0" * 4)
+        return int.from_bytes(count, sys.byteorder)
+
+    def kill(self, number: signal.Signals) -> None:
+        self.children()
+        os.kill(self.pid, number)
+
+    def taken(self, number: signal.Signals) -> None:
+        """Wait until a signal that was sent has reached the process, so that a second one counts."""
+        bit = 1 << (number - 1)
+
+        def delivered() -> bool:
+            try:
+                status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
+            except OSError:
+                return True
+            pending = [line for line in status.split("\n") if line.startswith(("SigPnd", "ShdPnd"))]
+            return not any(int(line.split()[1], 16) & bit for line in pending)
+
+        until(delivered, "delivery of the signal")
+
+    def wait(self) -> int:
+        """The exit status, negative for a signal; by then no child may be left."""
+        self.children()
+        status = self.process.wait(PATIENCE)
+        until(
+            lambda: not any(role_of(pid) and state_of(pid) for pid in self.known), "the end of all children"
+        )
+        assert "Traceback" not in self.messages, self.messages
+        return status
+
+    def close(self) -> None:
+        """Whatever the test did: nothing of it is left."""
+        self.children()
+        for pid in (self.pid, *self.known):
+            if pid == self.pid and self.process.poll() is None or role_of(pid):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        for stream in (self.process.stdin, self.process.stdout):
+            try:
+                if stream is not None:
+                    stream.close()
+            except BrokenPipeError:
+                continue
