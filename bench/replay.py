@@ -238,13 +238,32 @@ def short_name(name: str | None) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.partition(".")[0].lower()).strip("-") or "host"
 
 
-def table(rows: Sequence[Row], about: dict[str, object], arguments: dict[str, Any]) -> str:
-    """The run as a page of Markdown."""
+def save(kind: str, record: dict[str, object], page: str, name: str | None = None) -> None:
+    """Keep a run: its figures, and the page that shows them."""
+    now = datetime.now(UTC)
+    directory = RUNS / f"{now:%Y-%m-%d}-{short_name(name)}"
+    directory.mkdir(parents=True, exist_ok=True)
+    stem = directory / f"{kind}-{now:%H%M%S}"
+    record = {"at": now.isoformat(timespec="seconds"), **record}
+    stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(page)
+    print(f"kept in {stem.relative_to(ROOT)}.md and .json", file=sys.stderr)
+
+
+def about_text(about: dict[str, object]) -> str:
+    """The host in one line."""
     libraries = ", ".join(f"{name} {at}" for name, at in cast("dict[str, str]", about["libraries"]).items())
     changed = " with local changes" if about["changed"] else ""
-    page = [
+    return (
         f"{about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB; {about['system']};"
-        f" {about['python']}; {about['fastlog']}; {libraries}; commit {about['commit']}{changed}.",
+        f" {about['python']}; {about['fastlog']}; {libraries}; commit {about['commit']}{changed}."
+    )
+
+
+def table(rows: Sequence[Row], about: dict[str, object], arguments: dict[str, Any]) -> str:
+    """The run as a page of Markdown."""
+    page = [
+        about_text(about),
         "",
         f"Median of {arguments['repeat']} runs in turn; the log in the page cache; memory is the peak over"
         " all processes together, from a further run.",
@@ -318,19 +337,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     page = table(rows, about, arguments)
     print(page)
     if not args.no_save:
-        now = datetime.now(UTC)
-        directory = RUNS / f"{now:%Y-%m-%d}-{short_name(args.host)}"
-        directory.mkdir(parents=True, exist_ok=True)
-        name = f"replay-{now:%H%M%S}"
-        record = {
-            "at": now.isoformat(timespec="seconds"),
-            "arguments": {key: value for key, value in arguments.items() if key not in {"host", "no_save"}},
-            "host": about,
-            "rows": [{**asdict(row), "median": row.median} for row in rows],
-        }
-        (directory / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-        (directory / f"{name}.md").write_text(page)
-        print(f"kept in {directory.relative_to(ROOT)}/{name}.md and .json", file=sys.stderr)
+        kept = {key: value for key, value in arguments.items() if key not in {"host", "no_save"}}
+        rows_kept = [{**asdict(row), "median": row.median} for row in rows]
+        save("replay", {"arguments": kept, "host": about, "rows": rows_kept}, page, args.host)
     return 0
 
 

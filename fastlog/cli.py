@@ -3,6 +3,7 @@
 import argparse
 import os
 import platform
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
@@ -27,6 +28,10 @@ Follow a live HTTP access log, or replay history: statistics, alerts, recoveries
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message}: see fastlog --help")
+
+    def print_help(self, file: object = None) -> None:
+        """As ``--version`` is printed: argparse passes over an output that is closed or full."""
+        self.exit(_print(self.format_help().rstrip()))
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):
@@ -168,6 +173,16 @@ def format_lines() -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Never raises a FastlogError, and prints no traceback."""
+    try:
+        return _main(arguments)
+    except KeyboardInterrupt:  # before the hub took the signals, or after it
+        from fastlog.pipeline import die_by
+
+        die_by(signal.SIGINT)
+        return 128 + signal.SIGINT
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     try:
         config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         if config is None:

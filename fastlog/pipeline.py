@@ -267,10 +267,26 @@ def die_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
+def _occupy_standard_streams() -> None:
+    """Let no file of ours get the number of a standard stream that is closed.
+
+    A log opened as 0 would not reach the children, an output opened as 2 would
+    receive the messages. The stand-in can be neither read nor written to for what
+    the stream is for, so that using it is still an error.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, since those below it are taken by now.
+            os.set_inheritable(os.open(os.devnull, flags), True)
+
+
 def run_at_terminal(config: Config) -> Outcome:
     """Run a configuration with its sinks, on uvloop."""
     import uvloop
 
+    _occupy_standard_streams()
     terminal = Terminal(config)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())

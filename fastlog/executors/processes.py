@@ -42,10 +42,12 @@ class Hub:
         self._ended = False
         self._failure: FastlogError | None = None
         self._interrupted = False
+        self._stopping = False
         self._moved = asyncio.Event()
 
     def stop(self) -> None:
         """Read what is there, and no further."""
+        self._stopping = True  # a reader that is still starting is told once it listens
         if self._reader is not None:
             self._reader.send({"kind": "Stop"})
 
@@ -92,6 +94,8 @@ class Hub:
         await self._reader.connect()
         self._reader.send(self._job.header())
         self._reader.send({"kind": "Credit", "chunks": _AHEAD * self._count})
+        if self._stopping:
+            self._reader.send({"kind": "Stop"})
         self._watch(self._serve_reader(self._reader))
         for worker in workers:
             await self._welcome(worker)
@@ -102,10 +106,12 @@ class Hub:
         return child
 
     async def _welcome(self, worker: Child) -> None:
-        self._holding[worker] = {}
+        """Give a started worker the job, then chunks: none before it can be sent any."""
         await worker.connect()
         worker.send(self._job.header())
+        self._holding[worker] = {}
         self._watch(self._serve_worker(worker))
+        self._hand_out()
 
     def _watch(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -186,9 +192,8 @@ class Hub:
                 slot.partial = Partial()
         if not held:
             self.committer.tell(Notice(f"a worker died ({fate}) and was replaced"))
-        await self._welcome(self._new_child("worker"))
-        self._hand_out()
         self._moved.set()
+        await self._welcome(self._new_child("worker"))
 
     def _hand_out(self) -> None:
         """Give waiting chunks to the workers that hold fewest."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import itemgetter
 
 from fastlog.model.events import OTHER, Table
 from fastlog.model.printable import printable
@@ -43,4 +44,6 @@ def ranked(pairs: Iterable[tuple[str, int]], other: int = 0) -> Table:
         table[name] = table.get(name, 0) + hits
     if other:
         table[OTHER] = table.get(OTHER, 0) + other
-    return dict(sorted(table.items(), key=lambda row: (-row[1], row[0])))
+    rows = sorted(table.items())
+    rows.sort(key=itemgetter(1), reverse=True)  # stable: names stay in order
+    return dict(rows)
