@@ -43,7 +43,17 @@ def main(role: str, fd: int, parent: int) -> None:
         _fail(channel, str(error), error.exit_status)
     except Exception as error:  # noqa: BLE001 - told by the hub in one line: no traceback reaches the user
         _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", 1)
+    _linger(channel)
     os._exit(0)
+
+
+def _linger(channel: Channel) -> None:
+    """Wait for the hub to hang up: what it still writes must not fail before it has read the last word."""
+    try:
+        while channel.receive() is not None:
+            pass
+    except OSError:
+        return
 
 
 def _leave_with(parent: int) -> None:

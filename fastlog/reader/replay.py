@@ -33,7 +33,8 @@ class _Input:
 
 def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
     """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
-    inputs = [_look_at(index, source, link) for index, source in enumerate(sources)]
+    alone = len(sources) == 1
+    inputs = [_look_at(index, source, link, prompt=alone) for index, source in enumerate(sources)]
     notice = _choose_formats(inputs, log_format)
     if notice:
         link.emit(notice)
@@ -48,12 +49,12 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
     _emit_by_time(inputs, parsers, plan, link)
 
 
-def _look_at(index: int, source: OpenSource, link: Link) -> _Input:
+def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
     """The first lines of a source."""
     entry = _Input(index, source, None)
     try:
         if source.end is None:
-            entry.blocks = read_stream(source.fd, link.wait)
+            entry.blocks = read_stream(source.fd, link.wait, prompt=prompt)
             entry.ahead = next(entry.blocks, None)
             entry.head = entry.ahead[1] if entry.ahead else b""
         else:

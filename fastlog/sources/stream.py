@@ -52,11 +52,11 @@ class LineCutter:
         return self._start, half
 
 
-def read_stream(fd: int, wait: Wait) -> Iterator[tuple[int, bytes]]:
+def read_stream(fd: int, wait: Wait, *, prompt: bool) -> Iterator[tuple[int, bytes]]:
     """Blocks of whole lines of a stream, with their offsets. Raises OSError.
 
-    What is there is handed out soon, so that a live pipe is seen at once; where a
-    block ends has no effect on a result.
+    With ``prompt`` what is there is handed out soon, so that a live pipe is seen at
+    once; else blocks end where they end whatever the writer's pace.
     """
     _widen(fd)
     cutter = LineCutter()
@@ -64,7 +64,7 @@ def read_stream(fd: int, wait: Wait) -> Iterator[tuple[int, bytes]]:
     while not ended:
         pieces: list[bytes] = []
         size = 0
-        while size < CHUNK_BYTES and wait([fd], GATHER_SECONDS if pieces else None):
+        while size < CHUNK_BYTES and wait([fd], GATHER_SECONDS if prompt and pieces else None):
             try:
                 piece = os.read(fd, CHUNK_BYTES - size)
             except BlockingIOError:  # somebody else was faster

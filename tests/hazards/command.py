@@ -154,6 +154,8 @@ class Command:
         bit = 1 << (number - 1)
 
         def delivered() -> bool:
+            if self.process.poll() is not None:
+                return True
             try:
                 status = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8")
             except OSError:
