@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from fastlog.config import DEFAULT_LOG, Config
 from fastlog.errors import FastlogError, UsageError
+from fastlog.model.printable import printable
 from fastlog.version import __version__
 
 _INCOMPLETE = 1
@@ -218,7 +219,7 @@ def _print(text: str) -> int:
 
 def _fail(error: FastlogError) -> int:
     try:
-        os.write(2, f"fastlog: {error}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"fastlog: {printable(str(error))}\n".encode())
     except OSError:
         return error.exit_status
     return error.exit_status

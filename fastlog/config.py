@@ -72,6 +72,8 @@ class Config:
     def __post_init__(self) -> None:
         if not self.paths:
             raise UsageError("no file is named: give at least one FILE, or '-' for standard input")
+        if self.follow and "-" in map(os.fspath, self.paths):
+            raise UsageError("'-' cannot be followed: standard input has no name; leave out -f to read it live")
         _whole("--workers", self.workers, 1, 1024)
         _whole("--alert-window", self.alert_window, 1)
         _whole("--stats-window", self.stats_window, 1)
@@ -109,11 +111,10 @@ def zone(name: str) -> ZoneInfo:
     """The time zone of that name. Raises UsageError where there is none."""
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        pass
-    except KeyError:
-        pass
-    raise UsageError(f"--tz is {name!r}: give a zone of the tz database, such as Europe/Amsterdam")
+    except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+        raise UsageError(
+            f"--tz is {name!r}: give a zone of the tz database, such as Europe/Amsterdam"
+        ) from error
 
 
 def hits_limit(threshold: float, window: int) -> int:

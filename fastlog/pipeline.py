@@ -19,6 +19,7 @@ from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.printable import printable
 from fastlog.parsers.select import parser_name
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.output import ClosedOutput, Output
@@ -255,7 +256,7 @@ def _is_terminal(stream: object) -> bool:
 def say(text: str) -> None:
     """One line on standard error; a standard error that is closed or full changes nothing."""
     try:
-        os.write(2, f"fastlog: {text}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"fastlog: {printable(text)}\n".encode())
     except OSError:
         return
 

@@ -179,7 +179,7 @@ class Command:
         """Whatever the test did: nothing of it is left."""
         self.children()
         for pid in (self.pid, *self.known):
-            if pid == self.pid and self.process.poll() is None or role_of(pid):
+            if (pid == self.pid and self.process.poll() is None) or role_of(pid):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout):

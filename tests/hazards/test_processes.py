@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -312,17 +313,15 @@ def test_what_a_killed_worker_held_is_done_again_once(start: Start) -> None:
 
 def test_a_chunk_that_kills_its_workers_is_given_up_and_said(start: Start) -> None:
     command = held(start)
-    for _ in range(2):
+    for death in ("does it again", "given up, 2 workers died over it"):
         worker = command.child("worker")
         os.kill(worker, signal.SIGSTOP)
-        until(lambda pid=worker: _stopped(pid), "a stopped worker")
-        if "again" not in command.messages:
+        until(partial(_stopped, worker), "a stopped worker")
+        if death == "does it again":
             command.feed(log(5, START + 5))
-        until(lambda pid=worker: _waits_for(command, pid), "a chunk on its way to the worker")
+        until(partial(_waits_for, command, worker), "a chunk on its way to the worker")
         os.kill(worker, signal.SIGKILL)
-        until(lambda pid=worker: pid not in command.children(), "its death")
-        command.told("does it again")
-    command.told("given up, 2 workers died over it")
+        command.told(death)
     command.end_input()
     assert summary(command.events())["complete"] is False
     assert command.wait() == 1
@@ -586,9 +585,14 @@ def test_standard_streams_that_are_closed(tmp_path: Path, environment: dict[str,
         command = f'exec "$@" {redirections}'
         words = [sys.executable, "-m", "fastlog", *REPLAY, *arguments]
         return subprocess.run(
-            ["sh", "-c", command, "sh", *words], capture_output=True, cwd=tmp_path, env=environment, check=False,
-            stdin=subprocess.DEVNULL, timeout=60,
-        )  # fmt: skip
+            ["sh", "-c", command, "sh", *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd=tmp_path,
+            env=environment,
+            timeout=60,
+            check=False,
+        )
 
     want = shell("", "access.log").stdout
     assert summary([json.loads(want)])["lines"] == 21
