@@ -72,8 +72,8 @@ class Config:
     def __post_init__(self) -> None:
         if not self.paths:
             raise UsageError("no file is named: give at least one FILE, or '-' for standard input")
-        if self.follow and "-" in map(os.fspath, self.paths):
-            raise UsageError("'-' cannot be followed: standard input has no name; leave out -f to read it live")
+        if self.follow and any(os.fspath(path) == "-" for path in self.paths):
+            raise UsageError("'-' cannot be followed: it has no name; leave out -f to read it live")
         _whole("--workers", self.workers, 1, 1024)
         _whole("--alert-window", self.alert_window, 1)
         _whole("--stats-window", self.stats_window, 1)

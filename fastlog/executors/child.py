@@ -40,9 +40,9 @@ def main(role: str, fd: int, parent: int) -> None:
     except (BrokenPipeError, ConnectionResetError):
         os._exit(_GONE)  # the hub is gone: there is nobody to tell
     except FastlogError as error:
-        _fail(channel, str(error), error.exit_status)
+        _fail(channel, str(error), type(error).__name__)
     except Exception as error:  # noqa: BLE001 - told by the hub in one line: no traceback reaches the user
-        _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", 1)
+        _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", "WorkerError")
     _linger(channel)
     os._exit(0)
 
@@ -63,9 +63,9 @@ def _leave_with(parent: int) -> None:
     os._exit(_GONE)
 
 
-def _fail(channel: Channel, message: str, exit_status: int) -> None:
+def _fail(channel: Channel, message: str, error: str) -> None:
     try:
-        channel.send({"kind": "Failed", "message": message, "exit_status": exit_status})
+        channel.send({"kind": "Failed", "message": message, "error": error})
     except OSError:
         os._exit(_GONE)
 

@@ -9,7 +9,7 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, Coroutine
 
-from fastlog.errors import FastlogError, WorkerError
+from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
 from fastlog.executors.committer import Committer, Slot
 from fastlog.executors.job import Job
@@ -19,6 +19,9 @@ from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import unreadable
 
+_ERRORS: dict[str, type[FastlogError]] = {
+    kind.__name__: kind for kind in (FastlogError, FormatError, SourceError, UsageError, WireError)
+}
 _AHEAD = 2
 """Chunks under way for each worker: one that it folds, one that waits for it."""
 _TRIES = 2
@@ -227,6 +230,5 @@ class Hub:
 
 
 def _failure(header: Header) -> FastlogError:
-    error = FastlogError(header["message"])
-    error.exit_status = header["exit_status"]
-    return error
+    """The error that a child met, of the kind that it had there."""
+    return _ERRORS.get(header["error"], WorkerError)(header["message"])

@@ -181,10 +181,10 @@ def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"],
     columns = []
     at = 0
     for count in counts:
+        if at + 8 * count > len(payload):
+            raise WireError("a partial is cut short")
         column = array("q")
         column.frombytes(payload[at : at + 8 * count])
-        if len(column) != count:
-            raise WireError("a partial is cut short")
         if sys.byteorder == "big":
             column.byteswap()
         columns.append(column)

@@ -1,0 +1,326 @@
+"""Partials add up, travel, and do not depend on where a log was cut; the quick patterns only ever agree."""
+
+import socket
+from array import array
+from collections import Counter
+from itertools import pairwise
+from typing import Any, cast
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fastlog.errors import WireError
+from fastlog.executors.wire import (
+    PREFIX,
+    Channel,
+    frame,
+    lengths,
+    pack_item,
+    pack_partial,
+    unpack_chunk,
+    unpack_item,
+    unpack_partial,
+)
+from fastlog.formats.compile import compile_format
+from fastlog.merger import Merger
+from fastlog.model.chunk import Block, ByteRange, Closed, Item, Notice, Opened, Tick
+from fastlog.model.events import Event, Reject
+from fastlog.model.partial import REASONS, Partial
+from fastlog.model.plan import Plan
+from fastlog.parsers.regex import RegexParser, request_key
+from fastlog.parsers.timestamps import apache_second
+from tests.properties.strategies import FORMATS, Format, any_lines, formats, line, logs
+
+HORIZON = 1_525_890_000
+WORD = st.integers(-(2**63), 2**63 - 1)
+COUNT = st.integers(0, 2**40)
+HUGE = st.integers(0, 2**120)
+
+
+def column(values: list[int]) -> "array[int]":
+    return array("q", values)
+
+
+@st.composite
+def partials(draw: st.DrawFn) -> Partial:
+    """Any partial that holds together, sums beyond 64 bits and keys of any bytes included."""
+
+    def counted(keys: list[Any]) -> "array[int]":
+        return column([draw(COUNT) for _ in keys])
+
+    sections = draw(st.lists(st.binary(max_size=6), unique=True, max_size=4))
+    methods = draw(st.lists(st.binary(max_size=6), unique=True, max_size=3))
+    statuses = draw(st.lists(st.integers(0, 999), unique=True, max_size=4))
+    segments = draw(st.lists(st.integers(1, 3), max_size=3))
+    rows = sum(segments)
+    seconds = [draw(WORD) for _ in range(rows)]
+    cells = draw(st.integers(0, 5)) if rows and sections and methods else 0
+    return Partial(
+        lines=draw(COUNT),
+        rejected=[draw(COUNT) for _ in REASONS],
+        future=draw(COUNT),
+        total_bytes=draw(HUGE),
+        sections=sections,
+        section_hits=counted(sections),
+        methods=methods,
+        method_hits=counted(methods),
+        statuses=column(statuses),
+        status_hits=counted(statuses),
+        segment_rows=column(segments),
+        segment_first=column([draw(WORD) for _ in segments]),
+        seconds=column(seconds),
+        hits=counted(seconds),
+        row_bytes=[draw(HUGE) for _ in seconds],
+        cell_rows=column(sorted(draw(st.integers(0, rows - 1)) for _ in range(cells))),
+        cell_sections=column([draw(st.integers(0, len(sections) - 1)) for _ in range(cells)]),
+        cell_methods=column([draw(st.integers(0, len(methods) - 1)) for _ in range(cells)]),
+        cell_statuses=column([draw(st.integers(0, 999)) for _ in range(cells)]),
+        cell_hits=column([draw(COUNT) for _ in range(cells)]),
+        rejects=draw(
+            st.lists(
+                st.tuples(st.integers(0, 2**53), st.sampled_from(REASONS), st.binary(max_size=9)), max_size=3
+            )
+        ),
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(first=partials(), second=partials(), third=partials())
+def test_addition_is_associative_and_has_a_unit(first: Partial, second: Partial, third: Partial) -> None:
+    assert (first + second) + third == first + (second + third)
+    assert Partial() + first == first == first + Partial()
+
+
+@settings(max_examples=100, deadline=None)
+@given(first=partials(), second=partials())
+def test_a_sum_keeps_every_cell_under_its_own_keys(first: Partial, second: Partial) -> None:
+    def cells(partial: Partial) -> list[tuple[int, bytes, bytes, int, int]]:
+        columns = zip(
+            partial.cell_rows, partial.cell_sections, partial.cell_methods, partial.cell_statuses,
+            partial.cell_hits, strict=True,
+        )  # fmt: skip
+        return [
+            (partial.seconds[row], partial.sections[section], partial.methods[method], status, hits)
+            for row, section, method, status, hits in columns
+        ]
+
+    total = first + second
+    assert cells(total) == cells(first) + cells(second)
+    assert named(total) == named(first) + named(second)
+
+
+def named(partial: Partial) -> Counter[Any]:
+    """Hits by section, method and status."""
+    counts: Counter[Any] = Counter()
+    for kind, keys, hits in (
+        ("section", partial.sections, partial.section_hits),
+        ("method", partial.methods, partial.method_hits),
+        ("status", partial.statuses, partial.status_hits),
+    ):
+        for key, count in zip(keys, hits, strict=True):
+            counts[kind, key] += count
+    return counts
+
+
+class Pieces:
+    """One end of a connection on which the bytes come in pieces of any size."""
+
+    def __init__(self, data: bytes, sizes: list[int]) -> None:
+        self.data = data
+        self.sizes = sizes
+
+    def recv_into(self, view: memoryview) -> int:
+        size = min(len(view), self.sizes.pop(0) if self.sizes else 1 << 20)
+        piece, self.data = self.data[:size], self.data[size:]
+        view[: len(piece)] = piece
+        return len(piece)
+
+
+def channel(data: bytes, sizes: list[int]) -> Channel:
+    return Channel(cast(socket.socket, Pieces(data, sizes)))
+
+
+@settings(max_examples=150, deadline=None)
+@given(partial=partials(), sizes=st.lists(st.integers(1, 40), max_size=60))
+def test_a_partial_comes_out_of_the_wire_as_it_went_in(partial: Partial, sizes: list[int]) -> None:
+    sent = frame(*pack_partial(partial))
+    end = channel(sent + sent, sizes)
+    for _ in range(2):
+        received = end.receive()
+        assert received is not None
+        assert unpack_partial(*received) == partial
+    assert end.receive() is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(partial=partials(), data=st.data())
+def test_a_frame_that_is_cut_short_is_no_frame(partial: Partial, data: st.DataObject) -> None:
+    sent = frame(*pack_partial(partial))
+    assert channel(sent[: data.draw(st.integers(0, len(sent) - 1))], []).receive() is None
+    header, payload = pack_partial(partial)
+    if payload:
+        with pytest.raises(WireError):
+            unpack_partial(header, payload[: data.draw(st.integers(0, len(payload) - 1))])
+    with pytest.raises(WireError):
+        unpack_partial(header, payload + b"x")
+
+
+names = st.text(st.characters(codec="utf-8"), max_size=9)
+items: st.SearchStrategy[Item] = st.one_of(
+    st.builds(ByteRange, COUNT, COUNT, COUNT, st.none() | WORD),
+    st.builds(Block, COUNT, COUNT, st.binary(max_size=20), st.none() | st.floats(0, 2**40), st.none() | WORD),
+    st.builds(Opened, COUNT, names, names),
+    st.builds(Closed, COUNT),
+    st.builds(Tick, st.floats(0, 2**40)),
+    st.builds(Notice, names, st.booleans()),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(item=items, sizes=st.lists(st.integers(1, 9), max_size=20))
+def test_an_item_comes_out_of_the_wire_as_it_went_in(item: Item, sizes: list[int]) -> None:
+    received = channel(frame(*pack_item(item)), sizes).receive()
+    assert received is not None
+    assert unpack_item(*received) == item
+    if isinstance(item, ByteRange | Block):
+        assert unpack_chunk(*received) == item
+    else:
+        with pytest.raises(WireError):
+            unpack_chunk(*received)
+
+
+def test_frames_that_are_not_believable_are_refused() -> None:
+    with pytest.raises(WireError):
+        lengths(PREFIX.pack((1 << 26) + 1, 0))
+    with pytest.raises(WireError):
+        lengths(PREFIX.pack(0, (1 << 30) + 1))
+    with pytest.raises(WireError):
+        unpack_item({"kind": "Partial"}, b"")
+
+
+# -- a log, cut anywhere -----------------------------------------------------------------------
+
+
+def plan(*, lateness: int = 5, rejects: bool = True) -> Plan:
+    return Plan(
+        follow=False, lateness=lateness, horizon=HORIZON, cells=True, rejects=rejects, stats_window=10,
+        stats_every=5, alert_window=7, threshold=0.3,
+    )  # fmt: skip
+
+
+def totals(partial: Partial) -> tuple[Any, ...]:
+    """What a partial says that does not depend on its segments."""
+    hits: Counter[int] = Counter()
+    sizes: Counter[int] = Counter()
+    for second, count, size in zip(partial.seconds, partial.hits, partial.row_bytes, strict=True):
+        hits[second] += count
+        sizes[second] += size
+    return (
+        partial.lines, partial.rejected, partial.future, partial.total_bytes, named(partial), hits, sizes,
+        partial.rejects,
+    )  # fmt: skip
+
+
+def said(parts: list[Partial], lateness: int) -> list[Event]:
+    merger = Merger(plan(lateness=lateness))
+    merger.open(0, "access.log")
+    events = [event for part in parts for event in merger.commit(0, part)]
+    return events + merger.close(0) + merger.finish(complete=True)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data(), format=formats, lateness=st.sampled_from((0, 1, 5, 60)))
+def test_where_a_log_is_cut_changes_nothing(data: st.DataObject, format: Format, lateness: int) -> None:
+    log = data.draw(logs(format))
+    ends = [at + 1 for at, byte in enumerate(log) if byte == 0x0A]
+    cuts = data.draw(st.lists(st.sampled_from(ends), unique=True)) if ends else []
+    bounds = [0, *sorted(cuts), len(log)]
+    parser = RegexParser(compile_format(format), plan(lateness=lateness))
+    parts = [parser.fold(log[start:stop], start, HORIZON) for start, stop in pairwise(bounds)]
+    whole = parser.fold(log, 0, HORIZON)
+    total = Partial()
+    for part in parts:
+        total += part
+    assert totals(total) == totals(whole)
+
+    def without_rejects(events: list[Event]) -> list[Event]:
+        return [event for event in events if not isinstance(event, Reject)]
+
+    events = said(parts, lateness)
+    assert without_rejects(events) == without_rejects(said([whole], lateness))
+    assert without_rejects(events) == without_rejects(said([total], lateness))
+    assert [event for event in events if isinstance(event, Reject)] == [
+        Reject("access.log", *reject) for reject in whole.rejects
+    ]
+
+
+# -- the quick patterns ------------------------------------------------------------------------
+
+
+@st.composite
+def mutated(draw: st.DrawFn, format: Format) -> bytes:
+    """A line in which bytes were flipped, cut out, repeated, or put in from another line."""
+    text = draw(any_lines(format))
+    for kind in draw(st.lists(st.sampled_from(("flip", "cut", "splice", "repeat")), max_size=3)):
+        start = draw(st.integers(0, len(text)))
+        stop = draw(st.integers(start, min(len(text), start + 12)))
+        if kind == "flip" and start < len(text):
+            text = text[:start] + draw(st.binary(min_size=1, max_size=1)) + text[start + 1 :]
+        elif kind == "cut":
+            text = text[:start] + text[stop:]
+        elif kind == "splice":
+            other = draw(any_lines(format))
+            text = text[:start] + other[draw(st.integers(0, len(other))) :]
+        elif kind == "repeat":
+            text = text[:stop] + text[start:stop] * draw(st.integers(1, 3)) + text[stop:]
+    return text.replace(b"\n", b"")
+
+
+def agree(text: bytes, format: Format) -> bool:
+    """Whether the quick patterns took a line; where they did, the definition must say the same of it."""
+    compiled = compile_format(format)
+    taken = False
+    for pattern in (compiled.rows_strict, compiled.rows):
+        if pattern is compiled.rows and b"\\" in text:
+            continue  # it is not asked of such lines
+        between, *rest = pattern.split(text + b"\n")
+        if not rest or between or any(rest[4::5]) or len(rest) != 5:
+            continue
+        stamp, request, status, size, _ = rest
+        if apache_second(stamp) is None:
+            continue  # then the parser asks the definition, or rejects the time
+        taken = True
+        match = compiled.line.match(text.removesuffix(b"\r"))
+        assert match is not None
+        definition = (match["time"], request_key(match["request"]), match["status"], match["size"])
+        assert definition == (stamp, request, status, size)
+    return taken
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), format=formats)
+def test_a_quick_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
+    agree(data.draw(mutated(format)), format)
+
+
+@settings(max_examples=150, deadline=None)
+@given(lines=st.lists(mutated("combined"), min_size=1, max_size=5))
+@example(lines=[line(1_525_881_600, format="combined")[:-1]] * 3)
+@example(lines=[b"a", line(1_525_881_600, format="combined")[:-1]])
+def test_in_a_buffer_of_many_lines_none_reaches_into_the_next(lines: list[bytes]) -> None:
+    """Folded together or one by one: the same counts, with the same parser or with another."""
+    log = b"".join(text + b"\n" for text in lines)
+    parser = RegexParser(compile_format("combined"), plan())
+    total = Partial()
+    for text in lines:
+        total += RegexParser(compile_format("combined"), plan(rejects=False)).fold(text + b"\n", 0, HORIZON)
+    for _ in range(2):
+        whole = parser.fold(log, 0, HORIZON)
+        assert totals(whole)[:-1] == totals(total)[:-1]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
+    """Else all of the above says nothing."""
+    assert agree(line(1_525_881_600, format=format)[:-1], format)
