@@ -206,7 +206,8 @@ class Merger:
         if self.plan.follow:
             while self._waiting:
                 self._take(heapq.heappop(self._waiting)[3])
-            clocks = [entry.clock.now(now) for entry in self._sources.values()]
+            # A source that has shown nothing but late lines does not hold the others.
+            clocks = [e.clock.now(now) for e in self._sources.values() if e.clock.seen_at is not None]
             shown = [clock for clock in clocks if clock is not None]
             if shown:
                 events += self._close(floor(min(shown)) - self.plan.lateness)

@@ -82,7 +82,8 @@ class StatsWindows:
 
     def close(self, end: int) -> Iterator[Stats]:
         """The windows that end at or before ``end`` and are not over yet, in order."""
-        leap = self._closed is not None and end - self._closed > LONGEST_SILENCE
+        before = self._began if self._closed is None else self._closed
+        leap = before is not None and end - before > LONGEST_SILENCE
         for start in self._due(end, empty=self._empty and not leap):
             yield self._stats(start, partial=False)
         self._closed = end
