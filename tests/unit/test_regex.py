@@ -1,0 +1,51 @@
+"""The regex parser costs linear time, whatever a client writes."""
+
+import pytest
+
+from fastlog.formats.catalog import CATALOG
+from fastlog.formats.compile import compile_format
+from fastlog.model.plan import Plan
+from fastlog.parsers.regex import RegexParser
+
+MIB = 1 << 20
+FRONT = b"192.0.2.1 - frank [10/Oct/2000:13:55:36 -0700] "
+
+BOMBS = {
+    "words": b"aaa\n" * (MIB // 4),
+    "one word": b"a" * MIB,
+    "spaces": b" " * MIB,
+    "newlines": b"\n" * MIB,
+    "quotes": b'"' * MIB,
+    "quotes and spaces": b'" ' * (MIB // 2),
+    "requests that never close": (FRONT + b'"GET /x\n') * 18_000,
+    "agents that never close": (FRONT + b'"GET /x HTTP/1.1" 200 5 "-" "\n') * 14_000,
+    "a quote and 3,200 spaces": (FRONT + b'"' + b" " * 3_200 + b"\n") * 300,
+    "brackets in the user": b"a b c" + b" [" * (MIB // 2),
+    "stamps in the user": (b"a b " + b' [a] "' * 10_000 + b"\n") * 10,
+    "backslashes": FRONT + b'"' + b"\\" * MIB,
+    "sizes too long": (FRONT + b'"' + b'" 200 1234567890123456789' * 4_000 + b"\n") * 10,
+    "escaped quotes": (FRONT + b'"' + b'\\" 200 5 ' * 10_000 + b"\n") * 10,
+}
+
+
+# Not a measurement: in quadratic time each of these takes minutes.
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_no_input_costs_more_than_linear_time(bomb: str, name: str) -> None:
+    plan = Plan(
+        False,
+        60,
+        None,
+        cells=True,
+        rejects=False,
+        stats_window=10,
+        stats_every=10,
+        alert_window=120,
+        threshold=10.0,
+    )
+    parser = RegexParser(compile_format(name), plan)
+    for data in (BOMBS[bomb], BOMBS[bomb] + b"\\\n"):
+        partial = parser.fold(data, 0, None)
+        assert partial.lines == data.count(b"\n") + (not data.endswith(b"\n"))
+        assert sum(partial.section_hits) == partial.parsed
