@@ -1,0 +1,108 @@
+"""The README is true: its commands run, its options are the command's, its screen is what is printed."""
+
+import gzip
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fastlog.cli import parse_arguments
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+LINE = '192.0.2.1 - - [10/Oct/2000:13:55:{:02d} -0700] "GET /api/x HTTP/1.1" 200 512\n'
+
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+
+CONSOLE = [
+    line.removeprefix("$ ").partition("  #")[0].strip()
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+FASTLOG = [command for command in CONSOLE if "fastlog" in command]
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    """A folder with the logs that the README speaks of."""
+    (tmp_path / "access.log").write_text(LINE.format(30))
+    (tmp_path / "access.log.1").write_text(LINE.format(10) * 2)
+    (tmp_path / "old.gz").write_bytes(gzip.compress(LINE.format(20).encode() * 3))
+    return tmp_path
+
+
+def test_there_are_commands() -> None:
+    assert len(FASTLOG) >= 6
+    assert {"make demo", "make test"} <= set(CONSOLE)
+
+
+@pytest.mark.parametrize("command", [command for command in CONSOLE if command.startswith("make ")])
+def test_a_make_command_has_its_target(command: str) -> None:
+    assert re.search(rf"^{command.split()[1]}:", MAKEFILE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", FASTLOG)
+def test_an_example_is_understood(command: str) -> None:
+    words = shlex.split(next(part for part in command.split(" | ") if part.startswith("fastlog")))
+    assert parse_arguments(words[1:]) is not None
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in FASTLOG if "access.log*" in command or "zcat" in command]
+)
+def test_a_replay_example_runs(command: str, logs: Path, environment: dict[str, str]) -> None:
+    script = command.replace("fastlog", f"{shlex.quote(sys.executable)} -m fastlog", 1)
+    done = subprocess.run(
+        script, shell=True, cwd=logs, env=environment, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"3 hits" in done.stdout
+
+
+def test_the_python_example_runs(logs: Path, environment: dict[str, str]) -> None:
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert code
+    done = subprocess.run(
+        [sys.executable, "-c", code[1]],
+        cwd=logs,
+        env=environment,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert done.stdout.split()[0] == b"3"
+
+
+def test_the_table_of_options_is_that_of_the_command(fastlog: Run) -> None:
+    told = set(re.findall(r"`(--[a-z-]+)", "\n".join(re.findall(r"^\| `.*?\|", README, re.MULTILINE))))
+    known = set(re.findall(r"--[a-z-]+", fastlog("--help").stdout.decode()))
+    # argparse shows both forms of a switch, the README one of --stats and --progress with its twin.
+    assert known - told == {"--help", "--version"}
+    assert told - known == set()
+
+
+def test_the_screen_is_what_the_demo_prints(tmp_path: Path, fastlog: Run) -> None:
+    shown = re.search(r"<!-- demo -->\n```\n(.*?)```", README, re.DOTALL)
+    made = re.search(r"^DEMO     := (.*)$", MAKEFILE, re.MULTILINE)
+    ran = re.search(r"^\t\$\(BIN\)/fastlog (.*) \$\(DEMO_LOG\)$", MAKEFILE, re.MULTILINE)
+    assert shown is not None
+    assert made is not None
+    assert ran is not None
+    log = tmp_path / "access.log"
+    subprocess.run(
+        [sys.executable, "-m", "bench.corpus", *shlex.split(made[1]), "-o", log],
+        cwd=ROOT,
+        timeout=60,
+        check=True,
+    )
+    printed = fastlog(*shlex.split(ran[1]), log).stdout.decode().splitlines()
+    missing = [line for line in shown[1].splitlines() if line not in printed and line != "..."]
+    assert missing == []
+    assert any("High traffic generated an alert - hits = " in line for line in shown[1].splitlines())
