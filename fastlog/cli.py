@@ -177,10 +177,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _main(arguments)
     except KeyboardInterrupt:  # before the hub took the signals, or after it
-        from fastlog.pipeline import die_by
+        from fastlog.terminal import die_by
 
         die_by(signal.SIGINT)
         return 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 - a fault of ours, said in one line: no user sees a traceback
+        return _fail(FastlogError(f"internal error, please report it: {type(error).__name__}: {error}"))
 
 
 def _main(arguments: Sequence[str] | None) -> int:
@@ -192,7 +194,8 @@ def _main(arguments: Sequence[str] | None) -> int:
             return _print(format_lines())
     except UsageError as error:
         return _fail(error)
-    from fastlog.pipeline import ClosedOutput, die_by, run_at_terminal
+    from fastlog.sinks.output import ClosedOutput
+    from fastlog.terminal import die_by, run_at_terminal
 
     try:
         outcome = run_at_terminal(config)

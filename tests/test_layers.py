@@ -19,7 +19,7 @@ LAYERS = (
     ("reader", "worker", "merger"),
     ("executors",),
     ("pipeline",),
-    ("api",),
+    ("terminal", "api"),
     ("cli",),
     ("__main__",),
 )

@@ -21,6 +21,7 @@ _START = (
     "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
 )
 _BUFFER = 1 << 21
+_FEWER = "use fewer --workers or files, or raise the limits (ulimit -n, -u)"
 
 
 class Child:
@@ -81,7 +82,10 @@ class Child:
 def start_child(role: str, descriptors: Iterable[int]) -> Child:
     """Start a child that inherits ``descriptors`` and its end of a socket pair. Raises WorkerError."""
     inherited = set(descriptors)
-    ours, theirs = socket.socketpair()
+    try:
+        ours, theirs = socket.socketpair()
+    except OSError as error:
+        raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
     # The parent's path, where it found fastlog, is the child's: installed, editable or from a checkout.
     path = [*sys.path, os.path.dirname(os.path.dirname(os.path.abspath(fastlog.__file__)))]
     places = [os.path.abspath(place) for place in dict.fromkeys(path)]
@@ -99,7 +103,7 @@ def start_child(role: str, descriptors: Iterable[int]) -> Child:
         )
     except OSError as error:
         ours.close()
-        raise WorkerError(f"cannot start a {role}: {error.strerror}: use fewer --workers") from error
+        raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()

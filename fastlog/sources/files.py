@@ -47,7 +47,9 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
         found = os.fstat(fd)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         why = error.strerror if isinstance(error, OSError) else str(error)
-        raise SourceError(f"{shown}: {why}: name a log file that can be read") from error
+        limit = isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+        remedy = "raise the limit (ulimit -n)" if limit else "name a log file that can be read"
+        raise SourceError(f"{shown}: {why}: {remedy}") from error
     if stat.S_ISREG(found.st_mode):
         origin = os.lseek(fd, 0, os.SEEK_CUR)
         return OpenSource(shown, fd, origin, max(found.st_size, origin))

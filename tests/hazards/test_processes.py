@@ -605,3 +605,28 @@ def test_standard_streams_that_are_closed(tmp_path: Path, environment: dict[str,
     assert summary([json.loads(data)])["lines"] == 21
     assert shell("<&- 2>&-", "-o", "data", "access.log").returncode == 0
     assert (tmp_path / "data").read_bytes() == want
+
+
+# -- limits ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("hard", "status"), [(4096, 0), (64, 1)])
+def test_ninety_files_under_a_soft_limit_of_64(
+    hard: int, status: int, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """The soft limit on open files is raised to the hard one; where that is too low, one line says so."""
+    names = [f"access.log.{number}" for number in range(90)]
+    for number, name in enumerate(names):
+        (tmp_path / name).write_bytes(line(START + number))
+    script = (
+        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}));"
+        "from fastlog.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *REPLAY, *names],
+        cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert (b'"parsed":90' in done.stdout) == (status == 0)
+    assert (b"ulimit -n" in done.stderr) == (status == 1)

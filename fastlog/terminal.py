@@ -1,0 +1,177 @@
+"""A run at a terminal: the sinks, the signals and the standard streams around it."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+
+from fastlog.config import Config
+from fastlog.model.chunk import Notice
+from fastlog.model.events import Event
+from fastlog.model.printable import printable
+from fastlog.pipeline import Run
+from fastlog.sinks.ndjson import NdjsonRenderer
+from fastlog.sinks.output import ClosedOutput, Output
+from fastlog.sinks.progress import Progress
+from fastlog.sinks.rejects import RejectsSink
+from fastlog.sinks.text import TextRenderer, use_color
+
+_MANY_FILES = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run at the terminal ended: ``signal`` is the one to die by, 0 if none."""
+
+    degraded: bool
+    alerts: int
+    signal: int
+
+
+class Terminal:
+    """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
+
+    def __init__(self, config: Config) -> None:
+        inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
+        # First of all, so that no other file takes the place of a closed standard output.
+        self._output = Output(config.output, inputs=inputs)
+        self._rejects = None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs)
+        self._config = config
+        self._progress: Progress | None = None
+        self._renderer = (
+            NdjsonRenderer()
+            if config.json
+            else TextRenderer(config.tz, use_color(config.color, self._output.fd, os.environ), config.top)
+        )
+        self._shares_terminal = os.isatty(self._output.fd)
+        self._run = Run(config, self._say, self._advance)
+        self._signal = 0
+
+    async def run(self) -> Outcome:
+        """Run to the end. Raises FastlogError; ClosedOutput when nobody reads any more."""
+        total = self._run.open()
+        if self._config.progress if self._config.progress is not None else _is_terminal(sys.stderr):
+            self._progress = None if self._config.follow else Progress(total, sys.stderr)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._interrupted, number)
+        task = asyncio.current_task()
+        if self._output.watch_fd is not None and task is not None:
+            loop.add_reader(self._output.watch_fd, self._reader_gone, task)
+        try:
+            async with aclosing(self._run.events()) as batches:
+                async for batch in batches:
+                    await self._show(batch)
+        except asyncio.CancelledError:
+            raise ClosedOutput("standard output: its reader has gone") from None
+        finally:
+            self._run.close()
+            if self._progress is not None:
+                self._progress.close()
+            if self._output.watch_fd is not None:
+                loop.remove_reader(self._output.watch_fd)
+        self._close()
+        died_by = self._signal if self._run.interrupted else 0
+        return Outcome(self._run.degraded, self._run.alerts, died_by)
+
+    def _reader_gone(self, task: "asyncio.Task[Outcome]") -> None:
+        assert self._output.watch_fd is not None
+        asyncio.get_running_loop().remove_reader(self._output.watch_fd)  # it stays readable
+        task.cancel()
+
+    def _close(self) -> None:
+        if self._rejects is not None:
+            self._rejects.close()
+        self._output.close()
+
+    async def _show(self, events: list[Event]) -> None:
+        data = b"".join(map(self._renderer.render, events))
+        if self._rejects is not None:
+            for event in events:
+                self._rejects.emit(event)
+            if self._config.follow:
+                self._rejects.flush()
+        if data:
+            if self._progress is not None and self._shares_terminal:
+                self._progress.hide()
+            # In a thread: a reader that stalls must not keep the signals waiting.
+            await asyncio.get_running_loop().run_in_executor(None, self._output.write, data)
+            if self._progress is not None and self._shares_terminal:
+                self._progress.show()
+
+    def _advance(self, size: int, lines: int) -> None:
+        if self._progress is not None:
+            self._progress.update(size, lines)
+
+    def _say(self, notice: Notice) -> None:
+        if notice.degraded or not self._config.quiet:
+            if self._progress is not None:
+                self._progress.hide()
+            say(notice.text)
+            if self._progress is not None:
+                self._progress.show()
+
+    def _interrupted(self, number: int) -> None:
+        if self._signal:  # asked for a second time: at once
+            self._run.close()
+            die_by(number)
+        self._signal = number
+        self._run.stop()
+
+
+def _is_terminal(stream: object) -> bool:
+    return stream is not None and os.isatty(2)
+
+
+def say(text: str) -> None:
+    """One line on standard error; a standard error that is closed or full changes nothing."""
+    try:
+        os.write(2, f"fastlog: {printable(text)}\n".encode())
+    except OSError:
+        return
+
+
+def die_by(number: int) -> None:
+    """End the process by a signal, so that the shell sees what ended it."""
+    signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
+    os.kill(os.getpid(), number)
+
+
+def _occupy_standard_streams() -> None:
+    """Let no file of ours get the number of a standard stream that is closed.
+
+    A log opened as 0 would not reach the children, an output opened as 2 would
+    receive the messages. The stand-in can be neither read nor written to for what
+    the stream is for, so that using it is still an error.
+    """
+    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest free number, since those below it are taken by now.
+            os.set_inheritable(os.open(os.devnull, flags), True)
+
+
+def _allow_many_files() -> None:
+    """Raise the soft limit on open files to the hard one: a rotated set can have hundreds."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):  # then the old limit holds, and opening says so
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def run_at_terminal(config: Config) -> Outcome:
+    """Run a configuration with its sinks, on uvloop."""
+    import uvloop
+
+    _allow_many_files()
+    _occupy_standard_streams()
+    terminal = Terminal(config)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(terminal.run())
