@@ -131,9 +131,13 @@ class Merger:
         for source in self._sources:
             self._end(source)
         events = self._merge(None)
+        # The log may have come near them within its last segments.
+        while self._last is not None and self._bear_witness(self._last):
+            events += self._merge(None)
+        last = self._last
         for source in self._unwitnessed:
             clock = self._sources[source].clock
-            if clock.suspect is not None and clock.greatest == self._last:
+            if clock.suspect is not None and clock.greatest == last:
                 self._push(source, *clock.suspect)
             else:  # other files went on, at their old pace, after it
                 self._future += 1

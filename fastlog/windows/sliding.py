@@ -19,17 +19,20 @@ from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
 LONGEST_SILENCE = 3600
 """In follow, empty windows within a leap of the clock longer than this are left out."""
 
+_BEFORE_ALL = -(1 << 62)
+_UNBOUNDED = 1 << 62
+
 
 class Pane:
     """The sums of one pane. At most SECTIONS_NAMED sections are named in it."""
 
     __slots__ = ("bytes", "hits", "methods", "sections", "statuses")
 
-    def __init__(self) -> None:
+    def __init__(self, *, bounded: bool = True) -> None:
         self.hits = 0
         self.bytes = 0
-        self.sections = Tally(SECTIONS_NAMED)
-        self.methods = Tally(METHODS_NAMED)
+        self.sections = Tally(SECTIONS_NAMED if bounded else _UNBOUNDED)
+        self.methods = Tally(METHODS_NAMED if bounded else _UNBOUNDED)
         self.statuses: dict[int, int] = {}
 
     def add(self, section: bytes, method: bytes, status: int, hits: int) -> None:
@@ -64,12 +67,16 @@ class StatsWindows:
         self._size = gcd(window, step)
         self._panes: dict[int, Pane] = {}
         self._order: list[int] = []  # starts of the panes, sorted
+        self._sum: Pane | None = None  # of the panes held before _summed_to, where windows slide
+        self._summed_to = _BEFORE_ALL
         self._closed: int | None = None
         self._began: int | None = None
 
     def pane(self, second: int) -> Pane | None:
         """Where the hits of a second go; None when every window that holds it is over."""
         start = second - second % self._size
+        if start < self._summed_to:
+            self._sum = None  # late hits are about to change a pane that is in it
         pane = self._panes.get(start)
         if pane is None:
             if self._closed is not None and start < self._starts_after(self._closed - self._window):
@@ -124,17 +131,32 @@ class StatsWindows:
     def _forget(self, before: int) -> None:
         count = bisect_left(self._order, before)
         for start in self._order[:count]:
-            del self._panes[start]
+            pane = self._panes.pop(start)
+            if self._sum is not None and start < self._summed_to:
+                _subtract(self._sum, pane)
         del self._order[:count]
+
+    def _total(self, end: int) -> Pane:
+        """The sum of the panes held before ``end``: that of the last window, moved on by a step."""
+        if self._sum is None:
+            self._sum, self._summed_to = Pane(bounded=False), _BEFORE_ALL
+        total = self._sum
+        fresh = slice(bisect_left(self._order, self._summed_to), bisect_left(self._order, end))
+        for start in self._order[fresh]:
+            _add(total, self._panes[start])
+        self._summed_to = end
+        if len(total.sections.counts) <= SECTIONS_NAMED and len(total.methods.counts) <= METHODS_NAMED:
+            return total
+        # Which are named depends on the order in which they appear in this window.
+        bounded = Pane()
+        for start in self._order[: fresh.stop]:
+            _add(bounded, self._panes[start])
+        return bounded
 
     def _stats(self, start: int, *, partial: bool) -> Stats:
         end = start + self._window
-        if self._size == self._window:
-            total = self._panes.get(start) or Pane()
-        else:
-            total = Pane()
-            for at in self._order[bisect_left(self._order, start) : bisect_left(self._order, end)]:
-                _add(total, self._panes[at])
+        tumbling = self._size == self._window
+        total = (self._panes.get(start) or Pane()) if tumbling else self._total(end)
         return Stats(
             start,
             end,
@@ -146,6 +168,24 @@ class StatsWindows:
             ranked((f"{status:03d}", hits) for status, hits in total.statuses.items()),
             total.methods.table(),
         )
+
+
+def _subtract(total: Pane, pane: Pane) -> None:
+    """Undo ``_add`` on a total that names everything."""
+    total.hits -= pane.hits
+    total.bytes -= pane.bytes
+    tables = ((total.sections, pane.sections), (total.methods, pane.methods))
+    for counts, part in [(tally.counts, other.counts) for tally, other in tables]:
+        for key, hits in part.items():
+            counts[key] -= hits
+            if not counts[key]:
+                del counts[key]
+    for tally, other in tables:
+        tally.other -= other.other
+    for status, hits in pane.statuses.items():
+        total.statuses[status] -= hits
+        if not total.statuses[status]:
+            del total.statuses[status]
 
 
 def _add(total: Pane, pane: Pane) -> None:
