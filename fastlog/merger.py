@@ -114,6 +114,8 @@ class Merger:
             entry.clock.seen_at = at  # a trickle of late lines alone does not hold the clock
         for segment, first in _segments(partial):
             self._believe(source, entry, segment, first)
+            if self.plan.follow:  # a later line of the block may be late by an earlier one
+                events += self._merge(at)
         events += self._merge(at)
         return events
 
@@ -202,7 +204,7 @@ class Merger:
         key = clock.greatest
         assert key is not None
         heapq.heappush(self._waiting, (key, source, next(self._order), segment))
-        clock.advance(max(segment.partial.seconds[segment.first : segment.stop]))
+        clock.advance(_greatest(segment))
 
     def _merge(self, now: float | None) -> list[Event]:
         """Take the segments whose turn it is, then move the clock as far as every source allows."""
@@ -218,7 +220,7 @@ class Merger:
             return events
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
-            if self._bear_witness(self._waiting[0][0]):
+            if self._unwitnessed and self._bear_witness(_greatest(self._waiting[0][3])):
                 continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
             events += self._close(key - self.plan.lateness)
@@ -229,10 +231,11 @@ class Merger:
 
     def _bound(self) -> int | None:
         """The least key that a segment still to come can have; None when no file is open."""
-        shown = [entry.clock.greatest for entry in self._sources.values() if entry.open]
-        return min(
-            (self._low if second is None else max(self._low, second) for second in shown), default=None
-        )
+        bounds = []
+        for clock in [entry.clock for entry in self._sources.values() if entry.open]:
+            bound = self._low if clock.greatest is None else max(self._low, clock.greatest)
+            bounds.append(bound if clock.suspect is None else min(bound, clock.suspect[0]))
+        return min(bounds, default=None)
 
     def _take(self, segment: _Segment) -> None:
         """Count the hits of a segment in their seconds and windows."""
@@ -308,6 +311,10 @@ class Merger:
             alerts=self._alerts,
             open_alerts=["traffic"] if self._traffic.firing else [],
         )
+
+
+def _greatest(segment: _Segment) -> int:
+    return max(segment.partial.seconds[segment.first : segment.stop])
 
 
 def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:

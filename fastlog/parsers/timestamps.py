@@ -50,8 +50,9 @@ class Seconds(dict[bytes, int | None]):
         if len(self) > self.BOUND:
             self.clear()
             self._minutes.clear()
-        second = self[stamp] = apache_second(stamp)
-        if second is not None:
+        second = apache_second(stamp)
+        if second is not None:  # what is no stamp can be long, and is not remembered
+            self[stamp] = second
             minute = stamp[:18] + stamp[20:]
             if minute in self._minutes:
                 start = second - min(int(stamp[18:20]), 59)

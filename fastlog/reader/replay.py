@@ -4,6 +4,7 @@ import heapq
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, sample, undetected
@@ -45,7 +46,7 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
         _emit_all(inputs[0], link)
         return
     for entry in inputs:
-        entry.low = _first_second(parsers[entry.format], sample(entry.head), plan)
+        entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
     _emit_by_time(inputs, parsers, plan, link)
 
 
@@ -141,9 +142,8 @@ def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], pla
             link.emit(Closed(entry.index))
             return
         if not first:
-            second = _first_second(parsers[entry.format], _first_lines(entry.source, chunk), plan)
-            if second is not None and (entry.low is None or entry.low < second <= entry.low + JUMP_SECONDS):
-                entry.low = second
+            seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+            entry.low = _raised(entry.low, list(islice(seconds, 2)))
         low = entry.low
         heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
 
@@ -166,10 +166,23 @@ def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:
     return sample(data[data.find(b"\n") + 1 : data.rfind(b"\n") + 1])
 
 
-def _first_second(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> int | None:
-    """The second of the first of ``lines`` that is a hit and not in the future."""
+def _raised(low: int | None, first_hits: Sequence[int]) -> int | None:
+    """The greatest bound that is safe for a chunk with these first hits, one or two.
+
+    The first hit counts if it is credible, and its successor if it is not; a lone
+    one may be a leap that nothing confirms.
+    """
+    if not first_hits:
+        return low
+    second = min(first_hits)
+    if low is None or (low < second and (len(first_hits) > 1 or second <= low + JUMP_SECONDS)):
+        return second
+    return low
+
+
+def _seconds(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> Iterator[int]:
+    """The seconds of those of ``lines`` that are hits and not in the future."""
     for line in lines:
         second = parser.second(line)
         if second is not None and (plan.horizon is None or second <= plan.horizon):
-            return second
-    return None
+            yield second

@@ -10,7 +10,12 @@ from fastlog.model.printable import printable
 SECTIONS_NAMED = 2000
 METHODS_NAMED = 64
 
-_printable = lru_cache(maxsize=8192)(printable)
+_SHORT = 256
+_remembered = lru_cache(maxsize=8192)(printable)
+
+
+def _printable(key: bytes) -> str:
+    return _remembered(key) if len(key) <= _SHORT else printable(key)
 
 
 class Tally:

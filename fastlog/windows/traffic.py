@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import heappop, heappush
 from typing import Literal
 
 from fastlog.config import hits_limit
@@ -40,6 +41,7 @@ class TrafficWindow:
         self._window = window
         self._limit = hits_limit(threshold, window)
         self._open: dict[int, int] = {}
+        self._order: list[int] = []  # a heap of the seconds in _open
         self._closed: int | None = None
         self._inside: deque[tuple[int, int]] = deque()  # (second, hits) of the window, by second
         self._sum = 0
@@ -49,7 +51,11 @@ class TrafficWindow:
     def add(self, second: int, hits: int) -> None:
         """Count hits of a second, closed or not."""
         if self._closed is None or second >= self._closed:
-            self._open[second] = self._open.get(second, 0) + hits
+            if second in self._open:
+                self._open[second] += hits
+            else:
+                self._open[second] = hits
+                heappush(self._order, second)
         elif second > self._closed - self._window:
             # Late: it cannot change what was evaluated, but is in the windows to come.
             inside = self._inside
@@ -68,9 +74,10 @@ class TrafficWindow:
         a second leaves; the seconds between are passed over.
         """
         transitions: list[Transition] = []
-        arrivals = [item for item in sorted(self._open.items()) if item[0] < end]
-        for second, _ in arrivals:
-            del self._open[second]
+        arrivals: list[tuple[int, int]] = []
+        while self._order and self._order[0] < end:
+            second = heappop(self._order)
+            arrivals.append((second, self._open.pop(second)))
         if self._closed is None:
             self._closed = arrivals[0][0] if arrivals else end
         if self._unseen and self._closed < end and (not arrivals or arrivals[0][0] > self._closed):
