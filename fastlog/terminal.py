@@ -19,6 +19,8 @@ from fastlog.sinks.rejects import RejectsSink
 from fastlog.sinks.text import TextRenderer, use_color
 
 _MANY_FILES = 16_384
+_ECHO_SECONDS = 0.1
+"""Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Terminal:
         self._shares_terminal = os.isatty(self._output.fd)
         self._run = Run(config, self._say, self._advance)
         self._signal = 0
+        self._asked_at = 0.0
 
     async def run(self) -> Outcome:
         """Run to the end. Raises FastlogError; ClosedOutput when nobody reads any more."""
@@ -114,10 +117,13 @@ class Terminal:
                 self._progress.show()
 
     def _interrupted(self, number: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._signal and now - self._asked_at < _ECHO_SECONDS:
+            return
         if self._signal:  # asked for a second time: at once
             self._run.close()
             die_by(number)
-        self._signal = number
+        self._signal, self._asked_at = number, now
         self._run.stop()
 
 

@@ -331,3 +331,17 @@ def test_a_follow_may_not_write_into_its_own_log(start: Start, tmp_path: Path) -
     assert command.wait() == 2
     assert "write elsewhere" in command.messages
     assert (tmp_path / "access.log").read_bytes() == entry(0)
+
+
+def test_one_request_that_comes_as_two_signals_is_one(start: Start, tmp_path: Path) -> None:
+    """``timeout -s INT`` signals its child, then the group that the child is in."""
+    path = tmp_path / "access.log"
+    path.write_bytes(b"")
+    command = begun(follow(start, "access.log"), path)
+    append(path, entry(0, "before"))
+    push(path, 0)
+    hits_until(command, 0)
+    command.kill(signal.SIGTERM)
+    command.kill(signal.SIGTERM)
+    assert command.events()[-1]["event"] == "summary"
+    assert command.wait() == 0
