@@ -8,6 +8,9 @@ Several files of a replay are merged by time. The key of a segment is what the
 running maximum of its file becomes with its first line. Segments are taken by
 key, and before one is taken every second closes that lies behind its key by the
 lateness: what a line-by-line merge of the files would do, at any chunk size.
+
+Over 300 lines, since whom to believe, in what order to take and when to close
+share one state, and apart would have to pass it to and fro.
 """
 
 import heapq

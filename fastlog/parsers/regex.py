@@ -4,9 +4,12 @@ How it is fast: ``Pattern.split`` on a whole chunk gives its captures as one fla
 list, without a tuple or a match object per line, and the text *between* the
 matches, which is just the lines that the quick pattern was not sure of. The
 columns are slices of that list; what is counted is counted in C (``Counter``,
-``groupby`` over runs of equal stamps, ``sum``), and the sizes become integers in
-one call of orjson. Only the lines between the matches are looked at one by one,
+``compress`` to the ends of runs of equal stamps, ``sum``), and the sizes become
+integers in one call of orjson. Only the lines between the matches are looked at one by one,
 by the format's definition, whose word is final.
+
+Longer than a page or two, since the way of a chunk through it is one thing: a
+function a step, in the order in which they are taken.
 """
 
 import re

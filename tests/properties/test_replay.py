@@ -241,3 +241,19 @@ def test_no_stats_takes_the_windows_away_and_nothing_else(tmp_path: Path) -> Non
     assert len(report.windows) == 0
     alerts = [{"event": "alert", **dataclasses.asdict(alert)} for alert in report.alerts]
     assert rows([*alerts, {"event": "summary", **dataclasses.asdict(report.summary)}]) == rows(want)
+
+
+@pytest.mark.parametrize("length", [1_000, 1 << 20])
+def test_a_long_segment_of_another_file_bears_witness(
+    length: int, tmp_path: Path, chunk_bytes: Callable[[int], None]
+) -> None:
+    """A file ends with a leap into a time at which the other, in the middle of a segment, has hits."""
+    quiet = line(START) + line(START + 5_000)
+    busy = b"".join(line(START + second) for second in range(6_000))
+    paths = write(tmp_path, quiet, busy)
+    chunk_bytes(length)
+    chosen = {"format": "common"}
+    named = [(path.name, content) for path, content in zip(paths, (quiet, busy), strict=True)]
+    got = reported(paths, executor="inline", **chosen)
+    assert_same(got, split(expected(named, **chosen)))
+    assert '"future": 0' in got["summary"][0]

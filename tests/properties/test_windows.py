@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats
+from fastlog.model.events import Alert, Stats, Summary
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.segments import cut_segments
+from fastlog.parsers.timestamps import Seconds
 from fastlog.windows.sliding import StatsWindows
 from fastlog.windows.traffic import TrafficWindow, Transition
 
@@ -240,3 +241,20 @@ def test_a_file_that_has_shown_nothing_but_late_lines_does_not_hold_the_clock_fo
     assert [event.at for event in merger.tick(1_001.0) if isinstance(event, Alert)] == [100]
     assert alerts(merger, 1, 50, at=1_001.0) == []  # late, and its file is silent from here on
     assert [event.at for event in merger.tick(1_100.0) if isinstance(event, Alert)] == [101]
+
+
+def test_a_line_can_be_late_by_another_of_its_own_block() -> None:
+    """100 and 200, then 100 again: with the second at 200 all before it is closed."""
+    merger = follower()
+    block = Partial(lines=3)
+    cut_segments(block, [(100, 1), (200, 1), (100, 1)], 0)
+    merger.commit(0, block, at=1_000.0)
+    summary = merger.finish(complete=True)[-1]
+    assert isinstance(summary, Summary)
+    assert summary.late == 1
+
+
+def test_what_is_no_stamp_is_not_remembered() -> None:
+    seconds = Seconds()
+    assert seconds[b"x" * 60_000] is None
+    assert len(seconds) == 0
