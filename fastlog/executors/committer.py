@@ -79,7 +79,7 @@ class Committer:
             self._bytes_done += chunk.stop - chunk.start
             events = self.merger.commit(source, partial, low=chunk.low)
         else:
-            self._bytes_done += len(chunk.data)
+            self._bytes_done += len(chunk.data) if chunk.taken is None else chunk.taken
             events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
         self._progress(self._bytes_done, self.merger.lines)
         return events

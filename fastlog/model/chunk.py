@@ -40,7 +40,8 @@ class Block:
     lack its newline only where the source ends with it. A line longer than
     ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
     without being held. ``at`` is the wall clock in epoch seconds when the bytes
-    were read from a live source, None in replay.
+    were read from a live source, None in replay. ``taken`` is how many bytes of the
+    source were read for it, for those who watch the progress; None: as many as it has.
     """
 
     source: int
@@ -48,6 +49,7 @@ class Block:
     data: bytes
     at: float | None = None
     low: int | None = None
+    taken: int | None = None
 
 
 Chunk = ByteRange | Block

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from fastlog.errors import SourceError
 from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, sample, undetected
 from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
@@ -13,23 +14,28 @@ from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.parsers.regex import RegexParser
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
-from fastlog.sources.stream import read_stream
+from fastlog.sources.packed import RawFile, RawStream, begin, packed_head, read_packed
+from fastlog.sources.packings import packing_of
+from fastlog.sources.stream import Cut, read_stream
 
 _PEEK_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
 class _Input:
-    """One input of a replay on its way: what was read of a stream to look at its first lines is kept."""
+    """One input of a replay on its way: what was read of a stream to look at its first lines is kept.
+
+    ``blocks`` is None where ranges of the file will do.
+    """
 
     index: int
     source: OpenSource
-    blocks: Iterator[tuple[int, bytes]] | None
+    blocks: Iterator[Cut] | None = None
     head: bytes = b""
-    ahead: tuple[int, bytes] | None = None
+    ahead: Cut | None = None
     format: str = FALLBACK
     low: int | None = None
-    error: OSError | None = None
+    error: OSError | SourceError | None = None
 
 
 def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
@@ -51,18 +57,34 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
 
 
 def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
-    """The first lines of a source."""
-    entry = _Input(index, source, None)
+    """The first lines of a source.
+
+    Those of a packed file are unpacked once more when its turn comes: until then
+    it holds neither block nor window, so a hundred files cost no more than one.
+    """
+    entry = _Input(index, source)
     try:
         if source.end is None:
-            entry.blocks = read_stream(source.fd, link.wait, prompt=prompt)
+            entry.blocks = _stream_blocks(source, link, prompt=prompt)
             entry.ahead = next(entry.blocks, None)
-            entry.head = entry.ahead[1] if entry.ahead else b""
+            entry.head = entry.ahead.data if entry.ahead else b""
+        elif source.packed:
+            entry.blocks = read_packed(RawFile(source))
+            entry.head = packed_head(RawFile(source))
         else:
             entry.head = read_head(source)
-    except OSError as error:
+    except (OSError, SourceError) as error:
         entry.error = error
     return entry
+
+
+def _stream_blocks(source: OpenSource, link: Link, *, prompt: bool) -> Iterator[Cut]:
+    """The blocks of a stream, packed or not. Raises OSError."""
+    raw = RawStream(source, link.wait)
+    first = begin(raw)
+    if packing_of(first) is not None:
+        return read_packed(raw)
+    return read_stream(source.fd, link.wait, prompt=prompt, first=first)
 
 
 def _choose_formats(inputs: Sequence[_Input], log_format: str) -> Notice | None:
@@ -98,29 +120,43 @@ def _named(entries: Sequence[_Input]) -> str:
 
 
 def _chunks(entry: _Input) -> Iterator[Chunk]:
-    """All chunks of one input. Raises OSError."""
+    """All chunks of one input. Raises OSError and SourceError."""
+    source = entry.source
+    if entry.blocks is None:
+        assert source.end is not None
+        if entry.error is None:
+            for start, stop in plan_ranges(source.origin, source.end):
+                yield ByteRange(entry.index, start, stop)
+    else:
+        if entry.ahead:
+            yield _block(entry, entry.ahead)
+            entry.ahead = None
+        for cut in entry.blocks:
+            yield _block(entry, cut)
     if entry.error is not None:
         raise entry.error
-    source = entry.source
-    if source.end is not None:
-        for start, stop in plan_ranges(source.origin, source.end):
-            yield ByteRange(entry.index, start, stop)
-        return
-    assert entry.blocks is not None
-    if entry.ahead:
-        yield Block(entry.index, *entry.ahead)
-        entry.ahead = None
-    for start, lines in entry.blocks:
-        yield Block(entry.index, start, lines)
+
+
+def _block(entry: _Input, cut: Cut) -> Block:
+    return Block(entry.index, cut.start, cut.data, taken=cut.taken)
 
 
 def _emit_all(entry: _Input, link: Link) -> None:
+    chunks = _chunks(entry)
+    while (chunk := _next(entry, chunks, link)) is not None:
+        link.emit(chunk)
+    link.emit(Closed(entry.index))
+
+
+def _next(entry: _Input, chunks: Iterator[Chunk], link: Link) -> Chunk | None:
+    """The next chunk of an input; None at its end, also one that it should not have had, which is told."""
     try:
-        for chunk in _chunks(entry):
-            link.emit(chunk)
+        return next(chunks, None)
     except OSError as error:
         link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
-    link.emit(Closed(entry.index))
+    except SourceError as error:
+        link.emit(Notice(str(error), degraded=True))
+    return None
 
 
 def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
@@ -130,29 +166,26 @@ def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], pla
     goes first, so that the others need not be held for it.
     """
     chunks = {entry.index: _chunks(entry) for entry in inputs}
-    turns: list[tuple[float, int, Chunk]] = []
+    turns: list[tuple[float, int, Chunk | None]] = []  # None: not looked for yet
 
-    def put_next(entry: _Input, *, first: bool = False) -> None:
-        try:
-            chunk = next(chunks[entry.index], None)
-        except OSError as error:
-            link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
-            chunk = None
-        if chunk is None:
-            link.emit(Closed(entry.index))
-            return
-        if not first:
-            seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
-            entry.low = _raised(entry.low, list(islice(seconds, 2)))
-        low = entry.low
-        heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
+    def queue(entry: _Input, chunk: Chunk | None) -> None:
+        heapq.heappush(turns, (-1.0e30 if entry.low is None else entry.low, entry.index, chunk))
 
     for entry in inputs:
-        put_next(entry, first=True)
+        queue(entry, None)
     while turns:
         _, index, chunk = heapq.heappop(turns)
-        link.emit(chunk)
-        put_next(inputs[index])
+        entry = inputs[index]
+        chunk = chunk or _next(entry, chunks[index], link)
+        if chunk is not None:
+            link.emit(replace(chunk, low=entry.low))
+            chunk = _next(entry, chunks[index], link)
+        if chunk is None:
+            link.emit(Closed(index))
+            continue
+        seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+        entry.low = _raised(entry.low, list(islice(seconds, 2)))
+        queue(entry, chunk)
 
 
 def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fastlog.errors import SourceError
 from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
 from fastlog.model.printable import printable
+from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 STDIN = 0
 HEAD_BYTES = 64 * 1024
@@ -25,13 +26,15 @@ class OpenSource:
     """An open input of a replay.
 
     A regular file is read from ``origin`` to ``end``, where it ended when it was
-    opened; ``end`` is None for a stream (pipe, FIFO, terminal, device).
+    opened; ``end`` is None for a stream (pipe, FIFO, terminal, device), whose first
+    bytes only the reader sees. A ``packed`` file cannot be cut by offset.
     """
 
     name: str
     fd: int
     origin: int
     end: int | None
+    packed: bool = False
 
 
 def open_source(path: str | os.PathLike[str]) -> OpenSource:
@@ -52,7 +55,7 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
         raise SourceError(f"{shown}: {why}: {remedy}") from error
     if stat.S_ISREG(found.st_mode):
         origin = os.lseek(fd, 0, os.SEEK_CUR)
-        return OpenSource(shown, fd, origin, max(found.st_size, origin))
+        return OpenSource(shown, fd, origin, max(found.st_size, origin), _is_packed(fd, origin))
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode) or stat.S_ISCHR(found.st_mode):
         return OpenSource(shown, fd, 0, None)
     if fd != STDIN:
@@ -60,6 +63,13 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
     if stat.S_ISDIR(found.st_mode):
         raise SourceError(f"{shown}: is a directory: name the log files in it")
     raise SourceError(f"{shown}: is a block device: name a log file")
+
+
+def _is_packed(fd: int, origin: int) -> bool:
+    try:
+        return packing_of(os.pread(fd, SIGNATURE_BYTES, origin)) is not None
+    except OSError:  # whoever reads it meets that too, and says so
+        return False
 
 
 def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:
