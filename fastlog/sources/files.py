@@ -79,9 +79,14 @@ def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def read_head(source: OpenSource) -> bytes:
-    """The first whole lines of a regular file, at most HEAD_BYTES; a lone first line may be cut."""
+    """The first lines of a regular file (``head_of``). Raises OSError."""
     assert source.end is not None
-    data = os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin)
+    return head_of(os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin))
+
+
+def head_of(data: bytes) -> bytes:
+    """The whole lines with which a file begins, in its first HEAD_BYTES; a lone first line may be cut."""
+    data = data[:HEAD_BYTES]
     cut = data.rfind(b"\n") + 1
     return data[:cut] if cut and len(data) == HEAD_BYTES else data
 

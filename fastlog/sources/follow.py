@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block, Notice
 from fastlog.model.printable import printable
+from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 GRACE_SECONDS = 5.0
 """How long a file that lost its name is read on after its last byte: its writer may not know yet."""
@@ -31,6 +32,9 @@ HEAD_BYTES = 64 * 1024
 _MARKER = 1024  # long enough to hold the time stamp of a line: user agents alone repeat
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _MISSING = "no such file"
+_NOT_FOLLOWED = (
+    "is packed ({}), and following reads plain lines: nothing of it is counted; replay it without -f"
+)
 _KINDS = {stat.S_IFDIR: "a directory", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
 
 _Key = tuple[int, int]
@@ -203,7 +207,9 @@ class _Name:
             file = self._known(fd, _key(info))
             if file is None:
                 file = _File(fd, _key(info), now)
-                if at_end:
+                if packing := packing_of(os.pread(fd, SIGNATURE_BYTES, 0)):
+                    self._say(_NOT_FOLLOWED.format(packing.name), degraded=True)
+                if at_end or packing:
                     file.start_at_end()
         finally:
             if file is None or file.fd != fd:

@@ -16,11 +16,12 @@ format ends there, and 10,000:1 in zstd, while memory is bounded whatever the ra
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from fastlog.errors import SourceError
-from fastlog.sources.files import HEAD_BYTES, OpenSource, cut_short
+from fastlog.sources.files import HEAD_BYTES, OpenSource, cut_short, head_of
 from fastlog.sources.packings import Decoder, Decompressor, Packing, is_undecided, packing_of
 from fastlog.sources.stream import Cut, RangeCutter, Wait
 
@@ -164,16 +165,14 @@ def read_packed(raw: Raw) -> Iterator[Cut]:
 
 
 def packed_head(raw: Raw) -> bytes:
-    """The first whole lines of what ``raw`` unpacks to, at most about HEAD_BYTES. Never raises for damage."""
-    head = b""
-    try:
+    """The first lines of what ``raw`` unpacks to (``files.head_of``), or of as much as can be unpacked."""
+    data = b""
+    with suppress(SourceError, OSError):  # met again, and told, when it is read
         for piece in unpack(raw):
-            head += piece
-            if len(head) >= HEAD_BYTES:
-                return head[: head.rfind(b"\n") + 1] or head
-    except (SourceError, OSError):  # met again, and told, when it is read
-        return head
-    return head
+            data += piece
+            if len(data) >= HEAD_BYTES:
+                break
+    return head_of(data)
 
 
 def unpack(raw: Raw) -> Iterator[bytes]:
