@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check bench replay lint format clean
+.PHONY: help demo test check bench replay image lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a tab
 
 replay: $(VENV)/.bench  ## measure the whole command beside wc and a bare findall (several GB in build/)
 	$(PY) -m bench.replay $(ARGS)
+
+image:  ## run the steps of the Dockerfile, without Docker, in clean environments
+	$(PYTHON) -m tests.dockerfile
 
 lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
 	$(BIN)/ruff check .
