@@ -101,8 +101,9 @@ class Builder:
         self._done[stage.name] = self.root.rename(self.root.with_name(f"stage-{stage.name}"))
 
     def run(self, command: str) -> None:
-        path = f"{self.root / _PYTHON / 'bin'}:{os.defpath}"
-        subprocess.run(command, shell=True, cwd=self._folder, env={**os.environ, "PATH": path}, check=True)
+        env = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        env["PATH"] = f"{self.root / _PYTHON / 'bin'}:{os.defpath}"
+        subprocess.run(command, shell=True, cwd=self._folder, env=env, check=True)
 
     def _copy(self, words: list[str]) -> None:
         if words[0].startswith("--from="):
