@@ -13,7 +13,7 @@ from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.parsers.regex import RegexParser
 from fastlog.reader.link import AUTO, FALLBACK, Link
-from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
+from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
 from fastlog.sources.packed import RawFile, RawStream, begin, packed_head, read_packed
 from fastlog.sources.packings import packing_of
 from fastlog.sources.stream import Cut, read_stream
@@ -41,7 +41,8 @@ class _Input:
 def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
     """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
     alone = len(sources) == 1
-    inputs = [_look_at(index, source, link, prompt=alone) for index, source in enumerate(sources)]
+    pace = Pace(len(sources))
+    inputs = [_look_at(index, source, pace, link, prompt=alone) for index, source in enumerate(sources)]
     notice = _choose_formats(inputs, log_format)
     if notice:
         link.emit(notice)
@@ -49,14 +50,14 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
     for entry in inputs:
         link.emit(Opened(entry.index, entry.source.name, entry.format))
     if len(inputs) == 1:
-        _emit_all(inputs[0], link)
+        _emit_all(inputs[0], pace, link)
         return
     for entry in inputs:
         entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
-    _emit_by_time(inputs, parsers, plan, link)
+    _emit_by_time(inputs, parsers, plan, pace, link)
 
 
-def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
+def _look_at(index: int, source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> _Input:
     """The first lines of a source.
 
     Those of a packed file are unpacked once more when its turn comes: until then
@@ -65,11 +66,11 @@ def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _In
     entry = _Input(index, source)
     try:
         if source.end is None:
-            entry.blocks = _stream_blocks(source, link, prompt=prompt)
+            entry.blocks = _stream_blocks(source, pace, link, prompt=prompt)
             entry.ahead = next(entry.blocks, None)
             entry.head = entry.ahead.data if entry.ahead else b""
         elif source.packed:
-            entry.blocks = read_packed(RawFile(source))
+            entry.blocks = read_packed(RawFile(source), pace)
             entry.head = packed_head(RawFile(source))
         else:
             entry.head = read_head(source)
@@ -78,12 +79,12 @@ def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _In
     return entry
 
 
-def _stream_blocks(source: OpenSource, link: Link, *, prompt: bool) -> Iterator[Cut]:
+def _stream_blocks(source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> Iterator[Cut]:
     """The blocks of a stream, packed or not. Raises OSError."""
     raw = RawStream(source, link.wait)
     first = begin(raw)
     if packing_of(first) is not None:
-        return read_packed(raw)
+        return read_packed(raw, pace)
     return read_stream(source.fd, link.wait, prompt=prompt, first=first)
 
 
@@ -119,13 +120,13 @@ def _named(entries: Sequence[_Input]) -> str:
     return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
 
 
-def _chunks(entry: _Input) -> Iterator[Chunk]:
+def _chunks(entry: _Input, pace: Pace) -> Iterator[Chunk]:
     """All chunks of one input. Raises OSError and SourceError."""
     source = entry.source
     if entry.blocks is None:
         assert source.end is not None
         if entry.error is None:
-            for start, stop in plan_ranges(source.origin, source.end):
+            for start, stop in plan_ranges(source.origin, source.end, pace):
                 yield ByteRange(entry.index, start, stop)
     else:
         if entry.ahead:
@@ -141,8 +142,8 @@ def _block(entry: _Input, cut: Cut) -> Block:
     return Block(entry.index, cut.start, cut.data, taken=cut.taken)
 
 
-def _emit_all(entry: _Input, link: Link) -> None:
-    chunks = _chunks(entry)
+def _emit_all(entry: _Input, pace: Pace, link: Link) -> None:
+    chunks = _chunks(entry, pace)
     while (chunk := _next(entry, chunks, link)) is not None:
         link.emit(chunk)
     link.emit(Closed(entry.index))
@@ -159,13 +160,15 @@ def _next(entry: _Input, chunks: Iterator[Chunk], link: Link) -> Chunk | None:
     return None
 
 
-def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
+def _emit_by_time(
+    inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, pace: Pace, link: Link
+) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time
     goes first, so that the others need not be held for it.
     """
-    chunks = {entry.index: _chunks(entry) for entry in inputs}
+    chunks = {entry.index: _chunks(entry, pace) for entry in inputs}
     turns: list[tuple[float, int, Chunk | None]] = []  # None: not looked for yet
 
     def queue(entry: _Input, chunk: Chunk | None) -> None:
@@ -176,11 +179,14 @@ def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], pla
     while turns:
         _, index, chunk = heapq.heappop(turns)
         entry = inputs[index]
-        chunk = chunk or _next(entry, chunks[index], link)
+        if chunk is None:
+            pace.begun += 1
+            chunk = _next(entry, chunks[index], link)
         if chunk is not None:
             link.emit(replace(chunk, low=entry.low))
             chunk = _next(entry, chunks[index], link)
         if chunk is None:
+            pace.begun -= 1
             link.emit(Closed(index))
             continue
         seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)

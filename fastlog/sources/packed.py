@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastlog.errors import SourceError
-from fastlog.sources.files import HEAD_BYTES, OpenSource, cut_short, head_of
+from fastlog.sources.files import HEAD_BYTES, OpenSource, Pace, cut_short, head_of
 from fastlog.sources.packings import Decoder, Decompressor, Packing, is_undecided, packing_of
 from fastlog.sources.stream import Cut, RangeCutter, Wait
 
@@ -142,12 +142,12 @@ def begin(raw: Raw) -> bytes:
     return head
 
 
-def read_packed(raw: Raw) -> Iterator[Cut]:
+def read_packed(raw: Raw, pace: Pace) -> Iterator[Cut]:
     """The blocks of what ``raw`` unpacks to, cut where those of the plain log would be.
 
     Raises SourceError with what is wrong, and OSError, after the last block that could be had.
     """
-    cutter = RangeCutter()
+    cutter = RangeCutter(pace.length)
     told = 0
     failure: Exception | None = None
     try:

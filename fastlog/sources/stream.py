@@ -64,13 +64,14 @@ class LineCutter:
 class RangeCutter:
     """Turns pieces of a stream into the blocks that a plain file of the same bytes is read in.
 
-    A line belongs to the block that holds its first byte, and blocks begin at the
-    multiples of CHUNK_BYTES, as in ``files.plan_ranges``: so nothing, not even which
-    of too many sections are named, tells a packed log from a plain one. Holds no
-    more than a block and a line's limit.
+    A line belongs to the block that holds its first byte, and blocks begin where
+    ``files.plan_ranges`` has them, by the same ``length`` of the block at an offset:
+    so nothing, not even which of too many sections are named, tells a packed log
+    from a plain one. Holds no more than a block and a line's limit.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, length: Callable[[int], int]) -> None:
+        self._length = length
         self._start = 0  # offset of the block
         self._offset = 0  # of the next piece
         self._pieces: list[bytes] = []
@@ -86,7 +87,8 @@ class RangeCutter:
                 self._offset = self._start = self._offset + used
                 piece = piece[used:]
                 continue
-            room = (self._start // CHUNK_BYTES + 1) * CHUNK_BYTES - self._offset
+            length = self._length(self._start)
+            room = (self._start // length + 1) * length - self._offset
             if room <= 0 and not self._line:
                 yield self._block()
                 continue

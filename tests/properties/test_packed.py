@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import fastlog as package
-from fastlog.sources import files, stream
+from fastlog.sources import files
 from tests.packing import PACK
 from tests.properties.strategies import Format, formats, line, logs, options, random_log, random_options
 
@@ -38,7 +38,6 @@ def test_hostile_logs_are_the_same_packed_and_plain(
     chosen |= {"format": format}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "CHUNK_BYTES", length)
-        patch.setattr(stream, "CHUNK_BYTES", length)
         assert report(tmp_path, packed, **chosen) == report(tmp_path, contents, **chosen)
 
 
@@ -49,8 +48,7 @@ def test_random_logs_are_merged_the_same_packed_and_plain(
     lines = random_log(seed).split(b"\n")
     contents = [b"".join(text + b"\n" for text in lines[number::5]) for number in range(5)]
     packed = [pack(log) for pack, log in zip([*PACK.values(), bytes], contents, strict=True)]
-    for module in (files, stream):
-        monkeypatch.setattr(module, "CHUNK_BYTES", (300, 5_000, 1 << 20)[seed % 3])
+    monkeypatch.setattr(files, "CHUNK_BYTES", (300, 5_000, 1 << 20)[seed % 3])
     chosen = random_options(seed)
     assert report(tmp_path, packed, **chosen) == report(tmp_path, contents, **chosen)
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from fastlog.errors import SourceError
 from fastlog.sources import files, packed, packings, stream
-from fastlog.sources.files import OpenSource, open_source, plan_ranges, read_range
+from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges, read_range
 from fastlog.sources.packed import Raw, RawFile, RawStream
 from fastlog.sources.stream import RangeCutter
 from tests.packing import PACK, zstd_of_window
@@ -295,10 +295,11 @@ def test_blocks_are_cut_where_ranges_of_the_plain_file_are(
 ) -> None:
     text = data.draw(st.lists(st.sampled_from([b"\n", b"a", b"bcdefgh", b"i" * 37])).map(b"".join))
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "CHUNK_BYTES", length)
         for module in (files, stream):
-            patch.setattr(module, "CHUNK_BYTES", length)
             patch.setattr(module, "LINE_LIMIT", limit)
-        cutter = RangeCutter()
+        pace = Pace(files=data.draw(st.integers(1, 2)))
+        cutter = RangeCutter(pace.length)
         blocks: list[tuple[int, bytes]] = []
         rest = text
         while rest:
@@ -306,15 +307,15 @@ def test_blocks_are_cut_where_ranges_of_the_plain_file_are(
             blocks += cutter.feed(rest[:size])
             rest = rest[size:]
         blocks += cutter.rest()
-        ranges = plain_blocks(text)
+        ranges = plain_blocks(text, pace)
         assert shortened(blocks, limit) == shortened(ranges, limit)
 
 
-def plain_blocks(text: bytes) -> list[tuple[int, bytes]]:
+def plain_blocks(text: bytes, pace: Pace) -> list[tuple[int, bytes]]:
     """What workers read of a regular file of those bytes, ranges without a line left out."""
     with tempfile.TemporaryFile(buffering=0) as file:
         file.write(text)
-        read = [read_range(file.fileno(), *edges, 0, len(text)) for edges in plan_ranges(0, len(text))]
+        read = [read_range(file.fileno(), *edges, 0, len(text)) for edges in plan_ranges(0, len(text), pace)]
     return [(start, lines) for start, lines, _ in read if lines]
 
 
