@@ -1,8 +1,4 @@
-"""Regular files, cut by offset: planning a range moves no bytes.
-
-A log may be truncated or replaced by others while it is read, so it is read with
-``pread`` and never mapped: touching a mapped page that is gone kills the process.
-"""
+"""Regular files, cut by offset: planning a range moves no bytes (``sources.ranges`` reads it)."""
 
 import errno
 import os
@@ -12,14 +8,13 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 from fastlog.errors import SourceError
-from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
+from fastlog.model.chunk import CHUNK_BYTES, RANGE_BYTES
 from fastlog.model.printable import printable
 from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 STDIN = 0
 HEAD_BYTES = 64 * 1024
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_TAIL_STEP = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +87,10 @@ class Pace:
         self.begun = 0
         """Files that have begun and not ended."""
 
-    def length(self, offset: int) -> int:
-        """Bytes of the piece of a file that begins at its ``offset``."""
+    def length(self, offset: int, alone: int) -> int:
+        """Bytes of the piece of a file that begins at its ``offset``; ``alone`` where it is the only one."""
         if self._alone:
-            return CHUNK_BYTES
+            return alone
         share = self.begun / self.SIDE_BY_SIDE if offset else self.SIDE_BY_SIDE
         halvings = min(max(0, ceil(log2(share))) if share else 0, 4)
         return max(1, CHUNK_BYTES >> halvings)
@@ -105,7 +100,7 @@ def plan_ranges(origin: int, end: int, pace: Pace) -> Iterator[tuple[int, int]]:
     """(start, stop) of each range, in order, without a gap."""
     start = origin
     while start < end:
-        length = pace.length(start - origin)
+        length = pace.length(start - origin, RANGE_BYTES)
         stop = min(origin + ((start - origin) // length + 1) * length, end)
         yield start, stop
         start = stop
@@ -122,50 +117,6 @@ def head_of(data: bytes) -> bytes:
     data = data[:HEAD_BYTES]
     cut = data.rfind(b"\n") + 1
     return data[:cut] if cut and len(data) == HEAD_BYTES else data
-
-
-def read_range(fd: int, start: int, stop: int, origin: int, end: int) -> tuple[int, bytes, bool]:
-    """The lines whose first byte lies in ``start`` to ``stop`` of a file that ends at ``end``.
-
-    Returns the offset of the first of them, their bytes, and whether all bytes
-    were there: False when the file has been cut short since. A line over the limit
-    is cut to one byte more than could pass. Raises OSError.
-    """
-    begin = start if start == origin else start - 1
-    data = os.pread(fd, stop - begin, begin)
-    whole = len(data) == stop - begin
-    if begin < start:
-        # The byte before the range tells whether its first line begins with it.
-        newline = data.find(b"\n", 0, len(data) - 1)
-        if newline < 0:
-            return stop, b"", whole
-        data = data[newline + 1 :]
-        begin += newline + 1
-    if whole and not data.endswith(b"\n"):
-        data, whole = _with_tail(fd, data, stop, end)
-    return begin, data, whole
-
-
-def _with_tail(fd: int, data: bytes, stop: int, end: int) -> tuple[bytes, bool]:
-    """``data`` and the rest of its last line, which lies behind ``stop``."""
-    last = data.rfind(b"\n") + 1
-    parts = [data]
-    length = len(data) - last
-    while stop < end and length < LINE_LIMIT + 2:
-        more = os.pread(fd, min(_TAIL_STEP, end - stop), stop)
-        if not more:
-            return b"".join(parts), False
-        newline = more.find(b"\n") + 1
-        if newline:
-            parts.append(more[:newline])
-            return b"".join(parts), True
-        parts.append(more)
-        length += len(more)
-        stop += len(more)
-    data = b"".join(parts)
-    if length >= LINE_LIMIT + 2:
-        data = data[: last + LINE_LIMIT + 2] + b"\n"
-    return data, True
 
 
 def cut_short(name: str) -> str:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fastlog.errors import SourceError
+from fastlog.model.chunk import CHUNK_BYTES
 from fastlog.sources.files import HEAD_BYTES, OpenSource, Pace, cut_short, head_of
 from fastlog.sources.packings import Decoder, Decompressor, Packing, is_undecided, packing_of
 from fastlog.sources.stream import Cut, RangeCutter, Wait
@@ -147,7 +148,7 @@ def read_packed(raw: Raw, pace: Pace) -> Iterator[Cut]:
 
     Raises SourceError with what is wrong, and OSError, after the last block that could be had.
     """
-    cutter = RangeCutter(pace.length)
+    cutter = RangeCutter(lambda start: pace.length(start, CHUNK_BYTES))
     told = 0
     failure: Exception | None = None
     try:

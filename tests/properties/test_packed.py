@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import fastlog as package
 from fastlog.sources import files
+from fastlog.sources import packed as packed_source
 from tests.packing import PACK
 from tests.properties.strategies import Format, formats, line, logs, options, random_log, random_options
 
@@ -37,7 +38,9 @@ def test_hostile_logs_are_the_same_packed_and_plain(
     packed = [PACK[kind](log) if (kind := data.draw(kinds)) else log for log in contents]
     chosen |= {"format": format}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK_BYTES", length)
+        for name in ("CHUNK_BYTES", "RANGE_BYTES"):
+            patch.setattr(files, name, length)
+        patch.setattr(packed_source, "CHUNK_BYTES", length)
         assert report(tmp_path, packed, **chosen) == report(tmp_path, contents, **chosen)
 
 

@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastlog.errors import SourceError
-from fastlog.sources import files, packed, packings, stream
-from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges, read_range
+from fastlog.sources import files, packed, packings, ranges, stream
+from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 from fastlog.sources.packed import Raw, RawFile, RawStream
+from fastlog.sources.ranges import RangeReader
 from fastlog.sources.stream import RangeCutter
 from tests.packing import PACK, zstd_of_window
 
@@ -296,10 +297,11 @@ def test_blocks_are_cut_where_ranges_of_the_plain_file_are(
     text = data.draw(st.lists(st.sampled_from([b"\n", b"a", b"bcdefgh", b"i" * 37])).map(b"".join))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "CHUNK_BYTES", length)
-        for module in (files, stream):
-            patch.setattr(module, "LINE_LIMIT", limit)
+        patch.setattr(files, "RANGE_BYTES", length)
+        patch.setattr(stream, "LINE_LIMIT", limit)
+        patch.setattr(ranges, "_LONGEST", limit + 2)
         pace = Pace(files=data.draw(st.integers(1, 2)))
-        cutter = RangeCutter(pace.length)
+        cutter = RangeCutter(lambda start: pace.length(start, length))
         blocks: list[tuple[int, bytes]] = []
         rest = text
         while rest:
@@ -307,16 +309,19 @@ def test_blocks_are_cut_where_ranges_of_the_plain_file_are(
             blocks += cutter.feed(rest[:size])
             rest = rest[size:]
         blocks += cutter.rest()
-        ranges = plain_blocks(text, pace)
-        assert shortened(blocks, limit) == shortened(ranges, limit)
+        assert shortened(blocks, limit) == shortened(plain_blocks(text, pace), limit)
 
 
 def plain_blocks(text: bytes, pace: Pace) -> list[tuple[int, bytes]]:
     """What workers read of a regular file of those bytes, ranges without a line left out."""
+    reader = RangeReader()
     with tempfile.TemporaryFile(buffering=0) as file:
         file.write(text)
-        read = [read_range(file.fileno(), *edges, 0, len(text)) for edges in plan_ranges(0, len(text), pace)]
-    return [(start, lines) for start, lines, _ in read if lines]
+        read = [
+            [(start, bytes(lines)) for start, lines in reader.lines(file.fileno(), *edges, 0, len(text))]
+            for edges in plan_ranges(0, len(text), pace)
+        ]
+    return [(pieces[0][0], b"".join(lines for _, lines in pieces)) for pieces in read if pieces]
 
 
 def shortened(blocks: list[tuple[int, bytes]], limit: int) -> list[tuple[int, list[bytes]]]:
