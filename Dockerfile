@@ -2,7 +2,7 @@
 FROM python:3.13 AS build
 WORKDIR /src
 COPY . .
-RUN python -m pip wheel --no-cache-dir --wheel-dir /wheels .
+RUN FASTLOG_NATIVE=1 python -m pip wheel --no-cache-dir --wheel-dir /wheels .
 RUN python -m pip install --no-cache-dir --no-index --find-links /wheels --prefix /install fastlog
 
 FROM python:3.13-slim

@@ -125,6 +125,7 @@ def check(root: Path, entrypoint: list[str]) -> None:
     command = [str(Path(path) / entrypoint[0]), *entrypoint[1:]]
     version = subprocess.run([*command, "--version"], env={"PATH": path}, capture_output=True, check=True)
     print(version.stdout.decode().strip())
+    assert b"native parser" in version.stdout, "the first stage has a compiler, and did not use it"
     done = subprocess.run(
         [*command, "--json", "-"],
         input=gzip.compress(LINE.encode() * 3),

@@ -290,6 +290,23 @@ def test_what_was_cut_within_its_first_bytes(
     assert (given, f"ends in the middle of its {kind} data" in said) == (b"", True)
 
 
+@pytest.mark.parametrize("begun", [1, 2, 16, 17, 40, 100, 255, 256])
+def test_pieces_of_many_files_that_wait_for_one_are_bounded(begun: int) -> None:
+    pace = Pace(300)
+    pace.begun = begun
+    assert begun * pace.length(4 << 20, alone=1 << 22) <= 16 << 20
+    assert pace.length(0, alone=1 << 22) * 256 <= 16 << 20
+
+
+@gzips
+def test_progress_is_what_was_read_of_the_packed_file(kind: str, raw: Callable[[bytes], Raw]) -> None:
+    data = PACK[kind](log(20_000)) + bytes(100)
+    cuts = list(packed.read_packed(raw(data), Pace(1)))
+    assert b"".join(cut.data for cut in cuts) == log(20_000)
+    assert sum(cut.taken or 0 for cut in cuts) == len(data)
+    assert len(cuts) > 1
+
+
 @given(data=st.data(), length=st.integers(1, 40), limit=st.integers(0, 30))
 def test_blocks_are_cut_where_ranges_of_the_plain_file_are(
     data: st.DataObject, length: int, limit: int
