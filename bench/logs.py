@@ -19,6 +19,7 @@ class Log:
     path: Path
     lines: int
     odd: bool
+    format: LogFormat
 
 
 def corpus(shape: Shape, log_format: LogFormat, lines: int, odd: float) -> Log:
@@ -32,7 +33,7 @@ def corpus(shape: Shape, log_format: LogFormat, lines: int, odd: float) -> Log:
         with half.open("wb") as out:
             write(Corpus(rate=RATES[shape], format=log_format, lines=lines, odd=odd), out)
         half.replace(path)
-    return Log(name, path, lines, bool(odd))
+    return Log(name, path, lines, bool(odd), log_format)
 
 
 def warm(log: Log) -> None:

@@ -37,12 +37,16 @@ def host() -> dict[str, object]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        # Version and parser; the rest of the line names the kernel's build, which may name its owner.
-        "fastlog": ",".join(said([sys.executable, "-m", "fastlog", "--version"]).split(",")[:2]),
+        "fastlog": fastlog_version(),
         "commit": said(["git", "rev-parse", "--short=12", "HEAD"]) or "none",
         "changed": bool(said(["git", "status", "--porcelain", "--untracked-files=no"])),
         "libraries": libraries,
     }
+
+
+def fastlog_version() -> str:
+    """Version and parser; the rest of the line names the kernel's build, which may name its owner."""
+    return ",".join(said([sys.executable, "-m", "fastlog", "--version"]).split(",")[:2])
 
 
 def said(argv: list[str]) -> str:

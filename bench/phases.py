@@ -1,0 +1,147 @@
+"""Where the time goes: ``python -m bench.phases --lines 2000000``.
+
+The share of each phase in the CPU time of all processes together, by role. Each sample
+is a stack; from its innermost frame outwards, the first frame that a row of ``PHASES``
+knows decides. So a ``memcpy`` belongs to what called it, and what the interpreter does
+in a function of the merger to the merger. Where nothing is known it is ``python`` or
+``other``: see :mod:`bench.profilers` on what each profiler cannot see.
+"""
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from bench.compare import SHAPES
+from bench.logs import corpus, warm
+from bench.profilers import ROLES, Stack, available, stacks
+from bench.record import about_text, host, save
+
+PHASES: tuple[tuple[str, str], ...] = (
+    # Phase, and a pattern for ``function (file)``; the first row that fits wins.
+    # --- The compiled kernels: a prefix for each phase; what has none is named by its file.
+    ("read", r"^fl_read"),
+    ("index", r"^fl_index"),
+    ("parse", r"^fl_(line|time|section|request|field|status|size|method)"),
+    ("hash", r"^fl_(hash|name|number|cell|count|fold|add)"),
+    ("wire", r"^fl_(wire|pack|unpack)"),
+    ("merge", r"^fl_(merge|window|slide|close)"),
+    ("parse", r"\(.*fastlog/parsers/native[^/]*\.so\)|\(native\.(pyx|c|h)[:)]"),
+    ("merge", r"\(.*fastlog/windows/native[^/]*\.so\)"),
+    # --- The kernel, by what was asked of it.
+    ("read", r"(sys_p?read|ksys_p?read|sys_preadv|sys_openat|vfs_read|filemap_read|copy_page_to_iter)"),
+    ("wire", r"(unix_stream_|sock_(send|recv|read|write)|sys_(send|recv)|epoll_|sys_writev?\b)"),
+    ("start", r"(sys_execve|load_elf_binary|exit_mmap|copy_process|sys_(fstat|stat|newfstatat|getdents))"),
+    # --- Python functions, by their file.
+    ("start", r"<frozen importlib|<frozen zipimport|\(.*ld-linux|_PyPegen_|\(.*dataclasses\.py"),
+    ("hash", r"fastlog/parsers/(columns|segments)\.py"),
+    ("parse", r"fastlog/(parsers|formats)/"),
+    ("wire", r"fastlog/executors/(wire|child|children|processes)\.py"),
+    ("merge", r"fastlog/(windows/|merger\.py|model/|executors/committer\.py)"),
+    ("print", r"fastlog/(sinks/|terminal\.py)"),
+    ("read", r"fastlog/(sources|reader)/"),
+    ("start", r"fastlog/(cli|config)\.py"),
+    ("wire", r"(asyncio/|uvloop|\(loop\.[cp]|uv_|uv__)"),
+    # --- Compiled code that only one phase calls, where the stack does not show who called.
+    ("parse", r"^_?sre_|^_sre_|^pattern_(split|sub|findall)"),
+    ("print", r"orjson"),
+)
+"""Edit this table when functions are named otherwise; a function that was inlined bears its caller's name."""
+
+_COMPILED = [(phase, re.compile(pattern)) for phase, pattern in PHASES]
+ORDER = ("read", "index", "parse", "hash", "wire", "merge", "print", "start", "python", "other")
+
+
+def phase_of(frames: Iterable[str]) -> str:
+    """The phase of a stack, its innermost frame first."""
+    python = False
+    for frame in frames:
+        for phase, pattern in _COMPILED:
+            if pattern.search(frame):
+                return phase
+        python = python or "python" in frame
+    return "python" if python else "other"
+
+
+def shares(found: Iterable[Stack]) -> dict[str, dict[str, float]]:
+    """Phase and role to their share of the whole, in percent."""
+    weights: Counter[tuple[str, str]] = Counter()
+    for stack in found:
+        # Counter's values may be floats; its type does not say so.
+        weights[phase_of(stack.frames), stack.role] += stack.weight  # type: ignore[assignment]
+    whole = weights.total() or 1
+    return {
+        phase: {role: 100 * weights[phase, role] / whole for role in ROLES}
+        for phase in ORDER
+        if any(weights[phase, role] for role in ROLES)
+    }
+
+
+def unknown(found: Iterable[Stack], top: int) -> list[str]:
+    """The innermost functions of what no row of the table knows, with their share of all, most first."""
+    weights: Counter[str] = Counter()
+    whole = 0.0
+    for stack in found:
+        whole += stack.weight
+        if phase_of(stack.frames) in {"python", "other"} and stack.frames:
+            weights[stack.frames[0]] += stack.weight  # type: ignore[assignment]  # as above
+    return [f"{100 * weight / whole:.1f} % {_short(frame)}" for frame, weight in weights.most_common(top)]
+
+
+def _short(frame: str) -> str:
+    """The frame without the folders of its file: they are this machine's."""
+    return re.sub(r"\(.*/([^/]*)\)$", r"(\1)", frame)
+
+
+def table(share: dict[str, dict[str, float]]) -> list[str]:
+    """The shares as lines of Markdown."""
+    roles = [role for role in ROLES if any(row[role] for row in share.values())]
+    page = [f"| phase | all | {' | '.join(roles)} |", f"|---|{'--:|' * (len(roles) + 1)}"]
+    sums = {role: sum(row[role] for row in share.values()) for role in roles}
+    for phase, row in [*share.items(), ("all", sums)]:
+        cells = [f"{sum(row.values()):.1f} %", *(f"{row[role]:.1f} %" for role in roles)]
+        page.append(f"| {phase} | {' | '.join(cells)} |")
+    return page
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command."""
+    there = available()
+    parser = argparse.ArgumentParser("python -m bench.phases", description="Where the time goes.")
+    parser.add_argument("--lines", type=int, default=2_000_000)
+    parser.add_argument("--shape", choices=SHAPES, default="dense")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--stats", action="store_true", help="with fastlog --stats")
+    parser.add_argument("--parser", default="auto", help="passed on to fastlog")
+    parser.add_argument("--with", dest="profiler", choices=there, default=there[0])
+    parser.add_argument("--unknown", type=int, default=8, metavar="N", help="functions of no phase to name")
+    parser.add_argument("--host", default=None, help="name of the host in the directory of the run")
+    parser.add_argument("--no-save", action="store_true", help="print the table alone")
+    args = parser.parse_args(argv)
+
+    shape, log_format, odd = SHAPES[args.shape]
+    log = corpus(shape, log_format, args.lines, odd)
+    flags = ["--json", "--quiet", "--no-progress", "--workers", str(args.workers), "--parser", args.parser]
+    flags += ["--stats" if args.stats else "--no-stats", "--format", log_format]
+    warm(log)
+    found = stacks(args.profiler, flags, str(log.path))
+    share, about = shares(found), host()
+    rest = unknown(found, args.unknown)
+    page = [
+        about_text(about),
+        "",
+        f"{log.name}, {log.lines:,} lines; `fastlog {' '.join(flags)}`; {args.profiler}.",
+    ]
+    page += ["", *table(share)]
+    page += ["", f"Of no phase: {'; '.join(rest)}."] if rest else []
+    text = "\n".join(page) + "\n"
+    print(text)
+    if not args.no_save:
+        kept = {key: value for key, value in vars(args).items() if key not in {"host", "no_save"}}
+        save("phases", {"arguments": kept, "host": about, "shares": share, "unknown": rest}, text, args.host)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
