@@ -18,6 +18,7 @@ from bench.logs import corpus, warm
 from bench.profilers import ROLES, Stack, available, stacks
 from bench.record import about_text, host, save
 
+LAST = ("", "")
 PHASES: tuple[tuple[str, str], ...] = (
     # Phase, and a pattern for ``function (file)``; the first row that fits wins.
     # --- The compiled kernels: a prefix for each phase; what has none is named by its file.
@@ -36,32 +37,41 @@ PHASES: tuple[tuple[str, str], ...] = (
     # --- Python functions, by their file.
     ("start", r"<frozen importlib|<frozen zipimport|\(.*ld-linux|_PyPegen_|\(.*dataclasses\.py"),
     ("hash", r"fastlog/parsers/(columns|segments)\.py"),
-    ("parse", r"fastlog/(parsers|formats)/"),
+    ("parse", r"fastlog/(parsers/|formats/|worker\.py)"),
     ("wire", r"fastlog/executors/(wire|child|children|processes)\.py"),
     ("merge", r"fastlog/(windows/|merger\.py|model/|executors/committer\.py)"),
     ("print", r"fastlog/(sinks/|terminal\.py)"),
     ("read", r"fastlog/(sources|reader)/"),
     ("start", r"fastlog/(cli|config)\.py"),
     ("wire", r"(asyncio/|uvloop|\(loop\.[cp]|uv_|uv__)"),
-    # --- Compiled code that only one phase calls, where the stack does not show who called.
+    # --- Compiled code, where the stack does not show who called: tried when no row above fits any frame.
+    LAST,
     ("parse", r"^_?sre_|^_sre_|^pattern_(split|sub|findall)"),
     ("print", r"orjson"),
 )
 """Edit this table when functions are named otherwise; a function that was inlined bears its caller's name."""
 
-_COMPILED = [(phase, re.compile(pattern)) for phase, pattern in PHASES]
+_IDLE = re.compile(r"^(__)?(select|poll|epoll_wait|pthread_cond_\w+|futex\w*|recv\w*|wait4) \(libc")
+"""py-spy cannot always tell a wait from work; the time that a wait takes is of no processor."""
+
+_ROWS = [(phase, re.compile(pattern)) for phase, pattern in PHASES]
+_FIRST, _LAST = _ROWS[: PHASES.index(LAST)], _ROWS[PHASES.index(LAST) + 1 :]
 ORDER = ("read", "index", "parse", "hash", "wire", "merge", "print", "start", "python", "other")
 
 
-def phase_of(frames: Iterable[str]) -> str:
+def phase_of(frames: Sequence[str]) -> str:
     """The phase of a stack, its innermost frame first."""
-    python = False
-    for frame in frames:
-        for phase, pattern in _COMPILED:
-            if pattern.search(frame):
-                return phase
-        python = python or "python" in frame
-    return "python" if python else "other"
+    for rows in (_FIRST, _LAST):
+        for frame in frames:
+            for phase, pattern in rows:
+                if pattern.search(frame):
+                    return phase
+    return "python" if any("python" in frame for frame in frames) else "other"
+
+
+def idle(stack: Stack) -> bool:
+    """Whether the process was waiting."""
+    return not stack.frames or _IDLE.search(stack.frames[0]) is not None
 
 
 def shares(found: Iterable[Stack]) -> dict[str, dict[str, float]]:
@@ -125,14 +135,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = ["--json", "--quiet", "--no-progress", "--workers", str(args.workers), "--parser", args.parser]
     flags += ["--stats" if args.stats else "--no-stats", "--format", log_format]
     warm(log)
-    found = stacks(args.profiler, flags, str(log.path))
+    found = [stack for stack in stacks(args.profiler, flags, str(log.path)) if not idle(stack)]
     share, about = shares(found), host()
     rest = unknown(found, args.unknown)
-    page = [
-        about_text(about),
-        "",
-        f"{log.name}, {log.lines:,} lines; `fastlog {' '.join(flags)}`; {args.profiler}.",
-    ]
+    what = f"{log.name}, {log.lines:,} lines; `fastlog {' '.join(flags)}`; {args.profiler}."
+    page = [about_text(about), "", what]
     page += ["", *table(share)]
     page += ["", f"Of no phase: {'; '.join(rest)}."] if rest else []
     text = "\n".join(page) + "\n"

@@ -120,7 +120,7 @@ def _with_py_spy(argv: Sequence[str]) -> Iterator[Stack]:
 
 
 def parse_py_spy(said: str) -> Iterator[Stack]:
-    """A stack a line, the outermost frame first: ``process N:"ARGV";FRAME;FRAME COUNT``; ARGV may hold newlines."""
+    """A stack a line, outermost frame first: ``process N:"ARGV";FRAME;FRAME COUNT``; ARGV holds newlines."""
     for record in re.split(r'\n(?=process \d+:")', said.strip()):
         processes = re.findall(r'process \d+:"([^"]*)";', record)
         frames, _, count = re.sub(r'process \d+:"[^"]*";', "", record).rpartition(" ")
