@@ -57,14 +57,12 @@ class Entrant:
 
 def entrants(log: Log, peers: Sequence[tuple[Peer, int]], question: Question) -> list[Entrant]:
     """Those peers on that log, each with so many threads."""
-    return [
-        Entrant(
-            peer,
-            Task(str(log.path), log.format, question, threads if peer.threads else 1, log.odd),
-            Row(log.name, log.lines, peer.name, threads if peer.threads else 1),
-        )
-        for peer, threads in peers
-    ]
+    found = []
+    for peer, wanted in peers:
+        threads = wanted if peer.threads() else 1
+        task = Task(str(log.path), log.format, question, threads, log.odd)
+        found.append(Entrant(peer, task, Row(log.name, log.lines, peer.name, threads)))
+    return found
 
 
 def contest(log: Log, entered: Sequence[Entrant], runs: int, slow: float) -> list[Row]:

@@ -74,10 +74,10 @@ def _roles(process: "subprocess.Popen[bytes]") -> dict[int, str]:
     roles: dict[int, str] = {}
     while process.poll() is None:
         for pid in tree(process.pid):
-            # A process may be gone between two looks, and is still perf just after its fork.
+            # A process may be gone between two looks; one that has just ended has no words left.
             with suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
-                if pid != process.pid and "perf" not in words[0]:
+                if words[0]:
                     roles[pid] = role(words)
         time.sleep(0.02)
     return roles
@@ -120,11 +120,15 @@ def _with_py_spy(argv: Sequence[str]) -> Iterator[Stack]:
 
 
 def parse_py_spy(said: str) -> Iterator[Stack]:
-    """A stack a line, outermost frame first: ``process N:"ARGV";FRAME;FRAME COUNT``; ARGV holds newlines."""
+    """A stack a line, outermost frame first: ``process N:"ARGV";FRAME;FRAME COUNT``; ARGV holds newlines.
+
+    Stacks without a Python function are left out: they are of an interpreter that starts or
+    ends, which py-spy's own work makes many times as long as it is (perf shows it as it is).
+    """
     for record in re.split(r'\n(?=process \d+:")', said.strip()):
         processes = re.findall(r'process \d+:"([^"]*)";', record)
         frames, _, count = re.sub(r'process \d+:"[^"]*";', "", record).rpartition(" ")
-        if processes and count.isdigit():
+        if processes and count.isdigit() and re.search(r"\.py:\d+\)|<frozen ", frames):
             innermost_first = tuple(reversed(frames.split(";")))
             yield Stack(role(processes[-1].split()), innermost_first, float(count))
 

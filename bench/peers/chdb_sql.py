@@ -42,7 +42,7 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-PEER = Peer("chdb", distribution("chdb"), script(__name__), read_json, threads=True)
+PEER = Peer("chdb", distribution("chdb"), script(__name__), read_json, threads=lambda: True)
 
 if __name__ == "__main__":
     say(fold)

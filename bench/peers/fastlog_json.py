@@ -52,4 +52,4 @@ def reference(task: Task) -> Answer:
         return read(process.stdout)
 
 
-PEER = Peer("fastlog", fastlog_version, command, read, threads=True)
+PEER = Peer("fastlog", fastlog_version, command, read, threads=lambda: True)

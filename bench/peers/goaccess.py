@@ -1,7 +1,6 @@
 """GoAccess: its whole report as JSON, which it makes on any question; it names no sections and no seconds."""
 
 import json
-import shutil
 import subprocess
 from functools import cache
 from typing import BinaryIO
@@ -13,11 +12,8 @@ from bench.peers.peer import Peer, Task, program
 @cache
 def _has_jobs() -> bool:
     """Whether it can use several threads (since 1.8)."""
-    if shutil.which("goaccess") is None:
-        return False
-    return (
-        "--jobs" in subprocess.run(["goaccess", "--help"], capture_output=True, text=True, check=False).stdout
-    )
+    said = subprocess.run(["goaccess", "--help"], capture_output=True, text=True, check=False).stdout
+    return "--jobs" in said
 
 
 def command(task: Task) -> list[str]:
@@ -45,4 +41,4 @@ def read(printed: BinaryIO) -> Answer:
     )
 
 
-PEER = Peer("GoAccess", program("goaccess", "--version"), command, read, threads=_has_jobs())
+PEER = Peer("GoAccess", program("goaccess", "--version"), command, read, threads=_has_jobs)

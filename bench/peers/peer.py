@@ -40,14 +40,14 @@ class Task:
 class Peer:
     """A program: ``version`` gives None where it is not installed, ``read`` takes what it printed.
 
-    ``threads`` says whether it can be told to use several.
+    ``threads`` says whether it can be told to use several; it is asked only of one that is installed.
     """
 
     name: str
     version: Callable[[], str | None]
     command: Callable[[Task], list[str]]
     read: Callable[[BinaryIO], Answer]
-    threads: bool = False
+    threads: Callable[[], bool] = lambda: False
 
 
 def script(module: str) -> Callable[[Task], list[str]]:

@@ -73,7 +73,7 @@ def _lines(task: Task) -> "LazyFrame":
     )
 
 
-PEER = Peer("Polars", distribution("polars"), script(__name__), read_json, threads=True)
+PEER = Peer("Polars", distribution("polars"), script(__name__), read_json, threads=lambda: True)
 
 if __name__ == "__main__":
     say(fold)
