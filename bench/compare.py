@@ -16,7 +16,7 @@ from typing import get_args
 from bench.contest import Row, contest, entrants
 from bench.contest_page import curve_table, heading, peers_table
 from bench.corpus import LogFormat, Shape
-from bench.logs import corpus
+from bench.logs import Log, corpus
 from bench.peers import chdb_sql, duckdb_sql, fastlog_json, goaccess, mawk, naive, polars_frame, wc
 from bench.peers.peer import Peer, Question
 from bench.record import about_text, host, save
@@ -56,17 +56,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     peers = [PEERS[name] for name in args.peers if PEERS[name].name in versions]
     if not peers:
         raise SystemExit(f"not installed: {', '.join(missing)}: choose other --peers")
-    rows: list[Row] = []
-    for name in args.shape:
-        shape, log_format, odd = SHAPES[name]
-        log = corpus(shape, log_format, args.lines, odd)
-        field = entrants(log, [(peer, args.threads) for peer in peers], args.question)
-        rows += contest(log, field, args.runs, args.slow)
-    logs = [corpus("dense", "common", args.curve * step, 0.0) for step in CURVE_STEPS if args.curve]
-    curve: list[Row] = []
-    for log in logs:
-        workers = [(fastlog_json.PEER, count) for count in args.curve_workers]
-        curve += contest(log, entrants(log, [(wc.PEER, 1), *workers], args.question), args.runs, args.slow)
+    try:
+        rows = _contests(args, peers)
+        logs = [corpus("dense", "common", args.curve * step, 0.0) for step in CURVE_STEPS if args.curve]
+        curve = _curve(args, logs)
+    except ValueError as error:
+        raise SystemExit(f"fastlog's own answer cannot be used: {error}") from error
 
     about = host() | {"peers": versions, "missing": missing}
     tables = [*peers_table(rows), "", *curve_table(logs, curve)] if logs else peers_table(rows)
@@ -82,6 +77,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         }
         save("compare", record, text, args.host)
     return 1 if any(row.refused for row in [*rows, *curve]) else 0
+
+
+def _contests(args: argparse.Namespace, peers: Sequence[Peer]) -> list[Row]:
+    """All peers on a log of each shape. Raises ValueError as :func:`contest` does."""
+    rows: list[Row] = []
+    for name in args.shape:
+        shape, log_format, odd = SHAPES[name]
+        log = corpus(shape, log_format, args.lines, odd)
+        entered = entrants(log, [(peer, args.threads) for peer in peers], args.question)
+        rows += contest(log, entered, args.runs, args.slow)
+    return rows
+
+
+def _curve(args: argparse.Namespace, logs: Sequence[Log]) -> list[Row]:
+    """fastlog and the floor on each log, with each number of workers. Raises ValueError likewise."""
+    peers = [(wc.PEER, 1), *((fastlog_json.PEER, count) for count in args.curve_workers)]
+    rows: list[Row] = []
+    for log in logs:
+        rows += contest(log, entrants(log, peers, args.question), args.runs, args.slow)
+    return rows
 
 
 def _record(row: Row) -> dict[str, object]:

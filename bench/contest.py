@@ -11,6 +11,7 @@ from bench.peers import fastlog_json
 from bench.peers.answer import Answer, differences
 from bench.peers.peer import Peer, Question, Task
 from bench.process import Cost, run
+from bench.record import ROOT
 
 NEAR = 0.05
 """The share of hits by which a peer may differ on a log with hostile lines."""
@@ -106,17 +107,24 @@ def _enter(entrant: Entrant, log: Log, truth: Answer, *, sample: bool) -> None:
         printed.seek(0)
         errors.seek(0)
         if cost.status:
-            last = errors.read().decode(errors="replace").strip().rpartition("\n")[2]
-            raise Refused(f"exit status {cost.status}: {last[:200]}")
+            raise Refused(f"exit status {cost.status}: {_last_words(errors.read())}")
         try:
             answer = entrant.peer.read(printed)
         except (LookupError, TypeError, ValueError) as error:
             raise Refused(f"no answer: {error}") from error
+    if not answer.said():
+        raise Refused("no answer")
     differs = differences(answer, truth)
     if differs and not (log.odd and _near(answer, truth) and entrant.peer is not fastlog_json.PEER):
         raise Refused(f"wrong: {', '.join(differs.values())}")
     row.answers, row.differs = answer.said(), differs
     _note(row, cost, sample=sample)
+
+
+def _last_words(errors: bytes) -> str:
+    """The last line of what was said on standard error, without this machine's paths: the run is kept."""
+    text = errors.decode(errors="replace").replace(f"{ROOT}/", "").strip()
+    return text.rpartition("\n")[2][:200]
 
 
 def _near(answer: Answer, truth: Answer) -> bool:

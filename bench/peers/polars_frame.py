@@ -1,7 +1,7 @@
 """Polars: ``scan_csv`` with its columns and types given, and lazy ``group_by``."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.peers.answer import Answer
 from bench.peers.peer import COLUMNS, LINE, Peer, Task, distribution, read_json, say, script
@@ -22,9 +22,8 @@ def fold(task: Task) -> Answer:
     if task.question == "cells":
         hit = hit.group_by(_CELL).agg(both).collect(engine="streaming").lazy()
     # One scan feeds all three.
-    times, sections, statuses = pl.collect_all(
-        [hit.group_by(name).agg(both) for name in _CELL], engine="streaming"
-    )
+    by: list[Any] = pl.collect_all([hit.group_by(name).agg(both) for name in _CELL], engine="streaming")
+    times, sections, statuses = by
     at = times["time"].str.to_datetime("[%d/%b/%Y:%H:%M:%S", strict=False).dt.epoch("s")
     return Answer(
         hits=times["hits"].sum(),

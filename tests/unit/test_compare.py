@@ -111,16 +111,19 @@ def test_a_wrong_or_failed_peer_gets_no_time_and_the_others_do(log: Log) -> None
         told("wc -l", "echo 3"),
         told("liar", "echo 4"),
         told("mute", "true"),
+        Peer("silent", lambda: "1", lambda task: ["true"], lambda printed: Answer()),
         told("broken", "echo no memory >&2; exit 9"),
     ]
-    right, liar, mute, broken = contest(log, entrants(log, [(peer, 1) for peer in peers], "totals"), 2, 60.0)
+    rows = contest(log, entrants(log, [(peer, 1) for peer in peers], "totals"), 2, 60.0)
+    right, liar, mute, silent, broken = rows
     assert len(right.seconds) == 2
     assert right.to_wc == 1.0
     assert not right.refused
     assert liar.refused == "wrong: lines 4 for 3"
     assert mute.refused.startswith("no answer")
+    assert silent.refused == "no answer"
     assert broken.refused == "exit status 9: no memory"
-    assert not liar.seconds + mute.seconds + broken.seconds
+    assert not any(row.seconds for row in rows[1:])
 
 
 def test_a_slow_peer_runs_once(log: Log) -> None:
