@@ -1,9 +1,10 @@
-"""Where the time goes: ``python -m bench.phases --lines 2000000``.
+"""Where the time goes: ``python -m bench.phases --lines 10000000``.
 
 The share of each phase in the CPU time of all processes together, by role. Each sample
 is a stack; from its innermost frame outwards, the first frame that a row of ``PHASES``
 knows decides. So a ``memcpy`` belongs to what called it, and what the interpreter does
-in a function of the merger to the merger. Where nothing is known it is ``python`` or
+in a function of the merger to the merger. What a log of a thousand lines takes counts as
+``start``: imports, starting and ending processes. Where nothing is known it is ``python`` or
 ``other``: see :mod:`bench.profilers` on what each profiler cannot see.
 """
 
@@ -14,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from bench.compare import SHAPES
-from bench.logs import corpus, warm
+from bench.logs import Log, corpus, warm
 from bench.profilers import ROLES, Stack, available, stacks
 from bench.record import about_text, host, save
 
@@ -22,12 +23,10 @@ LAST = ("", "")
 PHASES: tuple[tuple[str, str], ...] = (
     # Phase, and a pattern for ``function (file)``; the first row that fits wins.
     # --- The compiled kernels: a prefix for each phase; what has none is named by its file.
-    ("read", r"^fl_read"),
-    ("index", r"^fl_index"),
-    ("parse", r"^fl_(line|time|section|request|field|status|size|method)"),
-    ("hash", r"^fl_(hash|name|number|cell|count|fold|add)"),
-    ("wire", r"^fl_(wire|pack|unpack)"),
-    ("merge", r"^fl_(merge|window|slide|close)"),
+    ("index", r"^fl_(index|block_index)"),
+    ("read", r"^fl_block_copy"),
+    ("hash", r"^fl_(hash|mix|key|table|count|hit|cells|put|push|end_|next_run|find_row)|NativeParser__key"),
+    ("merge", r"^fl_(series|tally)"),
     ("parse", r"\(.*fastlog/parsers/native[^/]*\.so\)|\(native\.(pyx|c|h)[:)]"),
     ("merge", r"\(.*fastlog/windows/native[^/]*\.so\)"),
     # --- The kernel, by what was asked of it.
@@ -51,11 +50,14 @@ PHASES: tuple[tuple[str, str], ...] = (
 )
 """Edit this table when functions are named otherwise; a function that was inlined bears its caller's name."""
 
-_IDLE = re.compile(r"^(__)?(select|poll|epoll_wait|pthread_cond_\w+|futex\w*|recv\w*|wait4) \(libc")
+_IDLE = re.compile(r"^(__)?(select|poll|epoll_\w+|pthread_cond_\w+|futex\w*|recv\w*|wait4) \(libc")
 """py-spy cannot always tell a wait from work; the time that a wait takes is of no processor."""
 
 _ROWS = [(phase, re.compile(pattern)) for phase, pattern in PHASES]
 _FIRST, _LAST = _ROWS[: PHASES.index(LAST)], _ROWS[PHASES.index(LAST) + 1 :]
+SHORT = 1000
+"""Lines of the log whose time is all start and end."""
+
 ORDER = ("read", "index", "parse", "hash", "wire", "merge", "print", "start", "python", "other")
 
 
@@ -74,29 +76,42 @@ def idle(stack: Stack) -> bool:
     return not stack.frames or _IDLE.search(stack.frames[0]) is not None
 
 
-def shares(found: Iterable[Stack]) -> dict[str, dict[str, float]]:
-    """Phase and role to their share of the whole, in percent."""
-    weights: Counter[tuple[str, str]] = Counter()
+def weights(found: Iterable[Stack]) -> Counter[tuple[str, str]]:
+    """The sum of each phase and role."""
+    sums: Counter[tuple[str, str]] = Counter()
     for stack in found:
         # Counter's values may be floats; its type does not say so.
-        weights[phase_of(stack.frames), stack.role] += stack.weight  # type: ignore[assignment]
-    whole = weights.total() or 1
+        sums[phase_of(stack.frames), stack.role] += stack.weight  # type: ignore[assignment]
+    return sums
+
+
+def shares(found: Iterable[Stack], short: Iterable[Stack] = ()) -> dict[str, dict[str, float]]:
+    """Phase and role to their share of the whole, in percent.
+
+    ``short`` is of a log that is hardly there: what it takes is ``start``, whatever it looks like.
+    """
+    sums = weights(found)
+    for (phase, role), weight in weights(short).items():
+        moved = min(weight, sums[phase, role])
+        sums[phase, role] -= moved
+        sums["start", role] += moved
+    whole = sums.total() or 1
     return {
-        phase: {role: 100 * weights[phase, role] / whole for role in ROLES}
+        phase: {role: 100 * sums[phase, role] / whole for role in ROLES}
         for phase in ORDER
-        if any(weights[phase, role] for role in ROLES)
+        if any(sums[phase, role] for role in ROLES)
     }
 
 
 def unknown(found: Iterable[Stack], top: int) -> list[str]:
     """The innermost functions of what no row of the table knows, with their share of all, most first."""
-    weights: Counter[str] = Counter()
+    functions: Counter[str] = Counter()
     whole = 0.0
     for stack in found:
         whole += stack.weight
         if phase_of(stack.frames) in {"python", "other"} and stack.frames:
-            weights[stack.frames[0]] += stack.weight  # type: ignore[assignment]  # as above
-    return [f"{100 * weight / whole:.1f} % {_short(frame)}" for frame, weight in weights.most_common(top)]
+            functions[stack.frames[0]] += stack.weight  # type: ignore[assignment]  # as above
+    return [f"{100 * weight / whole:.1f} % {_short(frame)}" for frame, weight in functions.most_common(top)]
 
 
 def _short(frame: str) -> str:
@@ -115,11 +130,17 @@ def table(share: dict[str, dict[str, float]]) -> list[str]:
     return page
 
 
+def _work(profiler: str, flags: Sequence[str], log: Log) -> list[Stack]:
+    """The stacks of a replay, without those that wait."""
+    warm(log)
+    return [stack for stack in stacks(profiler, flags, str(log.path)) if not idle(stack)]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """The command."""
     there = available()
     parser = argparse.ArgumentParser("python -m bench.phases", description="Where the time goes.")
-    parser.add_argument("--lines", type=int, default=2_000_000)
+    parser.add_argument("--lines", type=int, default=10_000_000)
     parser.add_argument("--shape", choices=SHAPES, default="dense")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--stats", action="store_true", help="with fastlog --stats")
@@ -134,9 +155,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = corpus(shape, log_format, args.lines, odd)
     flags = ["--json", "--quiet", "--no-progress", "--workers", str(args.workers), "--parser", args.parser]
     flags += ["--stats" if args.stats else "--no-stats", "--format", log_format]
-    warm(log)
-    found = [stack for stack in stacks(args.profiler, flags, str(log.path)) if not idle(stack)]
-    share, about = shares(found), host()
+    found = _work(args.profiler, flags, log)
+    short = _work(args.profiler, flags, corpus(shape, log_format, SHORT, odd))
+    share, about = shares(found, short), host()
     rest = unknown(found, args.unknown)
     what = f"{log.name}, {log.lines:,} lines; `fastlog {' '.join(flags)}`; {args.profiler}."
     page = [about_text(about), "", what]

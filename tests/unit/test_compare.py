@@ -181,10 +181,11 @@ def test_a_missing_peer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     ("frames", "phase"),
     [
         (("fl_index_avx2 (/x/fastlog/parsers/native.abi3.so)",), "index"),
-        (("fl_time_parse (/x/fastlog/parsers/native.abi3.so)",), "parse"),
+        (("fl_series_add (/x/fastlog/windows/native.abi3.so)",), "merge"),
+        (("fl_hard_line (/x/fastlog/parsers/native.abi3.so)",), "parse"),
         (("__pyx_pw_fold (/x/fastlog/parsers/native.abi3.so)",), "parse"),
         (("__pyx_pw_slide (/x/fastlog/windows/native.abi3.so)",), "merge"),
-        (("memcpy (libc.so.6)", "fl_hash_find (native.so)", "main (fastlog/cli.py:1)"), "hash"),
+        (("memcpy (libc.so.6)", "fl_key_of (native.so)", "main (fastlog/cli.py:1)"), "hash"),
         (("clear_page ([kernel.kallsyms])", "ksys_pread64 ([kernel.kallsyms])"), "read"),
         (("list_dealloc (libpython3.11.so.1.0)", "close (fastlog/merger.py:9)"), "merge"),
         (("loads (orjson.so)", "unpack (fastlog/executors/wire.py:3)"), "wire"),
@@ -195,6 +196,22 @@ def test_a_missing_peer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_the_innermost_frame_that_is_known_gives_the_phase(frames: tuple[str, ...], phase: str) -> None:
     assert phase_of(frames) == phase
+
+
+def test_what_a_short_log_takes_is_start() -> None:
+    long = [
+        Stack("hub", ("list_dealloc (libpython.so)",), 30.0),
+        Stack("worker", ("fl_index (native.so)",), 70.0),
+    ]
+    short = [
+        Stack("hub", ("list_dealloc (libpython.so)",), 20.0),
+        Stack("worker", ("memcpy (libc.so.6)",), 5.0),
+    ]
+    found = shares(long, short)
+    assert found["start"]["hub"] == 20.0
+    assert found["python"]["hub"] == 10.0
+    assert found["index"]["worker"] == 70.0
+    assert sum(sum(row.values()) for row in found.values()) == pytest.approx(100.0)
 
 
 def test_a_wait_is_no_work() -> None:
