@@ -29,6 +29,7 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("merge", r"^fl_(series|tally)"),
     ("parse", r"\(.*fastlog/parsers/native[^/]*\.so\)|\(native\.(pyx|c|h)[:)]"),
     ("merge", r"\(.*fastlog/windows/native[^/]*\.so\)"),
+    ("print", r"\(.*fastlog/sinks/native[^/]*\.so\)"),
     # --- The kernel, by what was asked of it.
     ("read", r"(sys_p?read|ksys_p?read|sys_preadv|sys_openat|vfs_read|filemap_read|copy_page_to_iter)"),
     ("wire", r"(unix_stream_|sock_(send|recv|read|write)|sys_(send|recv)|epoll_|sys_writev?\b)"),

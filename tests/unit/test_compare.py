@@ -185,6 +185,7 @@ def test_a_missing_peer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         (("fl_hard_line (/x/fastlog/parsers/native.abi3.so)",), "parse"),
         (("__pyx_pw_fold (/x/fastlog/parsers/native.abi3.so)",), "parse"),
         (("__pyx_pw_slide (/x/fastlog/windows/native.abi3.so)",), "merge"),
+        (("__pyx_pw_table (/x/fastlog/sinks/native.abi3.so)",), "print"),
         (("memcpy (libc.so.6)", "fl_key_of (native.so)", "main (fastlog/cli.py:1)"), "hash"),
         (("clear_page ([kernel.kallsyms])", "ksys_pread64 ([kernel.kallsyms])"), "read"),
         (("list_dealloc (libpython3.11.so.1.0)", "close (fastlog/merger.py:9)"), "merge"),
