@@ -14,8 +14,9 @@ from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.parsers.regex import RegexParser
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
-from fastlog.sources.packed import RawFile, RawStream, begin, packed_head, read_packed
+from fastlog.sources.packed import packed_head, read_packed
 from fastlog.sources.packings import packing_of
+from fastlog.sources.raw import RawFile, RawStream, begin
 from fastlog.sources.stream import Cut, read_stream
 
 _PEEK_BYTES = 16 * 1024
@@ -123,19 +124,18 @@ def _named(entries: Sequence[_Input]) -> str:
 def _chunks(entry: _Input, pace: Pace) -> Iterator[Chunk]:
     """All chunks of one input. Raises OSError and SourceError."""
     source = entry.source
-    if entry.blocks is None:
-        assert source.end is not None
-        if entry.error is None:
-            for start, stop in plan_ranges(source.origin, source.end, pace):
-                yield ByteRange(entry.index, start, stop)
-    else:
-        if entry.ahead:
-            yield _block(entry, entry.ahead)
-            entry.ahead = None
-        for cut in entry.blocks:
-            yield _block(entry, cut)
+    if entry.ahead:
+        yield _block(entry, entry.ahead)
+        entry.ahead = None
     if entry.error is not None:
         raise entry.error
+    if entry.blocks is not None:
+        for cut in entry.blocks:
+            yield _block(entry, cut)
+        return
+    assert source.end is not None
+    for start, stop in plan_ranges(source.origin, source.end, pace):
+        yield ByteRange(entry.index, start, stop)
 
 
 def _block(entry: _Input, cut: Cut) -> Block:

@@ -5,7 +5,7 @@ and the window of its packing (``packings.MEMORY_LIMIT``).
 
 Decision: damage gives what stands before it, to the byte. A decompressor that fails
 keeps what it had unpacked in that very call, so the member is unpacked once more,
-its last bytes one by one. A pipe cannot go back further than ``_KEPT_BYTES``: there
+its last bytes one by one. A pipe cannot go back further than ``raw.KEPT_BYTES``: there
 the last ``_OUT_BYTES`` before damage far inside a member may be lost.
 
 Decision: a bomb is what no log is, a line of ``BOMB_BYTES`` that unpacks to over
@@ -14,133 +14,27 @@ for both would refuse logs: the same line over and over packs 300:1 in gzip, who
 ends at 1,032:1, and 11,000:1 in zstd, while memory is bounded whatever the ratio.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from fastlog.errors import SourceError
 from fastlog.model.chunk import CHUNK_BYTES
-from fastlog.sources.files import HEAD_BYTES, OpenSource, Pace, cut_short, head_of
-from fastlog.sources.packings import Decoder, Decompressor, Packing, is_undecided, packing_of
-from fastlog.sources.stream import Cut, RangeCutter, Wait
+from fastlog.sources.files import HEAD_BYTES, Pace, head_of
+from fastlog.sources.packings import Decoder, Decompressor, Packing, packing_of
+from fastlog.sources.raw import SMALL_READ, Raw, begin
+from fastlog.sources.stream import Cut, RangeCutter
 
 BOMB_BYTES = 64 << 20
 LINE_RATIO = 100
 TOTAL_RATIO = 20_000
 
-_FIRST_STEP = 4 * 1024  # members may be tiny, and what is behind one is copied
 _STEP = 64 * 1024
 _OUT_BYTES = 256 * 1024
-_KEPT_BYTES = 1 << 20
 
 
 class _DamagedError(Exception):
     """A decompressor could not make sense of what it was given."""
-
-
-class Raw(Protocol):
-    """Packed bytes in order. ``offset`` is how many have been read."""
-
-    name: str
-    offset: int
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, at most ``size``; empty at the end. Raises OSError."""
-
-    def put_back(self, data: bytes) -> None:
-        """Have ``data``, the last that was read, be read again."""
-
-    def mark(self) -> None:
-        """A member starts here."""
-
-    def rewind(self) -> bool:
-        """Go back to where the member starts. False where that is too far."""
-
-
-class RawFile:
-    """A regular file, up to where it ended when it was opened."""
-
-    def __init__(self, source: OpenSource) -> None:
-        assert source.end is not None
-        self.name = source.name
-        self.offset = self._mark = 0
-        self._fd, self._origin, self._size = source.fd, source.origin, source.end - source.origin
-
-    def read(self, size: int) -> bytes:
-        data = os.pread(self._fd, min(size, self._size - self.offset), self._origin + self.offset)
-        if not data and self.offset < self._size:
-            raise SourceError(cut_short(self.name))
-        self.offset += len(data)
-        return data
-
-    def put_back(self, data: bytes) -> None:
-        self.offset -= len(data)
-
-    def mark(self) -> None:
-        self._mark = self.offset
-
-    def rewind(self) -> bool:
-        self.offset = self._mark
-        return True
-
-
-class RawStream:
-    """A pipe, FIFO or terminal: keeps the first ``_KEPT_BYTES`` of a member, to go back to."""
-
-    def __init__(self, source: OpenSource, wait: Wait) -> None:
-        self.name = source.name
-        self.offset = 0
-        self._fd, self._wait = source.fd, wait
-        self._next = b""
-        self._kept: list[bytes] | None = []
-        self._kept_size = 0
-
-    def read(self, size: int) -> bytes:
-        data = self._next[:size] or self._receive(size)
-        self._next = self._next[len(data) :]
-        self.offset += len(data)
-        self._kept_size += len(data)
-        if self._kept_size > _KEPT_BYTES:
-            self._kept = None
-        elif self._kept is not None:
-            self._kept.append(data)
-        return data
-
-    def _receive(self, size: int) -> bytes:
-        while True:
-            self._wait([self._fd], None)
-            try:
-                return os.read(self._fd, size)
-            except BlockingIOError:  # somebody else was faster
-                continue
-
-    def put_back(self, data: bytes) -> None:
-        self.offset -= len(data)
-        self._next = data + self._next
-
-    def mark(self) -> None:
-        self._kept, self._kept_size = [], 0
-
-    def rewind(self) -> bool:
-        if self._kept is None:
-            return False
-        self.put_back(b"".join(self._kept))
-        self.mark()
-        return True
-
-
-def begin(raw: Raw) -> bytes:
-    """The first bytes, as many as tell how the rest is packed; they are read again. Raises OSError."""
-    head = b""
-    while not head or is_undecided(head):
-        more = raw.read(_FIRST_STEP)
-        if not more:
-            break
-        head += more
-    raw.put_back(head)
-    return head
 
 
 def read_packed(raw: Raw, pace: Pace) -> Iterator[Cut]:
@@ -190,7 +84,7 @@ def unpack(raw: Raw) -> Iterator[bytes]:
 def _member(raw: Raw, packing: Packing) -> Iterator[bytes]:
     """What one member unpacks to. Raises SourceError and OSError after the last good byte."""
     make, damage = _decoder(raw, packing)
-    given, read_at, step = 0, raw.offset, _FIRST_STEP
+    given, read_at, step = 0, raw.offset, SMALL_READ
 
     def grow() -> int:
         nonlocal read_at, step
@@ -248,7 +142,7 @@ def _pieces(
 def _next_member(raw: Raw, packing: Packing) -> Packing | None:
     """How what follows a member is packed; None at the end. Zeros between members are padding."""
     while True:
-        data = raw.read(_FIRST_STEP)
+        data = raw.read(SMALL_READ)
         if not data:
             return None
         data = data.lstrip(b"\0")

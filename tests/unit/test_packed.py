@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from fastlog.errors import SourceError
 from fastlog.sources import files, packed, packings, ranges, stream
+from fastlog.sources import raw as raw_source
 from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
-from fastlog.sources.packed import Raw, RawFile, RawStream
 from fastlog.sources.ranges import RangeReader
+from fastlog.sources.raw import Raw, RawFile, RawStream
 from fastlog.sources.stream import RangeCutter
 from tests.packing import PACK, zstd_of_window
 
@@ -196,7 +197,7 @@ def test_what_stands_before_damage_is_given_to_the_byte(kind: str, from_file: Ca
 def test_a_pipe_gives_what_stands_before_damage_but_for_a_piece(
     kind: str, from_pipe: Callable[[bytes], Raw], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed, "_KEPT_BYTES", 1000)
+    monkeypatch.setattr(raw_source, "KEPT_BYTES", 1000)
     lines = log(9_000)
     whole = bytearray(gzip.compress(lines))
     whole[-8] ^= 1
