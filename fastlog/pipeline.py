@@ -15,6 +15,7 @@ from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, open_source
@@ -28,12 +29,14 @@ def make_plan(config: Config) -> Plan:
         follow=config.follow,
         lateness=config.late_seconds,
         horizon=None if config.follow else int(clock.wall()) + FUTURE_SECONDS,
-        cells=config.wants_stats,
+        cells=config.wants_stats or config.listen is not None,
         rejects=config.rejects is not None,
         stats_window=config.stats_window,
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        stats=config.wants_stats,
+        pairs=config.listen is not None,
     )
 
 
@@ -65,6 +68,10 @@ class Run:
     def alerts(self) -> int:
         """Alerts that have fired."""
         return self._committer.merger.alerts
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands."""
+        return self._committer.merger.snapshot()
 
     def open(self) -> int | None:
         """Open the files of a replay; how many bytes they hold, None if that is not known.

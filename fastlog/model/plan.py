@@ -16,8 +16,9 @@ class Plan:
     ``horizon`` is the last second believed in replay (wall clock at start +
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
     ``cells`` asks for hits by (second, section, method, status) and for bytes by
-    second: only statistics windows and rules do. ``rejects`` asks for the
-    rejected lines themselves.
+    second: only statistics windows, rules and metrics do. ``rejects`` asks for the
+    rejected lines themselves. ``stats`` prints the statistics windows, ``pairs``
+    sums the cells by (section, status) for metrics; both need the cells.
     """
 
     follow: bool
@@ -29,3 +30,5 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
+    stats: bool = True
+    pairs: bool = False

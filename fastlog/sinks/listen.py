@@ -1,0 +1,195 @@
+"""``--listen``: an HTTP server on the loop of the hub that shows how the run stands.
+
+It is read by strangers as well as by Prometheus, so everything about a connection is bounded: one
+request each, a few kilobytes of it, a few seconds; and the oldest connection makes room for a new
+one, so that a crowd of slow ones keeps nobody out. It needs aiohttp, of the extra ``fastlog[serve]``.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable
+from typing import cast
+
+from aiohttp import hdrs, web
+
+from fastlog.config import listen_address
+from fastlog.errors import UsageError
+from fastlog.sinks.metrics import CONTENT_TYPE
+
+Page = Callable[[], bytes]
+"""Makes the page of metrics, in the format of ``sinks.metrics``."""
+
+CONNECTIONS = 128
+"""Open at a time."""
+SECONDS = 5.0
+"""From the start of a connection to its end, whatever it does."""
+REQUEST_BYTES = 32 * 1024
+"""Of one request, its body included."""
+_FRESH_SECONDS = 0.25
+"""A page is shown again for as long: a flood of requests costs the run no more than four pages a second."""
+_BACKLOG = 128
+
+
+class Listener:
+    """The server: made before anything is read, so that a port that is taken is known at once.
+
+    ``page`` is called on the loop. Raises UsageError when the address cannot be listened on.
+    """
+
+    def __init__(self, address: str, page: Page) -> None:
+        self._host, port = listen_address(address)
+        self._page = page
+        self._shown = b""
+        self._shown_at: float | None = None
+        self._connections: dict[_Connection, None] = {}  # in the order of their coming
+        self._server: asyncio.Server | None = None
+        self._socket = _bound(address, self._host, port)
+        self._port: int = self._socket.getsockname()[1]
+
+    @property
+    def url(self) -> str:
+        """Where the metrics are, with the port that was found where 0 was asked for."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}/metrics"
+
+    async def start(self) -> None:
+        """Accept connections on the running loop."""
+        # aiohttp would write faults of a request to standard error, with tracebacks.
+        silent = logging.Logger("fastlog.listen", logging.CRITICAL + 1)
+        server = web.Server(
+            self._answer,
+            access_log=None,
+            logger=silent,
+            keepalive_timeout=SECONDS,
+            lingering_time=0,
+        )
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: _Connection(server(), self._connections), sock=self._socket, backlog=_BACKLOG
+        )
+
+    def close(self) -> None:
+        """Stop at once. Safe to call twice, and before ``start``."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._connections):
+            connection.abort()
+        self._socket.close()
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        headers = {
+            hdrs.SERVER: "fastlog",
+            hdrs.CACHE_CONTROL: "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        if not self._own_host(request):
+            response = web.Response(status=403, text="the Host of this request is not the one here\n")
+        elif request.method not in {"GET", "HEAD"}:
+            headers[hdrs.ALLOW] = "GET, HEAD"
+            response = web.Response(status=405, text="only GET and HEAD\n")
+        elif request.path == "/metrics":
+            headers[hdrs.CONTENT_TYPE] = CONTENT_TYPE
+            response = web.Response(body=self._fresh_page())
+        elif request.path == "/healthz":
+            response = web.Response(text="ok\n")
+        else:
+            response = web.Response(status=404, text="there are /metrics and /healthz\n")
+        response.headers.update(headers)
+        response.force_close()
+        return response
+
+    def _fresh_page(self) -> bytes:
+        now = asyncio.get_running_loop().time()
+        if self._shown_at is None or now - self._shown_at >= _FRESH_SECONDS:
+            self._shown, self._shown_at = self._page(), now
+        return self._shown
+
+    def _own_host(self, request: web.BaseRequest) -> bool:
+        """Whether the one ``Host`` is this server's: a browser may be led here by any other name.
+
+        Its own are the host of ``--listen``, the address that the connection came in at, the
+        machine's name, and ``localhost`` where that address is a loopback.
+        """
+        hosts = request.headers.getall(hdrs.HOST, [])
+        transport = request.transport
+        if len(hosts) != 1 or transport is None:
+            return False
+        address = transport.get_extra_info("sockname")[0]
+        own = {self._host.lower(), address, socket.gethostname().lower()}
+        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+            own.add("localhost")
+        host, colon, port = hosts[0].lower().rpartition(":")
+        if not colon or port.endswith("]"):
+            host, port = hosts[0].lower(), "80"
+        return port == str(self._port) and host.removeprefix("[").removesuffix("]").rstrip(".") in own
+
+
+class _Connection(asyncio.Protocol):
+    """A connection that aiohttp serves, within the bounds."""
+
+    def __init__(self, handler: asyncio.Protocol, crowd: "dict[_Connection, None]") -> None:
+        self._handler = handler
+        self._crowd = crowd
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._received = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own are of no class of asyncio's
+        self._deadline = asyncio.get_running_loop().call_later(SECONDS, self.abort)
+        if len(self._crowd) >= CONNECTIONS:
+            next(iter(self._crowd)).abort()
+        self._crowd[self] = None
+        self._handler.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += len(data)
+        if self._received > REQUEST_BYTES:
+            self.abort()
+        else:
+            self._handler.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self._handler.eof_received()
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._forget()
+        self._handler.connection_lost(error)
+
+    def abort(self) -> None:
+        """End it now, without what it has not been sent."""
+        self._forget()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _forget(self) -> None:
+        self._crowd.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+
+def _bound(address: str, host: str, port: int) -> socket.socket:
+    """A socket bound to the first address of ``host``."""
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--listen {address}: no such host: name one of this machine") from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(where)
+        bound.listen(_BACKLOG)
+    except OSError as error:
+        bound.close()
+        raise UsageError(f"--listen {address}: {error.strerror}: give another host or port") from error
+    bound.setblocking(False)
+    return bound
