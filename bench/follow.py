@@ -15,6 +15,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,14 +46,21 @@ def write(path: Path, rate: int, seconds: int) -> int:
     return written
 
 
-def measure(rate: int, seconds: int, workers: int) -> dict[str, object]:
-    """One run; its figures."""
+def measure(
+    rate: int,
+    seconds: int,
+    workers: int,
+    *,
+    arguments: Sequence[str] = (),
+    beside: AbstractContextManager[object] | None = None,
+) -> dict[str, object]:
+    """One run; its figures. ``arguments`` are further ones, ``beside`` holds while the log is written."""
     delays: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "access.log"
         path.touch()
         command = [sys.executable, "-m", "fastlog", "-f", str(path), "--json", "--stats-window", "1"]
-        command += ["--format", "common", "--workers", str(workers), "--quiet"]
+        command += ["--format", "common", "--workers", str(workers), "--quiet", *arguments]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         counted: dict[str, object] = {}
 
@@ -68,7 +77,8 @@ def measure(rate: int, seconds: int, workers: int) -> dict[str, object]:
         reader.start()
         time.sleep(2)  # it follows from the end: let it have found the end
         before = os.times()
-        written = write(path, rate, seconds)
+        with beside or nullcontext():
+            written = write(path, rate, seconds)
         time.sleep(LATENESS + 2)
         process.terminate()
         process.wait()

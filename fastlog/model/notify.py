@@ -79,7 +79,7 @@ def parse_notify(entry: Mapping[str, object], number: int) -> NotifyTarget:
         number,
         rules=_texts(entry, "rules", number) if "rules" in entry else ("*",),
         url=check_url(_text(entry, "url", number), f"notify {number}: url") if where == "url" else None,
-        url_env=_text(entry, "url_env", number) if where == "url_env" else None,
+        url_env=_variable(entry, number) if where == "url_env" else None,
         url_file=_text(entry, "url_file", number) if where == "url_file" else None,
         exec=_texts(entry, "exec", number) if where == "exec" else (),
         body=_body(entry, number),
@@ -105,6 +105,15 @@ def _text(entry: Mapping[str, object], key: str, number: int) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise NotifyError(key, f'notify {number}: {key} is no text: write it as {key} = "..."')
     return value
+
+
+def _variable(entry: Mapping[str, object], number: int) -> str:
+    name = _text(entry, "url_env", number)
+    if "=" in name or "://" in name:  # a URL that stands here by mistake may be secret
+        raise NotifyError(
+            "url_env", f"notify {number}: url_env is no name of a variable: the URL goes into it"
+        )
+    return name
 
 
 def _texts(entry: Mapping[str, object], key: str, number: int) -> tuple[str, ...]:

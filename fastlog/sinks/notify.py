@@ -168,6 +168,8 @@ class _Queue:
                 reason = f"not done within {self._patience.limit:g} s"
             except DeliveryError as error:
                 reason = str(error)
+            except Exception as error:  # noqa: BLE001 - a fault of ours: the queue goes on, and it is said
+                reason = f"internal error, please report it: {type(error).__name__}"
             else:
                 return None
             if pause is not None:

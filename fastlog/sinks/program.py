@@ -34,7 +34,7 @@ class Program:
             raise DeliveryError(f"cannot be run: {error.strerror}") from None
         self._group = process.pid
         try:
-            await process.communicate(data)  # one that does not read all of it is its own affair
+            await asyncio.gather(_feed(process, data), process.wait())
         except BaseException:
             self.kill()
             await process.wait()
@@ -50,3 +50,15 @@ class Program:
         if self._group is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._group, signal.SIGKILL)
+
+
+async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
+    """Write ``data`` to its standard input; a program that does not read all of it is its own affair."""
+    assert process.stdin is not None
+    try:
+        process.stdin.write(data)
+        await process.stdin.drain()
+    except (OSError, RuntimeError):  # of uvloop, where the program ended before the first byte
+        return
+    finally:
+        process.stdin.close()
