@@ -2,12 +2,14 @@
 
 It is read by strangers as well as by Prometheus, so everything about a connection is bounded: one
 request each, a few kilobytes of it, a few seconds; and the oldest connection makes room for a new
-one, so that a crowd of slow ones keeps nobody out. It needs aiohttp, of the extra ``fastlog[serve]``.
+one, so that a crowd of slow ones keeps nobody out. aiohttp, of the extra ``fastlog[serve]``, gets a
+connection once the head of its request is whole: one that waits costs no more than its socket.
 """
 
 import asyncio
 import ipaddress
 import logging
+import resource
 import socket
 from collections.abc import Callable
 from typing import cast
@@ -21,15 +23,18 @@ from fastlog.sinks.metrics import CONTENT_TYPE
 Page = Callable[[], bytes]
 """Makes the page of metrics, in the format of ``sinks.metrics``."""
 
-CONNECTIONS = 128
-"""Open at a time."""
+WAITING = 1024
+"""Connections without a whole request, at most; no more than a quarter of the files that may be open."""
+ANSWERED = 64
+"""Connections with one, at most: each may hold a page that nobody takes."""
 SECONDS = 5.0
 """From the start of a connection to its end, whatever it does."""
 REQUEST_BYTES = 32 * 1024
 """Of one request, its body included."""
 _FRESH_SECONDS = 0.25
 """A page is shown again for as long: a flood of requests costs the run no more than four pages a second."""
-_BACKLOG = 128
+_BACKLOG = 1024
+_END_OF_HEAD = b"\r\n\r\n"
 
 
 class Listener:
@@ -43,7 +48,8 @@ class Listener:
         self._page = page
         self._shown = b""
         self._shown_at: float | None = None
-        self._connections: dict[_Connection, None] = {}  # in the order of their coming
+        self._waiting = _Crowd(min(WAITING, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4))
+        self._answered = _Crowd(ANSWERED)
         self._server: asyncio.Server | None = None
         self._socket = _bound(address, self._host, port)
         self._port: int = self._socket.getsockname()[1]
@@ -66,14 +72,16 @@ class Listener:
             lingering_time=0,
         )
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Connection(server(), self._connections), sock=self._socket, backlog=_BACKLOG
+            lambda: _Connection(server, self._waiting, self._answered),
+            sock=self._socket,
+            backlog=_BACKLOG,
         )
 
     def close(self) -> None:
         """Stop at once. Safe to call twice, and before ``start``."""
         if self._server is not None:
             self._server.close()
-        for connection in list(self._connections):
+        for connection in [*self._waiting.members, *self._answered.members]:
             connection.abort()
         self._socket.close()
 
@@ -125,43 +133,73 @@ class Listener:
         return port == str(self._port) and host.removeprefix("[").removesuffix("]").rstrip(".") in own
 
 
-class _Connection(asyncio.Protocol):
-    """A connection that aiohttp serves, within the bounds."""
+class _Crowd:
+    """At most ``bound`` connections, in the order of their coming: the first makes room for another."""
 
-    def __init__(self, handler: asyncio.Protocol, crowd: "dict[_Connection, None]") -> None:
-        self._handler = handler
-        self._crowd = crowd
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self.members: dict[_Connection, None] = {}
+
+    def join(self, connection: "_Connection") -> None:
+        if len(self.members) >= self._bound:
+            next(iter(self.members)).abort()
+        self.members[connection] = None
+
+
+class _Connection(asyncio.Protocol):
+    """One connection within the bounds; ``serve`` makes the handler of aiohttp that answers it."""
+
+    def __init__(self, serve: Callable[[], asyncio.Protocol], waiting: _Crowd, answered: _Crowd) -> None:
+        self._serve = serve
+        self._crowd = waiting
+        self._answered = answered
+        self._head = bytearray()
+        self._received = 0
+        self._handler: asyncio.Protocol | None = None
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's own are of no class of asyncio's
         self._deadline = asyncio.get_running_loop().call_later(SECONDS, self.abort)
-        if len(self._crowd) >= CONNECTIONS:
-            next(iter(self._crowd)).abort()
-        self._crowd[self] = None
-        self._handler.connection_made(transport)
+        self._crowd.join(self)
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
         if self._received > REQUEST_BYTES:
             self.abort()
-        else:
+        elif self._handler is not None:
             self._handler.data_received(data)
+        else:
+            start = max(0, len(self._head) - len(_END_OF_HEAD))
+            self._head += data
+            if self._head.find(_END_OF_HEAD, start) >= 0:
+                self._answer()
+
+    def _answer(self) -> None:
+        assert self._transport is not None
+        self._crowd.members.pop(self, None)
+        self._crowd = self._answered
+        self._crowd.join(self)
+        self._handler = self._serve()
+        self._handler.connection_made(self._transport)
+        self._handler.data_received(bytes(self._head))
 
     def eof_received(self) -> bool | None:
-        return self._handler.eof_received()
+        return None if self._handler is None else self._handler.eof_received()
 
     def pause_writing(self) -> None:
-        self._handler.pause_writing()
+        if self._handler is not None:
+            self._handler.pause_writing()
 
     def resume_writing(self) -> None:
-        self._handler.resume_writing()
+        if self._handler is not None:
+            self._handler.resume_writing()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._forget()
-        self._handler.connection_lost(error)
+        if self._handler is not None:
+            self._handler.connection_lost(error)
 
     def abort(self) -> None:
         """End it now, without what it has not been sent."""
@@ -170,7 +208,7 @@ class _Connection(asyncio.Protocol):
             self._transport.abort()
 
     def _forget(self) -> None:
-        self._crowd.pop(self, None)
+        self._crowd.members.pop(self, None)
         if self._deadline is not None:
             self._deadline.cancel()
 
