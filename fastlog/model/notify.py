@@ -17,7 +17,11 @@ _KEYS = ("rules", *_TARGETS, "body")
 
 
 class NotifyError(UsageError):
-    """An entry that cannot be used. ``key`` is the one to look at, ``""`` where it is the whole entry."""
+    """An entry that cannot be used.
+
+    ``key`` is the one whose line may be shown, ``""`` where it is the whole entry, or
+    where the line may hold a secret.
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -67,7 +71,8 @@ def parse_notify(entry: Mapping[str, object], number: int) -> NotifyTarget:
     """
     for key in entry:
         if key not in _KEYS:
-            raise NotifyError(key, f"notify {number} has no {key!r}: give {', '.join(_KEYS)}")
+            shown = "" if "://" in str(entry[key]) else key  # it may be a "url" misspelt
+            raise NotifyError(shown, f"notify {number} has no {key!r}: give {', '.join(_KEYS)}")
     given = [key for key in _TARGETS if key in entry]
     if len(given) != 1:
         had = " and ".join(given) or "none"
@@ -94,25 +99,22 @@ def check_url(url: str, where: str) -> str:
     except ValueError:  # brackets, or a port that is no number
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        raise NotifyError(
-            "url", f"{where} is no URL to post to: give one of http:// or https://, with a host"
-        )
+        raise NotifyError("", f"{where} is no URL to post to: give one of http:// or https://, with a host")
     return url
 
 
 def _text(entry: Mapping[str, object], key: str, number: int) -> str:
     value = entry[key]
     if not isinstance(value, str) or not value or "\0" in value:
-        raise NotifyError(key, f'notify {number}: {key} is no text: write it as {key} = "..."')
+        shown = "" if key == "url" else key
+        raise NotifyError(shown, f'notify {number}: {key} is no text: write it as {key} = "..."')
     return value
 
 
 def _variable(entry: Mapping[str, object], number: int) -> str:
     name = _text(entry, "url_env", number)
     if "=" in name or "://" in name:  # a URL that stands here by mistake may be secret
-        raise NotifyError(
-            "url_env", f"notify {number}: url_env is no name of a variable: the URL goes into it"
-        )
+        raise NotifyError("", f"notify {number}: url_env is no name of a variable: the URL goes into it")
     return name
 
 
