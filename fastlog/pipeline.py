@@ -53,7 +53,6 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        parser_name(config.parser)
         self._committer = Committer(Merger(make_plan(config)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None

@@ -1,6 +1,7 @@
 """What must be aggregated, derived from the Config once."""
 
 from dataclasses import dataclass
+from math import gcd
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
