@@ -25,9 +25,9 @@ from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.snapshot import Snapshot
 from fastlog.windows.pairs import PairTally
-from fastlog.windows.sliding import StatsWindows
+from fastlog.windows.select import make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import RULE, TrafficWindow, traffic_alert
+from fastlog.windows.traffic import RULE, traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -74,12 +74,7 @@ class Merger:
         self._unwitnessed: list[int] = []  # sources that ended with a suspect
         self._closed: int | None = None
         self._low = _BEFORE_ALL
-        self._traffic = TrafficWindow(plan.alert_window, plan.threshold)
-        self._windows = (
-            StatsWindows(plan.stats_window, plan.stats_every, empty=plan.follow)
-            if plan.cells and plan.stats
-            else None
-        )
+        self._traffic, self._windows = make_windows(plan)
         self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
@@ -105,11 +100,10 @@ class Merger:
 
     def snapshot(self) -> Snapshot:
         """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
-        parsed = self._lines - sum(self._rejected)
         return Snapshot(
             lines=self._lines,
             rejected=dict(zip(REASONS, self._rejected, strict=True)),
-            hits=self._pairs.table(parsed) if self._pairs is not None else {},
+            hits=self._pairs.table() if self._pairs is not None else {},
             bytes=self._bytes,
             late=self._late,
             future=self._future,
@@ -189,8 +183,8 @@ class Merger:
         for status, hits in zip(partial.statuses, partial.status_hits, strict=True):
             self._statuses[status] = self._statuses.get(status, 0) + hits
         if self._pairs is not None:
-            cells = zip(partial.cell_sections, partial.cell_statuses, partial.cell_hits, strict=True)
-            for number, status, hits in cells:
+            pairs = zip(partial.pair_sections, partial.pair_statuses, partial.pair_hits, strict=True)
+            for number, status, hits in pairs:
                 self._pairs.add(partial.sections[number], status, hits)
 
     def _believe(self, source: int, entry: _Source, segment: _Segment, first: int) -> None:

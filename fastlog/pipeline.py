@@ -29,13 +29,13 @@ def make_plan(config: Config) -> Plan:
         follow=config.follow,
         lateness=config.late_seconds,
         horizon=None if config.follow else int(clock.wall()) + FUTURE_SECONDS,
-        cells=config.wants_stats or config.listen is not None,
+        cells=config.wants_stats,
         rejects=config.rejects is not None,
         stats_window=config.stats_window,
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
-        stats=config.wants_stats,
+        compiled=parser_name(config.parser) == "native",
         pairs=config.listen is not None,
     )
 

@@ -16,10 +16,10 @@ class Plan:
 
     ``horizon`` is the last second believed in replay (wall clock at start +
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
-    ``cells`` asks for hits by (second, section, method, status) and for bytes by
-    second: only statistics windows, rules and metrics do. ``rejects`` asks for the
-    rejected lines themselves. ``stats`` prints the statistics windows, ``pairs``
-    sums the cells by (section, status) for metrics; both need the cells.
+    ``cells`` asks for the tables of each pane, which only statistics windows need:
+    hits by section, by method, by status, and bytes. ``rejects`` asks for the
+    rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
+    ``pairs`` asks for hits by (section, status), which only metrics show.
     """
 
     follow: bool
@@ -31,5 +31,10 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
-    stats: bool = True
+    compiled: bool = False
     pairs: bool = False
+
+    @property
+    def pane(self) -> int:
+        """Seconds in the longest stretch that every statistics window holds whole or not at all."""
+        return gcd(self.stats_window, self.stats_every)

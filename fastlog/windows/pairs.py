@@ -1,7 +1,5 @@
 """Hits by (section, status) for a metrics page, where every pair is a time series that somebody stores."""
 
-from collections.abc import Iterable
-
 from fastlog.model.events import OTHER
 from fastlog.model.printable import printable
 
@@ -22,12 +20,10 @@ class PairTally:
     def __init__(self) -> None:
         self._sections: set[bytes] = set()
         self._counts: dict[tuple[bytes | None, int | None], int] = {}
-        self._counted = 0
 
     def add(self, section: bytes, status: int, hits: int) -> None:
         """Count hits of a pair."""
         key: tuple[bytes | None, int | None] = (section, status)
-        self._counted += hits
         if key in self._counts:
             self._counts[key] += hits
             return
@@ -40,19 +36,11 @@ class PairTally:
             key = (None, None)
         self._counts[key] = self._counts.get(key, 0) + hits
 
-    def table(self, total: int) -> dict[tuple[str, str], int]:
-        """Hits by printable names. ``total`` is what they shall add up to: the rest is in ``(other)`` twice.
-
-        Decision: hits of the future are in no cell, so they are that rest.
-        """
+    def table(self) -> dict[tuple[str, str], int]:
+        """Hits by printable names. Pairs that print alike are one."""
         table: dict[tuple[str, str], int] = {}
-        for names, hits in self._named(total - self._counted):
-            table[names] = table.get(names, 0) + hits
-        return table
-
-    def _named(self, rest: int) -> Iterable[tuple[tuple[str, str], int]]:
         for (section, status), hits in self._counts.items():
             name = OTHER if section is None else printable(section)
-            yield (name, OTHER if status is None else f"{status:03d}"), hits
-        if rest:
-            yield (OTHER, OTHER), rest
+            names = name, OTHER if status is None else f"{status:03d}"
+            table[names] = table.get(names, 0) + hits
+        return table

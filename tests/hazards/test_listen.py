@@ -115,12 +115,11 @@ def test_the_figures_are_those_of_the_summary(served: Served) -> None:
 
 
 def test_hits_of_the_future_are_in_the_sum(served: Served) -> None:
-    """They are in no cell, so their section and status are not told."""
     far = 32_503_680_000  # the year 3000
     served.command.feed(line(START, b"GET /a HTTP/1.1") + line(far, b"GET /b HTTP/1.1"))
     found = served.metrics_after(2)
     assert found["fastlog_future_total"] == {(): 1}
-    assert by_label(found["fastlog_hits_total"], "section") == {"/a": 1, "(other)": 1}
+    assert by_label(found["fastlog_hits_total"], "section") == {"/a": 1, "/b": 1}
 
 
 def test_an_alert_fires_and_recovers(served: Served) -> None:

@@ -1,16 +1,27 @@
 """A snapshot as a page: conformity to the format, bounds, and names that try to break it."""
 
 import math
+from array import array
+from importlib.util import find_spec
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from fastlog.config import ParserName
+from fastlog.formats.compile import compile_format
+from fastlog.model.partial import Partial
+from fastlog.model.plan import Plan
 from fastlog.model.printable import printable
 from fastlog.model.snapshot import DurationHistogram, Snapshot
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.select import make_parser
 from fastlog.sinks.metrics import KEYS_NAMED, metrics_page
 from fastlog.windows.pairs import LONGEST_SECTION, PAIRS, SECTIONS, PairTally
+from tests.properties.strategies import random_log
 
+native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
 EMPTY = Snapshot(0, {}, {}, 0, 0, 0, {})
 NAMED = {
     "fastlog_lines", "fastlog_rejected", "fastlog_hits", "fastlog_response_bytes", "fastlog_late",
@@ -82,29 +93,68 @@ def test_names_survive_the_page(hits: dict[tuple[str, str], int]) -> None:
     st.lists(
         st.tuples(st.binary(max_size=3) | st.just(b"x" * 300), st.integers(0, 999), st.integers(1, 9)),
         max_size=60,
-    ),
-    st.integers(0, 9),
+    )
 )
-def test_pairs_add_up_and_only_grow(hits: list[tuple[bytes, int, int]], future: int) -> None:
+def test_pairs_add_up_and_only_grow(hits: list[tuple[bytes, int, int]]) -> None:
     pairs = PairTally()
-    total, before = 0, {}
+    total = 0
+    before: dict[tuple[str, str], int] = {}
     for section, status, count in hits:
         pairs.add(section, status, count)
         total += count
-        table = pairs.table(total)
+        table = pairs.table()
         assert sum(table.values()) == total
         assert all(table[names] >= value for names, value in before.items())
         before = table
-    table = pairs.table(total + future)
-    assert sum(table.values()) == total + future
-    assert table.get(("(other)", "(other)"), 0) >= future
+
+
+@pytest.mark.parametrize("parser", ["regex", pytest.param("native", marks=native)])
+@pytest.mark.parametrize("seed", range(6))
+def test_pairs_are_those_of_the_lines(parser: ParserName, seed: int) -> None:
+    """Those of the future are among them; so is what a parser has learnt of another chunk."""
+    compiled = compile_format("common")
+    plan = Plan(
+        follow=False, lateness=5, horizon=1_300_000_000, cells=False, rejects=False, stats_window=10,
+        stats_every=10, alert_window=7, threshold=0.3, pairs=True,
+    )  # fmt: skip
+    folding = make_parser(parser, compiled, plan)
+    one_by_one = RegexParser(compiled, plan)
+    for log in (random_log(seed), random_log(seed + 100)):
+        expected: dict[tuple[bytes, int], int] = {}
+        for text in log.split(b"\n"):
+            hit = one_by_one.parse(text)
+            if not isinstance(hit, str):
+                pair = hit.request.split(b" ", 1)[1], int(hit.status)
+                expected[pair] = expected.get(pair, 0) + 1
+        partial = folding.fold([(0, log if log.endswith(b"\n") else log + b"\n")], plan.horizon)
+        partial += Partial()
+        sections = [partial.sections[number] for number in partial.pair_sections]
+        assert len(sections) == len(expected)
+        assert dict(
+            zip(zip(sections, partial.pair_statuses, strict=True), partial.pair_hits, strict=True)
+        ) == (expected)
+
+
+def test_pairs_of_a_sum_keep_their_sections() -> None:
+    first = Partial(sections=[b"/a", b"/b"], section_hits=array("q", [1, 2]))
+    first.pair_sections, first.pair_statuses, first.pair_hits = (
+        array("q", c) for c in ([0, 1], [200, 404], [1, 2])
+    )
+    second = Partial(sections=[b"/b", b"/c"], section_hits=array("q", [3, 4]))
+    second.pair_sections, second.pair_statuses, second.pair_hits = (
+        array("q", c) for c in ([0, 1], [404, 500], [3, 4])
+    )
+    total = first + second
+    assert [total.sections[number] for number in total.pair_sections] == [b"/a", b"/b", b"/b", b"/c"]
+    assert list(total.pair_statuses) == [200, 404, 404, 500]
+    assert list(total.pair_hits) == [1, 2, 3, 4]
 
 
 def test_pairs_are_bounded() -> None:
     pairs = PairTally()
     for number in range(100_000):
         pairs.add(b"/s%d" % (number // 999), number % 999, 1)
-    table = pairs.table(100_000)
+    table = pairs.table()
     assert sum(table.values()) == 100_000
     assert PAIRS <= len(table) <= PAIRS + 1
     few = PairTally()
@@ -112,7 +162,7 @@ def test_pairs_are_bounded() -> None:
         few.add(b"/s%d" % number, 200, 1)
     few.add(b"/" + b"x" * LONGEST_SECTION, 200, 1)
     few.add(b"/new", 404, 2)
-    table = few.table(1003)
+    table = few.table()
     assert len({section for section, _ in table}) == SECTIONS + 1
     assert table["(other)", "200"] == 1000 - SECTIONS + 1
     assert table["(other)", "404"] == 2
@@ -123,4 +173,4 @@ def test_sections_that_print_alike_are_one() -> None:
     pairs = PairTally()
     for section in (b"/\x1b", b"/\\x1b", b"/\\x1b"):
         pairs.add(section, 7, 1)
-    assert pairs.table(3) == {("/\\x1b", "007"): 3}
+    assert pairs.table() == {("/\\x1b", "007"): 3}
