@@ -123,9 +123,10 @@ class Listener:
         transport = request.transport
         if len(hosts) != 1 or transport is None:
             return False
-        address = transport.get_extra_info("sockname")[0]
-        own = {self._host.lower(), address, socket.gethostname().lower()}
-        if ipaddress.ip_address(address.partition("%")[0]).is_loopback:
+        address = ipaddress.ip_address(transport.get_extra_info("sockname")[0].partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address  # as of a socket for every interface
+        own = {self._host.lower(), str(address), socket.gethostname().lower()}
+        if address.is_loopback:
             own.add("localhost")
         host, colon, port = hosts[0].lower().rpartition(":")
         if not colon or port.endswith("]"):

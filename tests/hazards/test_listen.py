@@ -177,6 +177,28 @@ def test_a_foreign_host_is_refused_and_its_own_are_served(served: Served) -> Non
         assert served.ask("/healthz", host=host.format(port=served.port, name=name)) == (200, "ok\n"), host
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+@pytest.mark.parametrize(
+    ("address", "own", "foreign"),
+    [
+        ("[::1]:0", ["[::1]", "localhost"], ["127.0.0.1", "[::2]"]),
+        ("[::]:0", ["[::1]", "127.0.0.1", "localhost"], ["[::2]", "evil.example"]),
+        ("0.0.0.0:0", ["127.0.0.1", "localhost", "0.0.0.0"], ["[::1]", "evil.example"]),
+    ],
+)
+def test_other_interfaces_have_their_own_hosts(address: str, own: list[str], foreign: list[str]) -> None:
+    """The Host is compared with the address that the connection came in at."""
+
+    def client(port: int) -> None:
+        for host in own + foreign:
+            where = host.strip("[]") if host in own[:2] and host != "localhost" else own[0].strip("[]")
+            with socket.create_connection((where, port), PATIENCE) as connection:
+                connection.sendall(f"GET /healthz HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+                assert received(connection).split()[1] == (b"200" if host in own else b"403"), host
+
+    served_here(client, address=address)
+
+
 def test_a_request_names_one_host(served: Served) -> None:
     own = b"Host: 127.0.0.1:%d\r\n" % served.port
     for hosts in (b"", own * 2, own + b"Host: evil.example\r\n"):
@@ -287,14 +309,14 @@ def test_a_run_without_it_loads_nothing_of_it(tmp_path: Path, environment: dict[
     assert done.returncode == 0
 
 
-def served_here(client: Callable[[int], None], page: bytes = b"page") -> None:
+def served_here(client: Callable[[int], None], page: bytes = b"page", address: str = "0") -> None:
     """Let a blocking client talk to a listener in this process."""
 
     async def serve() -> None:
-        listener = listen.Listener("0", lambda: page)
+        listener = listen.Listener(address, lambda: page)
         await listener.start()
         try:
-            await asyncio.to_thread(client, int(listener.url.split(":")[2].split("/")[0]))
+            await asyncio.to_thread(client, int(listener.url.split("/")[2].rpartition(":")[2]))
         finally:
             listener.close()
 
