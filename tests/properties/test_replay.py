@@ -53,7 +53,7 @@ def assert_same(got: dict[str, list[str]], want: dict[str, list[str]]) -> None:
 
 
 def plain(kind: str, event: Any) -> Event:
-    """An event as the command writes it: a summary speaks of notifications only where somebody is notified."""
+    """An event as the command writes it: a summary speaks of notifications only where there are some."""
     fields = dataclasses.asdict(event)
     return {"event": kind, **{k: v for k, v in fields.items() if k != "notify" or v is not None}}
 
