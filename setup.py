@@ -30,12 +30,13 @@ def extensions() -> list[Extension]:
                 [f"fastlog/{layer}/native.pyx"],
                 depends=[f"fastlog/{layer}/{header}" for header in headers],
                 extra_compile_args=_FLAGS,
-                optional=_NATIVE != "1",
             )
             for layer, headers in parts.items()
         ],
         build_dir="build/cython",
     )
+    for extension in built:
+        extension.optional = _NATIVE != "1"  # cythonize does not carry it over
     return built
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from bench.follow import measure
-from bench.replay import about_text, host, save
+from bench.record import about_text, host, save
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
 
