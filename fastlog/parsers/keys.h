@@ -163,13 +163,16 @@ static inline void fl_table_turn(fl_table *table) {
     }
 }
 
+static inline void fl_table_empty(fl_table *table) {
+    uint64_t seed = table->seed;
+    fl_table_free(table);
+    table->seed = seed;
+}
+
 /* Begin a chunk: keys are numbered anew. */
 static inline void fl_table_begin(fl_table *table) {
-    if (table->n > FL_MOST_KEYS || table->text > FL_MOST_TEXT) {
-        uint64_t seed = table->seed;
-        fl_table_free(table);
-        table->seed = seed;
-    }
+    if (table->n > FL_MOST_KEYS || table->text > FL_MOST_TEXT)
+        fl_table_empty(table);
     table->order.n = 0;
     if (++table->chunk == 0) {
         for (size_t number = 0; number < table->n; number++)
