@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from fastlog.errors import WireError
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.partial import Partial
 
 PREFIX = struct.Struct("<II")
@@ -40,7 +40,7 @@ _COLUMNS = (
     "cell_statuses",
     "cell_hits",
 )
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Notice)}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:

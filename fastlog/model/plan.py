@@ -17,7 +17,7 @@ class Plan:
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
     ``cells`` asks for hits by (second, section, method, status) and for bytes by
     second: only statistics windows and rules do. ``rejects`` asks for the
-    rejected lines themselves.
+    rejected lines themselves. ``log_tz`` is the zone of stamps that name none.
     """
 
     follow: bool
@@ -29,3 +29,4 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
+    log_tz: str = "UTC"

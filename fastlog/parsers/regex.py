@@ -1,4 +1,4 @@
-"""The regex parser: it defines what a line of a format is, and runs wherever Python runs.
+"""The regex parser: it defines what a line of a text format is, and runs wherever Python runs.
 
 How it is fast: ``Pattern.split`` on a whole chunk gives its captures as one flat
 list, without a tuple or a match object per line, and the text *between* the
@@ -9,11 +9,13 @@ definition, whose word is final.
 """
 
 import re
-from itertools import compress
-from operator import not_
-from typing import NamedTuple
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import accumulate, compress, count, islice
+from operator import eq, ne, not_
+from typing import NamedTuple, Protocol
 
-from fastlog.formats.compile import Format
+from fastlog.formats.compile import Format, format_of
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
@@ -25,17 +27,29 @@ REJECT_BYTES = 4096
 
 _REQUEST = re.compile(rb"([A-Za-z_-]{1,32}+) ++([^ ]++)")
 _PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
+_DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _NO_REQUEST = b"- -"
-_GROUPS = 5  # between the matches, then stamp, request, status, size
+LEARN_LINES = 20
+_NOTHING = {"status": b"000", "size": b"-"}
+"""What stands in a column that the format lacks."""
+
+SHOWN_REJECTS = 3
+"""So many rejected lines of a chunk are kept where nobody asked for all: the summary shows the first."""
+SHOWN_BYTES = 200
 
 
 class Hit(NamedTuple):
-    """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``."""
+    """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``.
+
+    ``stamp`` is as ``Seconds`` reads it, ``duration`` in microseconds, None where
+    the format or the line has none.
+    """
 
     stamp: bytes
     request: bytes
     status: bytes
     size: bytes
+    duration: int | None = None
 
 
 def request_key(request: bytes | None) -> bytes:
@@ -47,17 +61,30 @@ def request_key(request: bytes | None) -> bytes:
     return match[1] + b" " + (path[1] if path else b"-")
 
 
+def microseconds(values: Iterable[bytes | None], units: Iterable[int]) -> int | None:
+    """The sum of the parts of a duration, each in its unit; None where a part is absent or negative."""
+    total = 0
+    for value, unit in zip(values, units, strict=True):
+        if value is None or not _DURATION.match(value):
+            return None
+        whole, _, fraction = value.strip().partition(b".")
+        total += int(whole) * unit + int(fraction[:9].ljust(9, b"0")) * unit // 1_000_000_000
+    return total
+
+
 class RegexParser:
     """Folds chunks of one format into partials. Holds no state that a result depends on."""
 
     name = "regex"
 
     def __init__(self, log_format: Format, plan: Plan) -> None:
-        self._format = log_format
+        self.format = log_format
+        self._quick = log_format
         self._plan = plan
-        self._seconds = Seconds()
+        self._seconds = Seconds(log_format.stamp, plan.log_tz)
         self._statuses: set[bytes] = set()
         self._loose = True
+        self._units = log_format.durations()
 
     def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
         """The partial of ``data``: whole lines, the last one perhaps without its newline.
@@ -73,14 +100,16 @@ class RegexParser:
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
-        if None in map(self._seconds.__getitem__, stamps):
+        seconds = list(map(self._seconds.__getitem__, stamps))
+        if None in seconds:
             columns = self._without_bad_stamps(columns, data, partial)
             stamps, lengths = runs_of(columns.stamps)
-        if stamps:
-            seconds: list[int] = list(map(self._seconds.__getitem__, stamps))  # type: ignore[arg-type]
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)
-        if self._plan.rejects and any(partial.rejected):
-            partial.rejects = self._rejects(data, start)
+            seconds = list(map(self._seconds.__getitem__, stamps))
+        if seconds:
+            seconds, lengths = merged_runs(seconds, lengths)
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
+        if any(partial.rejected):
+            partial.rejects = rejects_of(self, data, start, everything=self._plan.rejects)
         return partial
 
     def parse(self, line: bytes) -> Hit | Reason:
@@ -88,18 +117,38 @@ class RegexParser:
         line = line.removesuffix(b"\r")
         if len(line) > LINE_LIMIT:
             return "oversize"
-        match = self._format.line.match(line)
+        match = self.format.line.match(line)
         if match is None:
-            return "format" if line.strip(b" \t") else "blank"
-        stamp = match["time"]
-        if self._seconds[stamp] is None:
-            return "time"
-        return Hit(stamp, request_key(match["request"]), match["status"], match["size"])
+            return "blank" if is_blank(line, self.format.comment) else "format"
+        hit = self._hit(match)
+        return "time" if self._seconds[hit.stamp] is None else hit
 
     def second(self, line: bytes) -> int | None:
         """The epoch second of one line; None where it is not parsed."""
         hit = self.parse(line)
         return self._seconds[hit.stamp] if isinstance(hit, Hit) else None
+
+    def field_at(self, line: bytes) -> str:
+        """The name of the field at which a line of no format stops fitting."""
+        count = self.format.reach(line.removesuffix(b"\r"))
+        return (
+            self.format.fields[min(count, len(self.format.fields) - 1)] if self.format.fields else "#Fields"
+        )
+
+    def _hit(self, match: "re.Match[bytes]") -> Hit:
+        found = match.groupdict()
+        if self._units:
+            parts = [value for name, value in found.items() if name.startswith("duration")]
+            duration = microseconds(parts, self._units)
+        else:
+            duration = None
+        return Hit(
+            b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
+            request_key(_request(found)),
+            status_of(found.get("status")),
+            found.get("size") or b"-",
+            duration,
+        )
 
     def _columns(self, data: bytes, lines: int, partial: Partial) -> Columns:
         """The columns of the lines of ``data`` that fit the format; counts the others in ``partial``."""
@@ -107,21 +156,57 @@ class RegexParser:
             data = _without_long_lines(data)
             partial.rejected[REASONS.index("oversize")] = lines - data.count(b"\n")
             lines = data.count(b"\n")
+        if self.format.kind == "labels" and self._quick is self.format:
+            self._learn(data)
+        strict = self._quick.rows_strict
+        if strict is None:
+            return self._with_odd_lines(Columns([], [], [], []), [data], partial)
+        width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
-        if self._loose and b"\\" not in data:
-            fields = self._format.rows.split(data)
-            if len(fields) // _GROUPS != lines or any(fields[::_GROUPS]):
+        if self._loose and b"\\" not in data and self._quick.rows is not None:
+            fields = self._quick.rows.split(data)
+            if len(fields) // width != lines or any(fields[::width]):
                 fields = None
                 self._loose = False
         if fields is None:
-            fields = self._format.rows_strict.split(data)
-        columns = Columns(*(fields[column::_GROUPS] for column in range(1, _GROUPS)))
-        between = fields[::_GROUPS]
+            fields = strict.split(data)
+        columns = self._named(fields, width)
+        between = fields[::width]
         if any(between):
             columns = self._with_odd_lines(columns, between, partial)
         else:
             self._loose = True
         return columns
+
+    def _learn(self, data: bytes) -> None:
+        """Take the labels of the first line that parses for those of all; others are read one by one."""
+        from fastlog.formats.ltsv import learn_labels
+
+        for line in data.split(b"\n", LEARN_LINES)[:LEARN_LINES]:
+            layout = learn_labels(line.removesuffix(b"\r")) if isinstance(self.parse(line), Hit) else None
+            if layout is not None:
+                self._quick = format_of(self.format.name, layout, closed=True)
+                return
+
+    def _named(self, fields: list[bytes], width: int) -> Columns:
+        """The groups of the quick pattern as columns."""
+        found = {name: fields[at::width] for at, name in enumerate(self._quick.groups, 1)}
+        hits = len(fields) // width
+        requests = found.get("request")
+        if requests is None:
+            methods = found.get("method") or [b"-"] * hits
+            requests = list(map(b" ".join, zip(methods, found["target"], strict=True)))
+        nothing = {name: [text] * hits for name, text in _NOTHING.items() if name not in found}
+        found |= nothing
+        statuses = found["status"]
+        if self._has_code:
+            statuses = list(map(status_of, statuses))
+        return Columns(found["time"], requests, statuses, found["size"])
+
+    @cached_property
+    def _has_code(self) -> bool:
+        """Whether a status may be something else than three digits."""
+        return any(field.form == "code" for _, field in self._quick.layout)
 
     def _with_odd_lines(self, quick: Columns, between: list[bytes], partial: Partial) -> Columns:
         """The columns with the lines that stood between the quick ones put in their places."""
@@ -136,7 +221,7 @@ class RegexParser:
             for line in text.split(b"\n")[:-1]:
                 hit = self.parse(line)
                 if isinstance(hit, Hit):
-                    for column, value in zip(merged, hit, strict=True):
+                    for column, value in zip(merged, hit[:4], strict=True):
                         column.append(value)
                 else:
                     partial.rejected[REASONS.index(hit)] += 1
@@ -155,14 +240,64 @@ class RegexParser:
         partial.rejected[REASONS.index("time")] += good.count(False)
         return Columns(*(list(compress(column, good)) for column in columns))
 
-    def _rejects(self, data: bytes, start: int) -> list[tuple[int, str, bytes]]:
-        rejects: list[tuple[int, str, bytes]] = []
-        for line in data.split(b"\n")[:-1]:
-            reason = self.parse(line)
-            if not isinstance(reason, Hit):
-                rejects.append((start, reason, line[:REJECT_BYTES].removesuffix(b"\r")))
-            start += len(line) + 1
-        return rejects
+
+def _request(found: dict[str, bytes | None]) -> bytes | None:
+    """The request line of the groups of a match; of method and target where they stand apart."""
+    if "target" in found and found["target"] is not None:
+        return (found.get("method") or b"-") + b" " + found["target"]
+    return found.get("request")
+
+
+def status_of(status: bytes | None) -> bytes:
+    """Three digits; ``000`` where the server had no status to log."""
+    return status if status is not None and len(status) == 3 else b"000"
+
+
+def is_blank(line: bytes, comment: bytes | None) -> bool:
+    """Whether nothing is on a line, or a comment."""
+    return not line.strip(b" \t") or (comment is not None and line.startswith(comment))
+
+
+def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int | None], list[int]]:
+    """Runs of equal seconds, of runs of stamps: those with fractions differ within a second."""
+    if not any(map(eq, seconds, islice(seconds, 1, None))):
+        return seconds, lengths
+    ends = [*compress(count(1), map(ne, seconds, islice(seconds, 1, None))), len(seconds)]
+    starts = [0, *ends[:-1]]
+    sums = [0, *accumulate(lengths)]
+    return [seconds[start] for start in starts], [
+        sums[end] - sums[start] for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+class LineParser(Protocol):
+    """What ``rejects_of`` asks of a parser."""
+
+    def parse(self, line: bytes) -> Hit | Reason: ...
+
+    def field_at(self, line: bytes) -> str: ...
+
+
+def rejects_of(
+    parser: LineParser, data: bytes, start: int, *, everything: bool
+) -> list[tuple[int, str, bytes]]:
+    """The rejected lines of ``data`` with their offsets and reasons; the first few unless ``everything``.
+
+    Of a line that is not of the format the reason is ``format: FIELD``, with the
+    field at which it stopped fitting.
+    """
+    rejects: list[tuple[int, str, bytes]] = []
+    for line in data.split(b"\n")[:-1]:
+        reason = parser.parse(line)
+        if not isinstance(reason, Hit):
+            named = f"{reason}: {parser.field_at(line)}" if reason == "format" else reason
+            rejects.append(
+                (start, named, line[: REJECT_BYTES if everything else SHOWN_BYTES].removesuffix(b"\r"))
+            )
+            if not everything and len(rejects) == SHOWN_REJECTS:
+                break
+        start += len(line) + 1
+    return rejects
 
 
 def _may_have_long_line(data: bytes) -> bool:
