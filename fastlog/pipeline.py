@@ -35,6 +35,7 @@ def make_plan(config: Config) -> Plan:
         alert_window=config.alert_window,
         threshold=float(config.threshold),
         log_tz=config.log_tz,
+        compiled=parser_name(config.parser) == "native",
     )
 
 
@@ -51,7 +52,6 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        parser_name(config.parser)
         self._committer = Committer(Merger(make_plan(config)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None

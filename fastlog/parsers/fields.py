@@ -1,22 +1,17 @@
 """Logs that name their fields themselves, in lines between those of hits: W3C, IIS, CloudFront."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from fastlog.formats.compile import Format, compile_format
 from fastlog.formats.w3c import DIRECTIVE, fields_format, fields_of
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
+from fastlog.parsers.regex import first_rejects
 
 
-class _Reader(Protocol):
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial: ...
-
-    def second(self, line: bytes) -> int | None: ...
-
-
-Make = Callable[[str, Format, Plan], _Reader]
-"""Makes a parser of one kind, for one format and plan."""
+class _Folder(Protocol):
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial: ...
 
 
 class FieldsParser:
@@ -28,41 +23,38 @@ class FieldsParser:
 
     BOUND = 64
 
-    def __init__(self, name: str, log_format: Format, plan: Plan, make: Make) -> None:
-        self.name = name
+    def __init__(self, log_format: Format, plan: Plan, make: Callable[[Format], _Folder]) -> None:
+        self.name = "fields"
         self._format = log_format
         self._plan = plan
         self._make = make
-        self._parsers: dict[str, _Reader] = {}
+        self._parsers: dict[str, _Folder] = {}
 
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold; a line that names the fields is blank, and counts for the lines behind it."""
-        total: Partial | None = None
-        at = 0
-        while total is None or at < len(data):
-            parser = (
-                self._under(data, at) if data.startswith(DIRECTIVE, at) else self._parser(self._format.name)
-            )
-            stop = data.find(b"\n" + DIRECTIVE, at) + 1 or len(data)
-            partial = parser.fold(data[at:stop], start + at, horizon)
-            total = partial if total is None else total + partial
-            at = stop
-        return total
+        total = Partial()
+        parser = self._parser(self._format.name)
+        for start, block in blocks:
+            data = bytes(block)
+            at = 0
+            while at < len(data):
+                if data.startswith(DIRECTIVE, at):
+                    parser = self._under(data, at)
+                stop = data.find(b"\n" + DIRECTIVE, at) + 1 or len(data)
+                total += parser.fold([(start + at, data[at:stop])], horizon)
+                at = stop
+        return first_rejects(total, self._plan)
 
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        return self._parser(self._format.name).second(line)
-
-    def _under(self, data: bytes, at: int) -> _Reader:
+    def _under(self, data: bytes, at: int) -> _Folder:
         """The parser of the lines below the ``#Fields`` line that begins at ``at``."""
         stop = data.find(b"\n", at)
         names = fields_of(data[at : stop if stop >= 0 else len(data)]) or ""
         return self._parser(fields_format(self._format.name, names))
 
-    def _parser(self, name: str) -> _Reader:
+    def _parser(self, name: str) -> _Folder:
         parser = self._parsers.get(name)
         if parser is None:
             if len(self._parsers) >= self.BOUND:
                 self._parsers.clear()
-            parser = self._parsers[name] = self._make(self.name, compile_format(name), self._plan)
+            parser = self._parsers[name] = self._make(compile_format(name))
         return parser

@@ -5,7 +5,7 @@ values column by column, and turns to the definition for lines that it cannot ta
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from fastlog.formats.compile import Format
@@ -15,7 +15,7 @@ from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits
-from fastlog.parsers.regex import Hit, is_blank, merged_runs, rejects_of, request_key
+from fastlog.parsers.regex import Hit, first_rejects, is_blank, merged_runs, rejects_of, request_key
 from fastlog.parsers.timestamps import Seconds, epoch_number
 
 _STATUS = re.compile(r"[0-9]{3}")
@@ -39,8 +39,14 @@ class JsonParser:
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
 
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
+        total = Partial()
+        for start, data in blocks:
+            total += self._fold(bytes(data), start, horizon)
+        return first_rejects(total, self._plan)
+
+    def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
         if not data:
             return Partial()
         lines = data.removesuffix(b"\n").split(b"\n")
@@ -53,9 +59,7 @@ class JsonParser:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
             count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
         if any(partial.rejected):
-            partial.rejects = rejects_of(
-                self, data + b"\n" * (data[-1:] != b"\n"), start, everything=self._plan.rejects
-            )
+            partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
 
     def parse(self, line: bytes) -> Hit | Reason:

@@ -86,12 +86,18 @@ class RegexParser:
         self._loose = True
         self._units = log_format.durations()
 
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
-        """The partial of ``data``: whole lines, the last one perhaps without its newline.
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
+        """The partial of a chunk, which comes as blocks: the offset of each in its source, and
+        whole lines, the last one of a source perhaps without its newline.
 
-        ``start`` is the offset of ``data`` in its source. Lines dated after
-        ``horizon`` (epoch seconds) count as future.
+        Lines dated after ``horizon`` (epoch seconds) count as future.
         """
+        total = Partial()
+        for start, data in blocks:
+            total += self._fold(bytes(data), start, horizon)
+        return first_rejects(total, self._plan)
+
+    def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
         if not data:
             return Partial()
         if not data.endswith(b"\n"):
@@ -109,7 +115,7 @@ class RegexParser:
             seconds, lengths = merged_runs(seconds, lengths)
             count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
         if any(partial.rejected):
-            partial.rejects = rejects_of(self, data, start, everything=self._plan.rejects)
+            partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
 
     def parse(self, line: bytes) -> Hit | Reason:
@@ -123,10 +129,16 @@ class RegexParser:
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
+    def second_of(self, hit: Hit) -> int:
+        """The epoch second of a hit that ``parse`` gave."""
+        second = self._seconds[hit.stamp]
+        assert second is not None
+        return second
+
     def second(self, line: bytes) -> int | None:
         """The epoch second of one line; None where it is not parsed."""
         hit = self.parse(line)
-        return self._seconds[hit.stamp] if isinstance(hit, Hit) else None
+        return self.second_of(hit) if isinstance(hit, Hit) else None
 
     def field_at(self, line: bytes) -> str:
         """The name of the field at which a line of no format stops fitting."""
@@ -271,33 +283,45 @@ def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int
 
 
 class LineParser(Protocol):
-    """What ``rejects_of`` asks of a parser."""
+    """What ``reject`` asks of a parser."""
 
     def parse(self, line: bytes) -> Hit | Reason: ...
 
     def field_at(self, line: bytes) -> str: ...
 
 
-def rejects_of(
-    parser: LineParser, data: bytes, start: int, *, everything: bool
-) -> list[tuple[int, str, bytes]]:
-    """The rejected lines of ``data`` with their offsets and reasons; the first few unless ``everything``.
+Reject = tuple[int, str, bytes]
+"""Offset of a rejected line, why, and its first bytes: as a Partial holds it."""
+
+
+def reject(parser: LineParser, offset: int, reason: Reason, line: bytes, plan: Plan) -> Reject:
+    """A rejected line as a Partial holds it.
 
     Of a line that is not of the format the reason is ``format: FIELD``, with the
     field at which it stopped fitting.
     """
-    rejects: list[tuple[int, str, bytes]] = []
-    for line in data.split(b"\n")[:-1]:
+    why = f"format: {parser.field_at(line)}" if reason == "format" else reason
+    return offset, why, line[: REJECT_BYTES if plan.rejects else SHOWN_BYTES].removesuffix(b"\r")
+
+
+def rejects_of(parser: LineParser, data: bytes, start: int, plan: Plan) -> list[Reject]:
+    """The rejected lines of ``data``: all where the plan asks for them, else the first few."""
+    rejects: list[Reject] = []
+    for line in data.removesuffix(b"\n").split(b"\n"):
         reason = parser.parse(line)
         if not isinstance(reason, Hit):
-            named = f"{reason}: {parser.field_at(line)}" if reason == "format" else reason
-            rejects.append(
-                (start, named, line[: REJECT_BYTES if everything else SHOWN_BYTES].removesuffix(b"\r"))
-            )
-            if not everything and len(rejects) == SHOWN_REJECTS:
+            rejects.append(reject(parser, start, reason, line, plan))
+            if len(rejects) == SHOWN_REJECTS and not plan.rejects:
                 break
         start += len(line) + 1
     return rejects
+
+
+def first_rejects(partial: Partial, plan: Plan) -> Partial:
+    """A chunk's partial, with its first rejected lines alone unless the plan asks for all."""
+    if not plan.rejects:
+        del partial.rejects[SHOWN_REJECTS:]
+    return partial
 
 
 def _may_have_long_line(data: bytes) -> bool:

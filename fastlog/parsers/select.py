@@ -1,13 +1,14 @@
 """Which parser folds: the compiled one where it is built, else the regex."""
 
+from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Protocol
 
 from fastlog.config import ParserName
 from fastlog.errors import UsageError
-from fastlog.formats.compile import Format
+from fastlog.formats.compile import Format, compile_format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
-from fastlog.parsers.regex import RegexParser
 
 
 class Parser(Protocol):
@@ -15,11 +16,11 @@ class Parser(Protocol):
 
     name: str
 
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial: ...
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial: ...
 
 
-class LineReader(Parser, Protocol):
-    """A parser that also reads single lines."""
+class LineReader(Protocol):
+    """What reads a line alone."""
 
     def second(self, line: bytes) -> int | None:
         """The epoch second of one line; None where it is not parsed."""
@@ -27,12 +28,16 @@ class LineReader(Parser, Protocol):
 
 def parser_name(wanted: ParserName) -> str:
     """The parser that ``wanted`` comes to here. Raises UsageError where it is not built."""
+    if wanted == "regex":
+        return wanted
+    if find_spec("fastlog.parsers.native") is not None:
+        return "native"
     if wanted == "native":
         raise UsageError("--parser is 'native': it is not built in this installation; use auto or regex")
     return "regex"
 
 
-def make_parser(name: str, log_format: Format, plan: Plan) -> LineReader:
+def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """A parser of that name (as parser_name gave it) for one format."""
     if log_format.kind == "json":
         from fastlog.parsers.json_lines import JsonParser
@@ -41,10 +46,35 @@ def make_parser(name: str, log_format: Format, plan: Plan) -> LineReader:
     if log_format.kind == "fields":
         from fastlog.parsers.fields import FieldsParser
 
-        return FieldsParser(name, log_format, plan, make_text_parser)
+        return FieldsParser(log_format, plan, lambda under: make_text_parser(name, under, plan))
     return make_text_parser(name, log_format, plan)
 
 
-def make_text_parser(name: str, log_format: Format, plan: Plan) -> LineReader:
+def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """As make_parser, for a format whose lines a regular expression defines."""
+    if name == "native" and _is_native(log_format):
+        from fastlog.parsers.native import NativeParser
+
+        return NativeParser(log_format, plan)
+    from fastlog.parsers.regex import RegexParser
+
+    return RegexParser(log_format, plan)
+
+
+_NATIVE = ("common", "combined", "vhost_common", "vhost_combined")
+"""The layouts that the compiled parser knows."""
+
+
+def _is_native(log_format: Format) -> bool:
+    return any(log_format.layout == compile_format(name).layout for name in _NATIVE)
+
+
+def make_line_reader(log_format: Format, plan: Plan) -> LineReader:
+    """What reads single lines of a format whose fields are known."""
+    if log_format.kind == "json":
+        from fastlog.parsers.json_lines import JsonParser
+
+        return JsonParser(log_format, plan)
+    from fastlog.parsers.regex import RegexParser
+
     return RegexParser(log_format, plan)

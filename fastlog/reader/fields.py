@@ -7,7 +7,7 @@ from fastlog.formats.compile import compile_format
 from fastlog.formats.w3c import fields_format, fields_of, last_fields
 from fastlog.model.chunk import LINE_LIMIT, ByteRange
 from fastlog.model.plan import Plan
-from fastlog.parsers.select import LineReader, make_parser
+from fastlog.parsers.select import LineReader, make_line_reader
 
 
 def names_fields(log_format: str) -> bool:
@@ -53,5 +53,5 @@ class LineClock:
 
     def _parser(self, log_format: str) -> LineReader:
         if log_format not in self._parsers:
-            self._parsers[log_format] = make_parser("regex", compile_format(log_format), self._plan)
+            self._parsers[log_format] = make_line_reader(compile_format(log_format), self._plan)
         return self._parsers[log_format]
