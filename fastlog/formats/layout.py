@@ -4,6 +4,9 @@ Every repetition is possessive or bounded, and no two neighbours compete for the
 byte; a look at what follows a candidate end is bounded by the fields that have bounds.
 So no line costs more than linear time.
 
+Past 300 lines, since the definition, the quick pattern and the program of a field must
+say the same, and are read side by side.
+
 Source of what a quoted field may hold: Apache HTTP Server 2.4, mod_log_config,
 "Custom Log Formats"; nginx, ngx_http_log_module, ``escape``.
 """

@@ -7,7 +7,7 @@ from fastlog.formats.compile import Format, compile_format
 from fastlog.formats.w3c import DIRECTIVE, fields_format, fields_of
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
-from fastlog.parsers.regex import first_rejects
+from fastlog.parsers.rejects import first_rejects
 
 
 class _Folder(Protocol):

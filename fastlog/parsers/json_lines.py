@@ -14,8 +14,9 @@ from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
-from fastlog.parsers.columns import Columns, count_hits
-from fastlog.parsers.regex import Hit, first_rejects, is_blank, merged_runs, rejects_of, request_key
+from fastlog.parsers.columns import Columns, count_hits, merged_runs
+from fastlog.parsers.hits import Hit, is_blank, request_key
+from fastlog.parsers.rejects import first_rejects, rejects_of
 from fastlog.parsers.timestamps import Seconds, epoch_number
 
 _STATUS = re.compile(r"[0-9]{3}")

@@ -9,7 +9,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
-from fastlog.parsers.regex import SHOWN_REJECTS, RegexParser, reject
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.rejects import is_kept, reject
 
 
 cdef extern from "block.h" nogil:
@@ -171,7 +172,7 @@ cdef class NativeParser:
         hit = self.regex.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
-            if self.plan.rejects or len(self.rejects) < SHOWN_REJECTS:
+            if is_kept(hit, len(self.rejects), self.plan):
                 self.rejects.append(reject(self.regex, offset, hit, line, self.plan))
             return
         cdef bytes method, section

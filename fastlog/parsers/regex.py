@@ -11,65 +11,21 @@ definition, whose word is final.
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import accumulate, compress, count, islice
-from operator import eq, ne, not_
-from typing import NamedTuple, Protocol
+from itertools import compress
+from operator import not_
 
 from fastlog.formats.compile import Format, format_of
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
-from fastlog.parsers.columns import Columns, count_hits, runs_of
+from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
+from fastlog.parsers.hits import Hit, is_blank, microseconds, request_key, request_of, status_of
+from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject, rejects_of
 from fastlog.parsers.timestamps import Seconds
 
-REJECT_BYTES = 4096
-"""Of a rejected line, so many bytes are kept to be shown."""
-
-_REQUEST = re.compile(rb"([A-Za-z_-]{1,32}+) ++([^ ]++)")
-_PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
-_DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
-_NO_REQUEST = b"- -"
 LEARN_LINES = 20
 _NOTHING = {"status": b"000", "size": b"-"}
 """What stands in a column that the format lacks."""
-
-SHOWN_REJECTS = 3
-"""So many rejected lines of a chunk are kept where nobody asked for all: the summary shows the first."""
-SHOWN_BYTES = 200
-
-
-class Hit(NamedTuple):
-    """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``.
-
-    ``stamp`` is as ``Seconds`` reads it, ``duration`` in microseconds, None where
-    the format or the line has none.
-    """
-
-    stamp: bytes
-    request: bytes
-    status: bytes
-    size: bytes
-    duration: int | None = None
-
-
-def request_key(request: bytes | None) -> bytes:
-    """``METHOD section`` of a request line; ``- -`` where it is none (RFC 9112, 3)."""
-    match = _REQUEST.match(request or b"")
-    if match is None:
-        return _NO_REQUEST
-    path = _PATH.match(match[2])
-    return match[1] + b" " + (path[1] if path else b"-")
-
-
-def microseconds(values: Iterable[bytes | None], units: Iterable[int]) -> int | None:
-    """The sum of the parts of a duration, each in its unit; None where a part is absent or negative."""
-    total = 0
-    for value, unit in zip(values, units, strict=True):
-        if value is None or not _DURATION.match(value):
-            return None
-        whole, _, fraction = value.strip().partition(b".")
-        total += int(whole) * unit + int(fraction[:9].ljust(9, b"0")) * unit // 1_000_000_000
-    return total
 
 
 class RegexParser:
@@ -103,6 +59,7 @@ class RegexParser:
         if not data.endswith(b"\n"):
             data += b"\n"
         lines = data.count(b"\n")
+        self._odd: list[tuple[Reason, bytes]] = []
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
@@ -115,8 +72,22 @@ class RegexParser:
             seconds, lengths = merged_runs(seconds, lengths)
             count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
         if any(partial.rejected):
-            partial.rejects = rejects_of(self, data, start, self._plan)
+            partial.rejects = self._rejects(data, start, partial)
         return partial
+
+    def _rejects(self, data: bytes, start: int, partial: Partial) -> list[Reject]:
+        """The rejected lines of ``data``. Where the first are enough, and were seen one by one, they are
+        searched for: to read all lines again would cost a log with a few of them its speed."""
+        _, _, of_time, oversize = partial.rejected
+        if self._plan.rejects or of_time or oversize:
+            return rejects_of(self, data, start, self._plan)
+        rejects: list[Reject] = []
+        at = 0
+        for reason, line in self._odd:
+            at = (b"\n" + data).find(b"\n" + line + b"\n", at)
+            rejects.append(reject(self, start + at, reason, line, self._plan))
+            at += len(line) + 1
+        return rejects
 
     def parse(self, line: bytes) -> Hit | Reason:
         """One line, without its newline, by the format's definition."""
@@ -156,7 +127,7 @@ class RegexParser:
             duration = None
         return Hit(
             b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
-            request_key(_request(found)),
+            request_key(request_of(found)),
             status_of(found.get("status")),
             found.get("size") or b"-",
             duration,
@@ -237,6 +208,8 @@ class RegexParser:
                         column.append(value)
                 else:
                     partial.rejected[REASONS.index(hit)] += 1
+                    if hit != "blank" and len(self._odd) < SHOWN_REJECTS:
+                        self._odd.append((hit, line))
         for column, values in zip(merged, quick, strict=True):
             column.extend(values[done:])
         return merged
@@ -251,77 +224,6 @@ class RegexParser:
             return self._with_odd_lines(Columns([], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return Columns(*(list(compress(column, good)) for column in columns))
-
-
-def _request(found: dict[str, bytes | None]) -> bytes | None:
-    """The request line of the groups of a match; of method and target where they stand apart."""
-    if "target" in found and found["target"] is not None:
-        return (found.get("method") or b"-") + b" " + found["target"]
-    return found.get("request")
-
-
-def status_of(status: bytes | None) -> bytes:
-    """Three digits; ``000`` where the server had no status to log."""
-    return status if status is not None and len(status) == 3 else b"000"
-
-
-def is_blank(line: bytes, comment: bytes | None) -> bool:
-    """Whether nothing is on a line, or a comment."""
-    return not line.strip(b" \t") or (comment is not None and line.startswith(comment))
-
-
-def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int | None], list[int]]:
-    """Runs of equal seconds, of runs of stamps: those with fractions differ within a second."""
-    if not any(map(eq, seconds, islice(seconds, 1, None))):
-        return seconds, lengths
-    ends = [*compress(count(1), map(ne, seconds, islice(seconds, 1, None))), len(seconds)]
-    starts = [0, *ends[:-1]]
-    sums = [0, *accumulate(lengths)]
-    return [seconds[start] for start in starts], [
-        sums[end] - sums[start] for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-class LineParser(Protocol):
-    """What ``reject`` asks of a parser."""
-
-    def parse(self, line: bytes) -> Hit | Reason: ...
-
-    def field_at(self, line: bytes) -> str: ...
-
-
-Reject = tuple[int, str, bytes]
-"""Offset of a rejected line, why, and its first bytes: as a Partial holds it."""
-
-
-def reject(parser: LineParser, offset: int, reason: Reason, line: bytes, plan: Plan) -> Reject:
-    """A rejected line as a Partial holds it.
-
-    Of a line that is not of the format the reason is ``format: FIELD``, with the
-    field at which it stopped fitting.
-    """
-    why = f"format: {parser.field_at(line)}" if reason == "format" else reason
-    return offset, why, line[: REJECT_BYTES if plan.rejects else SHOWN_BYTES].removesuffix(b"\r")
-
-
-def rejects_of(parser: LineParser, data: bytes, start: int, plan: Plan) -> list[Reject]:
-    """The rejected lines of ``data``: all where the plan asks for them, else the first few."""
-    rejects: list[Reject] = []
-    for line in data.removesuffix(b"\n").split(b"\n"):
-        reason = parser.parse(line)
-        if not isinstance(reason, Hit):
-            rejects.append(reject(parser, start, reason, line, plan))
-            if len(rejects) == SHOWN_REJECTS and not plan.rejects:
-                break
-        start += len(line) + 1
-    return rejects
-
-
-def first_rejects(partial: Partial, plan: Plan) -> Partial:
-    """A chunk's partial, with its first rejected lines alone unless the plan asks for all."""
-    if not plan.rejects:
-        del partial.rejects[SHOWN_REJECTS:]
-    return partial
 
 
 def _may_have_long_line(data: bytes) -> bool:

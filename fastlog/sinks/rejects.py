@@ -25,8 +25,14 @@ class RejectsSink:
             return
         # Written out, a tab or newline of the line or of the file's name cannot break the columns.
         reason, _, field = event.reason.partition(": ")
-        columns = (event.file, str(event.offset), reason, field or "-", event.line)
-        self._pending += "\t".join(map(printable, columns)).encode() + b"\n"
+        columns = (
+            printable(event.file),
+            str(event.offset),
+            reason,
+            printable(field or "-"),
+            printable(event.line),
+        )
+        self._pending += "\t".join(columns).encode() + b"\n"
         if len(self._pending) >= _BUFFER:
             self.flush()
 

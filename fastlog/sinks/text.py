@@ -58,7 +58,7 @@ class TextRenderer:
         elif isinstance(event, Summary):
             lines = self._summary(event)
         else:
-            if len(self._rejects) < _REJECTS:
+            if len(self._rejects) < _REJECTS and event.reason != "blank":
                 self._rejects.append(event)
             return b""
         return ("\n".join(lines) + "\n").encode()
