@@ -10,7 +10,7 @@ from fastlog.formats.caret import format_error
 from fastlog.formats.catalog import CATALOG
 from fastlog.formats.fields import Field, Layout, Step
 from fastlog.formats.json_keys import JsonKeys, parse_keys
-from fastlog.formats.layout import Compiler, Patterns
+from fastlog.formats.layout import Compiler, Patterns, best_fields
 from fastlog.formats.stamps import ANY, is_whole
 
 _FORMATS_KEPT = 256
@@ -158,14 +158,11 @@ def _reach_of_keys(keys: JsonKeys, line: bytes) -> int:
 
 def used_fields(layout: Layout) -> dict[int, str]:
     """The places of the fields that count, each with its group's name."""
-    used: dict[int, str] = {}
-    for role in ("request", "target", "method", "status", "size", "duration"):
-        places = [at for at, (_, field) in enumerate(layout) if field.role == role]
-        if places:
-            used[max(places, key=lambda at: (layout[at][1].rank, -at))] = role
+    fields = [field for _, field in layout]
+    used = best_fields(fields, ("request", "target", "method", "status", "size", "duration"))
     if "request" in used.values():
         used = {at: role for at, role in used.items() if role not in ("target", "method")}
-    parts = [at for at, (_, field) in enumerate(layout) if field.role == "part"]
+    parts = [at for at, field in enumerate(fields) if field.role == "part"]
     if "duration" not in used.values():
         used |= _numbered("duration", parts)
     return used | _numbered("time", _times(layout))

@@ -45,6 +45,21 @@ ABSOLUTE = "absolute"
 _DEEP = 2  # so many quoted fields are looked at beyond a bare "-"
 
 
+_TOLD = ("host", "user", "protocol", "vhost", "referrer", "agent")
+"""Roles that are in the program, but in no pattern: nothing asks a line for them yet."""
+
+
+def best_fields(fields: Sequence[Field], roles: Sequence[str]) -> dict[int, str]:
+    """For each role that some field has, the place of the one that counts: of the highest rank, of
+    equals the first."""
+    best: dict[int, str] = {}
+    for role in roles:
+        places = [at for at, field in enumerate(fields) if field.role == role]
+        if places:
+            best[max(places, key=lambda at: (fields[at].rank, -at))] = role
+    return best
+
+
 class Patterns(NamedTuple):
     """What a layout compiles to; ``parts`` are the definition field by field, ``probes`` the same without
     a look ahead, to see how far a line fits. ``rows`` is None where fields are in no order that a quick
@@ -86,10 +101,11 @@ class Compiler:
 
     def program(self) -> tuple[Step, ...]:
         """The steps for the native parser."""
-        steps = []
-        for at, (literal, field) in enumerate(zip(self._literals, self._fields, strict=True)):
-            steps.append(Step(literal, self._kind(at), self._role(at, field)))
-        return tuple(steps)
+        told = self._used | best_fields(self._fields, _TOLD)
+        return tuple(
+            Step(literal, self._kind(at), self._role(field, told.get(at)))
+            for at, (literal, field) in enumerate(zip(self._literals, self._fields, strict=True))
+        )
 
     # -- the shape of one field ----------------------------------------------------------------
 
@@ -123,7 +139,10 @@ class Compiler:
             return opening + (rb"(?=%b|\Z)" % re.escape(self.tail) if self._unquoted_end() else b"")
         if self._is_quoted(at):
             return opening + self._quoted(at, deep=deep)
-        return opening + self._named(at, self._shape(at, deep=deep))
+        whole = self._named(at, self._shape(at, deep=deep))
+        if not deep and field.form in _NUMBER:  # "20x" is no number that stops too early
+            whole += rb"(?=%b|\Z)" % re.escape(self._after(at)[:1] or self.tail)
+        return opening + whole
 
     def _unquoted_end(self) -> bool:
         return (
@@ -367,8 +386,8 @@ class Compiler:
             return "name"
         return "word" if after[:1] in (b" ", b"\t", b"") and field.pattern != APACHE else "until"
 
-    def _role(self, at: int, field: Field) -> str:
-        role = self._used.get(at)
+    @staticmethod
+    def _role(field: Field, role: str | None) -> str:
         if role is None:
             return "skip"
         if role.startswith("time"):

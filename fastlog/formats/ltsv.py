@@ -8,7 +8,7 @@ Source: ltsv.org, "Labels for Web server's Log"; nginx's and Apache's own names 
 
 import re
 
-from fastlog.formats.fields import END, Field, Layout
+from fastlog.formats.fields import END, US, Field, Layout, S
 from fastlog.formats.stamps import ANY
 
 _LABELS = {
@@ -45,7 +45,13 @@ def ltsv_parts() -> tuple[tuple[str, ...], tuple[bytes, ...]]:
 def _lookahead(role: str) -> bytes:
     labels = "|".join(_LABELS[role]).encode()
     shape = _SHAPES.get(role, rb"[^\t]*+")
-    return rb"(?=(?:[^\t]*+\t)*?(?:%b):(?P<%b>%b))" % (labels, role.encode(), shape)
+    label = b"?P<unit>" if role == "duration" else b"?:"
+    return rb"(?=(?:[^\t]*+\t)*?(%b%b):(?P<%b>%b))" % (label, labels, role.encode(), shape)
+
+
+def label_unit(label: bytes | None) -> list[int]:
+    """Microseconds in a unit of the duration with that label; none where there is no label."""
+    return [] if label is None else [int(US if label.endswith(b"_microsec") else S)]
 
 
 def learn_labels(line: bytes) -> Layout | None:

@@ -15,6 +15,7 @@ from itertools import compress
 from operator import not_
 
 from fastlog.formats.compile import Format, format_of
+from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
@@ -120,11 +121,9 @@ class RegexParser:
 
     def _hit(self, match: "re.Match[bytes]") -> Hit:
         found = match.groupdict()
-        if self._units:
-            parts = [value for name, value in found.items() if name.startswith("duration")]
-            duration = microseconds(parts, self._units)
-        else:
-            duration = None
+        units = self._units or label_unit(found.get("unit"))
+        parts = [value for name, value in found.items() if name.startswith("duration")]
+        duration = microseconds(parts, units) if units else None
         return Hit(
             b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
             request_key(request_of(found)),
@@ -163,8 +162,6 @@ class RegexParser:
 
     def _learn(self, data: bytes) -> None:
         """Take the labels of the first line that parses for those of all; others are read one by one."""
-        from fastlog.formats.ltsv import learn_labels
-
         for line in data.split(b"\n", LEARN_LINES)[:LEARN_LINES]:
             layout = learn_labels(line.removesuffix(b"\r")) if isinstance(self.parse(line), Hit) else None
             if layout is not None:

@@ -103,9 +103,9 @@ def test_a_field_program_follows_the_example_to_its_end(name: str) -> None:
 
 def test_the_program_of_common() -> None:
     assert compile_format("common").program == (
-        Step(b"", "word", "skip"),
+        Step(b"", "word", "host"),
         Step(b" ", "word", "skip"),
-        Step(b" ", "until", "skip"),
+        Step(b" ", "word", "user"),
         Step(b" [", "bracketed", "time:apache"),
         Step(b'] "', "quoted", "request"),
         Step(b'" ', "status", "status"),
@@ -153,7 +153,7 @@ def test_a_string_that_means_a_named_format_is_that_format(text: str, same: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "request", "status", "size", "duration"),
+    ("text", "line", "asked", "status", "size", "duration"),
     [
         ('%t "%r" %>s %b %D', f'[{STAMP}] "GET /a/b HTTP/1.1" 200 5 1234', b"GET /a", b"200", b"5", 1234),
         ('%t "%r" %>s %b %T', f'[{STAMP}] "GET /a/b HTTP/1.1" 200 5 2', b"GET /a", b"200", b"5", 2_000_000),
@@ -199,10 +199,10 @@ def test_a_string_that_means_a_named_format_is_that_format(text: str, same: str)
     ],
 )
 def test_strings(
-    text: str, line: str, request: bytes, status: bytes, size: bytes, duration: int | None
+    text: str, line: str, asked: bytes, status: bytes, size: bytes, duration: int | None
 ) -> None:
     found = hit(text, line)
-    assert found[1:] == (request, status, size, duration)
+    assert found[1:] == (asked, status, size, duration)
     assert make_line_reader(compile_format(text), plan()).second(line.encode()) == SECOND
     assert fold(text, line.encode() + b"\n").parsed == 1
 
@@ -286,7 +286,8 @@ def test_json_keys_may_be_nested_and_values_text_or_numbers() -> None:
         ({"b": -1}, "format: size"),
         ({"b": 1.5}, "format: size"),
         ({"b": "12a"}, "format: size"),
-        ({"r": 1}, "format: object"),
+        ({"r": 1}, None),
+        ({"r": []}, "format: object"),
         ({"u": None}, "format: request"),
         ({"t": None}, "format: time"),
         ({"t": "yesterday"}, "time"),
@@ -364,7 +365,7 @@ def w3c_log(lines: int) -> bytes:
             parts.append(
                 f"#Fields: date time {('cs-uri-stem cs-method', 'cs-method cs-uri-stem')[order]} sc-status"
             )
-        request = ("/good/x GET", "GET /good/x")[order]
+        request = ("/good/" + "x" * 40 + " GET", "GET /good/" + "x" * 40)[order]
         parts.append(f"2015-01-13 00:{number // 1000 % 60:02d}:17 {request} {200 + order}")
     return "\n".join(parts).encode() + b"\n"
 
@@ -389,7 +390,7 @@ def test_the_same_in_processes_and_through_a_pipe(fastlog, tmp_path: Path) -> No
     by_pipe = fastlog("--json", "--format", "w3c", "-w", "2", "-", stdin=data)
     assert by_file.returncode == by_pipe.returncode == 0
     assert by_file.stdout == by_pipe.stdout
-    assert json.loads(by_file.stdout)["statuses"] == {"200": 27_000, "201": 23_000}
+    assert json.loads(by_file.stdout.splitlines()[-1])["statuses"] == {"200": 27_000, "201": 23_000}
 
 
 # LTSV
