@@ -298,12 +298,11 @@ class Compiler:
         return b"".join(parts) + rb"(?:\n|\r\n%b)" % more, tuple(groups)
 
     def _pairs_time(self) -> bool:
-        place = {role: at for at, role in self._used.items()}
-        return (
-            place["time2"] == place["time"] + 1
-            and "time3" not in place
-            and self._after(place["time"]) in (b" ", b"\t")
-        )
+        """Whether date and time are two words that stand side by side."""
+        at = {role: at for at, role in self._used.items()}
+        words = [self._fields[at[role]].pattern for role in ("time", "time2")]
+        beside = at["time2"] == at["time"] + 1 and self._after(at["time"]) in (b" ", b"\t")
+        return beside and "time3" not in at and not any(" " in word for word in words)
 
     def _quick_request(self, stops: bytes, *, absolute: bool = False) -> tuple[bytes, list[str]]:
         """A request line up to its section; where targets are mostly absolute, in two groups."""
