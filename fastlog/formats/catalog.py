@@ -207,7 +207,7 @@ _ENTRIES = (
     Entry(
         "traefik_json",
         "json",
-        "StartUTC=time,StartLocal=time,time=time,ClientHost=host,ClientUsername=user,RequestMethod=method,"
+        "StartUTC=time,time=time,ClientHost=host,ClientUsername=user,RequestMethod=method,"
         "RequestPath=target,RequestProtocol=protocol,RequestHost=vhost,DownstreamStatus=status,"
         "DownstreamContentSize=size,Duration=duration_ns",
         '{"ClientHost":"192.0.2.7","DownstreamContentSize":356,"DownstreamStatus":404,"Duration":215563,'

@@ -22,6 +22,9 @@ from fastlog.parsers.timestamps import Seconds, epoch_number
 _STATUS = re.compile(r"[0-9]{3}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SIZE_MOST = 10**18
+_NUMBERS = (int, float)
+_SECONDS = 10**11  # beyond it a number counts smaller units
+_FRACTION = re.compile(rb"(?<=T\d\d:\d\d:\d\d)\.\d{1,12}+")
 _REQUESTS = re.compile(rb"(?m)^(?:([A-Za-z_-]{1,32}+ /[^/?# \n]*+).*+|(.*+))$")
 
 
@@ -108,9 +111,13 @@ class JsonParser:
 
     def _all_seconds(self, values: list[Value]) -> list[int | None]:
         if isinstance(values[0], str):
-            stamps = "\n".join(values).encode().split(b"\n")  # type: ignore[arg-type]
+            joined = "\n".join(values).encode()  # type: ignore[arg-type]
+            stamps = _FRACTION.sub(b"", joined).split(b"\n")  # so that those of one second are alike
             return list(map(self._seconds.__getitem__, stamps)) if len(stamps) == len(values) else [None]
-        return list(map(self._second, values))
+        return [
+            int(value) if type(value) in _NUMBERS and 0 <= value < _SECONDS else self._second(value)  # type: ignore[arg-type,operator]
+            for value in values
+        ]
 
     def _duration(self, value: Value) -> int | None:
         try:
@@ -149,7 +156,10 @@ class JsonParser:
                 [],
                 _request_keys(requests, methods, targets),
                 [_STATUSES[status] for status in statuses] if self._required else [b"000"] * len(lines),
-                list(map(_size, sizes)),  # type: ignore[arg-type]
+                [
+                    b"%d" % size if type(size) is int and 0 <= size < _SIZE_MOST else _size(size)  # type: ignore[misc]
+                    for size in sizes
+                ],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None
