@@ -8,7 +8,6 @@ read by the offset before the change (``fold=0``, PEP 495).
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from zoneinfo import ZoneInfo
 
 from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
 
@@ -65,7 +64,7 @@ def second_of(pattern: str, log_tz: str = "UTC") -> Second:
 
     ``log_tz`` is the zone of stamps that name none.
     """
-    zone: tzinfo = UTC if log_tz == "UTC" else ZoneInfo(log_tz)
+    zone = UTC if log_tz == "UTC" else _zone(log_tz)
     if pattern == APACHE:
         return apache_second
     if pattern == ANY:
@@ -77,6 +76,12 @@ def second_of(pattern: str, log_tz: str = "UTC") -> Second:
         return None if match is None else _from_groups(match.groupdict(), zone)
 
     return second
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # here, since most logs say their zones and workers start sooner without
+
+    return ZoneInfo(name)
 
 
 def _any_of(zone: tzinfo) -> Second:
