@@ -1,14 +1,23 @@
 """Which format of the catalogue fits the first lines of a log."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from fastlog.errors import FormatError
 from fastlog.formats.catalog import CATALOG, Entry
 from fastlog.formats.compile import Format, compile_format
+from fastlog.formats.stamps import APACHE, EPOCH, ISO8601
 from fastlog.model.printable import printable
 
 SAMPLE_LINES = 100
 """First lines that are looked at, blank ones not counted."""
+
+_LOOKS = {
+    APACHE: re.compile(rb" [+-]\d{4}\]"),
+    ISO8601: re.compile(rb"\d{4}-?\d\d-?\d\d[Tt ]"),
+    EPOCH: re.compile(rb"\A\d{5,}"),
+}
+"""What a line with such a stamp holds somewhere, in the formats of the catalogue."""
 
 _SHOWN = 160
 _NEAREST = 3
@@ -55,10 +64,13 @@ def _may_be(entry: Entry, line: bytes) -> bool:
     """Whether a line can be of a format, at a glance: what is not compiled costs nothing."""
     if entry.kind == "json":
         return line.lstrip(b" \t").startswith(b"{")
-    tabbed = entry.kind == "labels" or entry.name.endswith("_tab")
-    if entry.name == "squid":
-        return line[:1].isdigit()
-    return (b"\t" in line) == tabbed if tabbed else b" " in line and not line.startswith((b"{", b"#"))
+    if entry.kind == "labels":
+        return b"\t" in line
+    candidate = compile_format(entry.name)
+    looks = _LOOKS.get(candidate.stamp)
+    if looks is not None and looks.search(line) is None:
+        return False
+    return all(literal.strip('" ').encode() in line for literal, _ in candidate.layout)
 
 
 def _under_its_fields(entry: Entry, lines: Sequence[bytes]) -> Format | None:

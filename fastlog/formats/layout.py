@@ -352,10 +352,13 @@ class Compiler:
         if self.tail == b"\t" and field.form == "text":
             return rb"[^\t\r\n]*+", []
         if b'"' in stop:
-            return rb"[^%b\\\n]*+" % stops, []
+            spaces = b"" if field.form == "text" else self._spaces
+            return rb"[^%b\\\n]*+" % _in_class(spaces + stop), []
         if field.form == "text" and stop == b" " and self._after(at)[1:]:
             return rb"(?:[^ \n]++| (?!%b))++" % re.escape(self._after(at)[1:2]), []
-        if field.form in ("list", "text") or stop not in (b" ", b"\t"):
+        if field.form == "list":  # of one word: where it has more, a comma or a colon goes on
+            return rb"[^ %b\r\n]++(?<!,)(?! : )" % stops, []
+        if field.form == "text" or stop not in (b" ", b"\t"):
             return rb"[^ %b\r\n]++" % stops, []
         ident = b"(?! - )" if self._names_host_next(at) else b""
         last = rb"\r" if not self._after(at) else b""
