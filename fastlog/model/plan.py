@@ -20,7 +20,8 @@ class Plan:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
     rejected lines themselves, all of them instead of a chunk's first few. ``compiled``
     lets the windows, too, be the compiled ones. ``log_tz`` is the zone of stamps that
-    name none.
+    name none. ``pairs`` asks for hits by (section, status), which only
+    metrics show.
     """
 
     follow: bool
@@ -34,6 +35,7 @@ class Plan:
     threshold: float
     compiled: bool = False
     log_tz: str = "UTC"
+    pairs: bool = False
 
     @property
     def pane(self) -> int:
