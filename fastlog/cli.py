@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, NoReturn
 
 from fastlog.config import DEFAULT_LOG, Config
-from fastlog.errors import FastlogError, UsageError
+from fastlog.errors import FastlogError, FormatError, UsageError
 from fastlog.model.printable import printable
 from fastlog.version import __version__
 
@@ -63,7 +63,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         choices=("start", "end"),
         help="where following starts in a file that is there (end)",
     )
-    add("--format", metavar="F", help="common, combined, vhost_common, vhost_combined, auto; or list (auto)")
+    add("--format", metavar="F", help="a name, a format string, json:KEY=FIELD,...; or list (auto)")
+    add("--log-tz", metavar="ZONE", help="zone of stamps that name none (UTC)")
     add("--parser", metavar="P", help="auto, native or regex (auto)")
     add("-w", "--workers", type=_whole, metavar="N", help="parsing processes (the CPUs it may run on)")
     add = group("alert and statistics")
@@ -168,9 +169,10 @@ def version_line() -> str:
 
 def format_lines() -> str:
     """What ``--format list`` prints: each named format with an example line."""
-    from fastlog.formats.catalog import CATALOG
+    from fastlog.formats.catalog import CATALOG, SPELLINGS
 
-    return "\n".join(f"{entry.name}\n    {entry.example}" for entry in CATALOG.values())
+    rows = [f"{entry.name}\n    {entry.example}" for entry in CATALOG.values()]
+    return "\n".join([*rows, *(f"{name}\n    {example}" for name, example in SPELLINGS.items())])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -223,7 +225,8 @@ def _print(text: str) -> int:
 
 def _fail(error: FastlogError) -> int:
     try:
-        os.write(2, f"fastlog: {printable(str(error))}\n".encode())
+        lines = str(error).split("\n") if isinstance(error, FormatError) else [str(error)]
+        os.write(2, "\n".join(["fastlog: " + printable(lines[0]), *map(printable, lines[1:]), ""]).encode())
     except OSError:
         return error.exit_status
     return error.exit_status

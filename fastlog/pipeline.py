@@ -36,6 +36,7 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        log_tz=config.log_tz,
         compiled=parser_name(config.parser) == "native",
         pairs=config.listen is not None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastlog.merger import Merger
-from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
@@ -43,6 +43,8 @@ class Committer:
         """Take note of an item as it arrives, before its turn."""
         if isinstance(item, Opened):
             self._names[item.source] = item.name
+            self._formats[item.source] = item.format
+        elif isinstance(item, Switched):
             self._formats[item.source] = item.format
 
     def format_of(self, source: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from fastlog.errors import WireError
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.partial import COLUMNS, Partial
 
 PREFIX = struct.Struct("<II")
@@ -25,7 +25,7 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Notice)}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:

@@ -132,7 +132,10 @@ class Summary:
 class Reject:
     """A line that was not parsed: its file, the offset of its first byte, why, and its text.
 
-    ``line`` is the raw line without its end, at most the first 4096 bytes.
+    ``reason`` is one of those that the summary counts; behind ``format`` stand a colon
+    and the field at which the line stopped fitting. ``line`` is the raw line without
+    its end, at most the first 4096 bytes. Only the first few lines of each chunk come,
+    unless all were asked for.
     """
 
     file: str

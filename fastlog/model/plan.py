@@ -18,8 +18,10 @@ class Plan:
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
     ``cells`` asks for the tables of each pane, which only statistics windows need:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
-    rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
-    ``pairs`` asks for hits by (section, status), which only metrics show.
+    rejected lines themselves, all of them instead of a chunk's first few. ``compiled``
+    lets the windows, too, be the compiled ones. ``log_tz`` is the zone of stamps that
+    name none. ``pairs`` asks for hits by (section, status), which only
+    metrics show.
     """
 
     follow: bool
@@ -32,6 +34,7 @@ class Plan:
     alert_window: int
     threshold: float
     compiled: bool = False
+    log_tz: str = "UTC"
     pairs: bool = False
 
     @property

@@ -7,8 +7,8 @@ equal stamps, ``sum``; the sizes become integers in one call of orjson.
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress, count, groupby, islice, repeat
-from operator import itemgetter, ne, not_, sub
+from itertools import accumulate, chain, compress, count, groupby, islice, repeat
+from operator import eq, itemgetter, ne, not_, sub
 from typing import NamedTuple
 
 import orjson
@@ -77,6 +77,18 @@ def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
         return [], []
     ends = [*compress(count(1), map(ne, stamps, islice(stamps, 1, None))), len(stamps)]
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
+
+
+def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int | None], list[int]]:
+    """Runs of equal seconds, of runs of stamps: those with fractions differ within a second."""
+    if not any(map(eq, seconds, islice(seconds, 1, None))):
+        return seconds, lengths
+    ends = [*compress(count(1), map(ne, seconds, islice(seconds, 1, None))), len(seconds)]
+    starts = [0, *ends[:-1]]
+    sums = [0, *accumulate(lengths)]
+    return [seconds[start] for start in starts], [
+        sums[end] - sums[start] for start, end in zip(starts, ends, strict=True)
+    ]
 
 
 def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None:

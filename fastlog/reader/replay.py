@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.regex import RegexParser
+from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
 from fastlog.sources.stream import read_stream
@@ -39,15 +38,15 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
     notice = _choose_formats(inputs, log_format)
     if notice:
         link.emit(notice)
-    parsers = {entry.format: RegexParser(compile_format(entry.format), plan) for entry in inputs}
     for entry in inputs:
         link.emit(Opened(entry.index, entry.source.name, entry.format))
     if len(inputs) == 1:
         _emit_all(inputs[0], link)
         return
+    clock = LineClock(plan)
     for entry in inputs:
-        entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
-    _emit_by_time(inputs, parsers, plan, link)
+        entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+    _emit_by_time(inputs, clock, link)
 
 
 def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
@@ -97,7 +96,19 @@ def _named(entries: Sequence[_Input]) -> str:
     return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
 
 
-def _chunks(entry: _Input) -> Iterator[Chunk]:
+def _chunks(entry: _Input, link: Link) -> Iterator[Chunk]:
+    """All chunks of one input, and before each what ``#Fields`` it stands under. Raises OSError."""
+    for chunk in _pieces(entry):
+        yield chunk
+        if names_fields(entry.format):
+            lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+            log_format = switched(entry.format, lines)
+            if log_format != entry.format:
+                entry.format = log_format
+                link.emit(Switched(entry.index, log_format))
+
+
+def _pieces(entry: _Input) -> Iterator[Chunk]:
     """All chunks of one input. Raises OSError."""
     if entry.error is not None:
         raise entry.error
@@ -116,20 +127,20 @@ def _chunks(entry: _Input) -> Iterator[Chunk]:
 
 def _emit_all(entry: _Input, link: Link) -> None:
     try:
-        for chunk in _chunks(entry):
+        for chunk in _chunks(entry, link):
             link.emit(chunk)
     except OSError as error:
         link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
     link.emit(Closed(entry.index))
 
 
-def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
+def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, link: Link) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time
     goes first, so that the others need not be held for it.
     """
-    chunks = {entry.index: _chunks(entry) for entry in inputs}
+    chunks = {entry.index: _chunks(entry, link) for entry in inputs}
     turns: list[tuple[float, int, Chunk]] = []
 
     def put_next(entry: _Input, *, first: bool = False) -> None:
@@ -142,7 +153,7 @@ def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], pla
             link.emit(Closed(entry.index))
             return
         if not first:
-            seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+            seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
             entry.low = _raised(entry.low, list(islice(seconds, 2)))
         low = entry.low
         heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
@@ -178,11 +189,3 @@ def _raised(low: int | None, first_hits: Sequence[int]) -> int | None:
     if low is None or (low < second and (len(first_hits) > 1 or second <= low + JUMP_SECONDS)):
         return second
     return low
-
-
-def _seconds(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> Iterator[int]:
-    """The seconds of those of ``lines`` that are hits and not in the future."""
-    for line in lines:
-        second = parser.second(line)
-        if second is not None and (plan.horizon is None or second <= plan.horizon):
-            yield second
