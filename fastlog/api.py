@@ -27,6 +27,7 @@ _OPTIONS = frozenset(
         "from_start",
         "lateness",
         "parser",
+        "rules",
         "stats",
         "stats_every",
         "stats_window",

@@ -62,6 +62,7 @@ class Config:
     top: int = 5
     output: str | os.PathLike[str] | None = None
     rejects: str | os.PathLike[str] | None = None
+    rules: str | os.PathLike[str] | None = None
     tz: str = "UTC"
     color: ColorMode = "auto"
     progress: bool | None = None

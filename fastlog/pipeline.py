@@ -1,7 +1,7 @@
 """The wiring hall: a Config becomes sources, roles and an executor, and runs."""
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from fastlog.config import Config
@@ -15,6 +15,7 @@ from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.rules import Rule
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, open_source
@@ -23,7 +24,12 @@ Notify = Callable[[Notice], None]
 
 
 def make_plan(config: Config) -> Plan:
-    """What the run aggregates."""
+    """What the run aggregates. Raises RuleError for a rules file with faults in it."""
+    rules: Sequence[Rule] = ()
+    if config.rules is not None:
+        from fastlog.rulebook.file import read_rules
+
+        rules = read_rules(config.rules).rules
     return Plan(
         follow=config.follow,
         lateness=config.late_seconds,
@@ -34,6 +40,7 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        rules=rules,
     )
 
 

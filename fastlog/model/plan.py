@@ -1,6 +1,9 @@
 """What must be aggregated, derived from the Config once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from fastlog.model.rules import Rule
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
@@ -17,7 +20,7 @@ class Plan:
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
     ``cells`` asks for hits by (second, section, method, status) and for bytes by
     second: only statistics windows and rules do. ``rejects`` asks for the
-    rejected lines themselves.
+    rejected lines themselves. ``rules`` are evaluated beside the traffic alert.
     """
 
     follow: bool
@@ -29,3 +32,4 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
+    rules: Sequence[Rule] = ()

@@ -33,7 +33,7 @@ def _measured(rule: Rule) -> str:
     return f"{_WHAT[rule.measure]}{where}"
 
 
-def amount(value: float, rule: Rule) -> str:
+def amount(value: int | float, rule: Rule) -> str:
     """A value of the rule's measure, with its unit where it has one."""
-    digits = f"{value:.6f}".rstrip("0").rstrip(".")
+    digits = f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
     return f"{digits} s" if rule.measure in PERCENTILES else digits

@@ -63,10 +63,23 @@ class Rules:
         found.sort(key=lambda row: row[:2])
         return [rule_alert(transition, self._windows[number].rule) for _, number, transition in found]
 
+    def states(self) -> dict[tuple[str, str], bool]:
+        """Whether each (rule, printable key) is firing; key ``""`` where the rule has none.
+
+        A rule without keys is always there, a key as long as it is remembered.
+        """
+        states = {}
+        for window in self._windows:
+            if window.rule.per is None:
+                states[window.rule.name, ""] = window.states().get(b"", False)
+            else:
+                states |= {(window.rule.name, printable(key)): on for key, on in window.states().items()}
+        return states
+
     @property
     def open_alerts(self) -> list[str]:
         """What is firing: the name of the rule, and the key where it has some."""
-        return [_named(window.rule, key) for window in self._windows for key in window.firing]
+        return [f"{name}: {key}" if key else name for (name, key), firing in self.states().items() if firing]
 
     def notices(self) -> Iterable[str]:
         """A message for each rule that has dropped a key since it was last asked and had not before."""
@@ -78,10 +91,6 @@ class Rules:
                     f"rule {rule.name!r} meets more {rule.per}s than the {LIVE_KEYS:,} that are watched at a "
                     f"time: some are dropped; narrow its `where`"
                 )
-
-
-def _named(rule: Rule, key: bytes) -> str:
-    return rule.name if rule.per is None else f"{rule.name}: {printable(key)}"
 
 
 def rule_alert(transition: Transition, rule: Rule) -> Alert:

@@ -83,10 +83,9 @@ class RuleWindow:
         self._due: list[tuple[int, bytes]] = []  # a heap; true where the key's ``due`` says so
         self._kept = 0
 
-    @property
-    def firing(self) -> list[bytes]:
-        """The keys that are firing, sorted."""
-        return sorted(key for key, state in self._keys.items() if state.firing)
+    def states(self) -> dict[bytes, bool]:
+        """Whether each key that is remembered is firing, by key."""
+        return {key: self._keys[key].firing for key in sorted(self._keys)}
 
     def add(self, second: int, key: bytes, sums: Sums) -> None:
         """Count a key's hits of a second, closed or not. ``sums`` is the window's from here on."""
