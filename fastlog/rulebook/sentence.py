@@ -24,9 +24,9 @@ def sentence(rule: Rule) -> str:
 
 
 def _measured(rule: Rule) -> str:
-    where = f" with {rule.where.strip()}" if rule.where else ""
+    where = f" with {_flat(rule.where)}" if rule.where else ""
     if rule.measure == "share":
-        of = f"hits with {rule.of.strip()}" if rule.of else "all hits"
+        of = f"hits with {_flat(rule.of)}" if rule.of else "all hits"
         return f"the share of hits{where} among {of}"
     if rule.measure in PERCENTILES:
         return f"the duration that {PERCENTILES[rule.measure]}% of hits{where} do not exceed"
@@ -37,3 +37,7 @@ def amount(value: int | float, rule: Rule) -> str:
     """A value of the rule's measure, with its unit where it has one."""
     digits = f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
     return f"{digits} s" if rule.measure in PERCENTILES else digits
+
+
+def _flat(expression: str) -> str:
+    return " ".join(expression.split())

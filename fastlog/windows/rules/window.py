@@ -264,6 +264,7 @@ class RuleWindow:
         state = self._keys.get(key) or self._admit(key, second)
         if state is None:
             return
+        state.born = min(state.born, second)
         state.total.add(sums)
         entries = state.entries
         at = bisect_left(entries, second, key=itemgetter(0))
