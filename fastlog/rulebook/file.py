@@ -84,7 +84,7 @@ class _Checker:
         measure = self._one_of("measure", MEASURES, needed=True)
         per = self._one_of("per", PERS, needed=False)
         where, of = self._expression("where"), self._expression("of")
-        if of and measure and measure != "share":
+        if of and measure in MEASURES and measure != "share":
             self._fault(
                 "of", 'only a share has an "of": leave it out, or set measure = "share"', key_itself=True
             )
