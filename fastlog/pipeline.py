@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 
 from fastlog.config import Config
-from fastlog.errors import SourceError
+from fastlog.errors import SourceError, UsageError
 from fastlog.executors.committer import Committer
 from fastlog.executors.inline import run_inline
 from fastlog.executors.job import Job
@@ -30,6 +30,7 @@ def make_plan(config: Config) -> Plan:
         from fastlog.rulebook.file import read_rules
 
         rules = read_rules(config.rules).rules
+        _evaluable(rules)
     return Plan(
         follow=config.follow,
         lateness=config.late_seconds,
@@ -40,8 +41,19 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        compiled=parser_name(config.parser) == "native",
         rules=rules,
     )
+
+
+def _evaluable(rules: Sequence[Rule]) -> None:
+    """Raises UsageError for a rule that asks for what no format gives yet."""
+    from fastlog.rulebook.watch import CELL, Watch
+
+    for rule in rules:
+        missing = Watch(rule).needs - CELL - {"bytes"}
+        if missing:
+            raise UsageError(f"rule {rule.name!r} asks for the {min(missing)}, which no format gives yet")
 
 
 class Run:
@@ -57,7 +69,6 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        parser_name(config.parser)
         self._committer = Committer(Merger(make_plan(config)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None

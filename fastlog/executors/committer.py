@@ -81,5 +81,7 @@ class Committer:
         else:
             self._bytes_done += len(chunk.data)
             events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        for text in self.merger.notices():
+            self.tell(Notice(text))
         self._progress(self._bytes_done, self.merger.lines)
         return events

@@ -1,13 +1,14 @@
-"""What a worker measures of a chunk for rules that cells do not tell all about.
+"""What a worker measured of a chunk for the rules.
 
-Columns, as in ``model.partial``: an entry is (rule, row, key), where the row is one of
-the partial's. Entries stand in order of first appearance, so that which keys are within a
-bound does not depend on where the log was cut.
+Columns, as in ``model.partial``: an entry is (rule, segment, second, key). Within a
+segment entries stand in order of first appearance, so that which keys are within a bound
+does not depend on where the log was cut.
 """
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -16,15 +17,21 @@ def _longs() -> "array[int]":
     return array("q")
 
 
-class Entry(NamedTuple):
-    """One entry. ``hits``, ``base``, ``size``: see ``windows.rules.sums.Sums``.
+_LOW_BITS = 62
+_LOW = (1 << _LOW_BITS) - 1
 
-    ``cells`` and ``counts`` are the sketch of the durations, ascending; empty where the rule
-    measures none.
+
+class Entry(NamedTuple):
+    """One entry: what a rule saw of a key in a second.
+
+    ``hits`` are those that the rule counts, ``base`` those that it looks at: more than
+    ``hits`` only where a share is measured. ``size`` is their bytes. ``cells`` and
+    ``counts`` are the sketch of their durations, ascending; empty where the rule measures none.
     """
 
     rule: int
-    row: int
+    segment: int
+    second: int
     key: bytes
     hits: int
     base: int
@@ -35,42 +42,77 @@ class Entry(NamedTuple):
 
 @dataclass(slots=True)
 class Measured:
-    """Entries as columns of one length, but for these two.
+    """Entries, ascending by segment, as columns of one length; but for these.
 
-    ``key_names`` are what ``keys`` number. ``sketched`` gives each entry's number of
-    ``cells`` and ``counts``. ``sizes`` may be beyond 64 bits.
+    ``rules`` are numbers of the plan's rules, ``keys`` numbers of ``key_names``. A sum of bytes
+    may be beyond 64 bits: its low 62 are in ``sizes``, the others in ``sizes_high``.
+    ``sketched`` gives each entry's number of ``cells`` and ``counts``.
     """
 
     rules: "array[int]" = field(default_factory=_longs)
-    rows: "array[int]" = field(default_factory=_longs)
+    segments: "array[int]" = field(default_factory=_longs)
+    seconds: "array[int]" = field(default_factory=_longs)
     keys: "array[int]" = field(default_factory=_longs)
     hits: "array[int]" = field(default_factory=_longs)
     base: "array[int]" = field(default_factory=_longs)
-    sizes: list[int] = field(default_factory=list)
+    sizes: "array[int]" = field(default_factory=_longs)
+    sizes_high: "array[int]" = field(default_factory=_longs)
     sketched: "array[int]" = field(default_factory=_longs)
     cells: "array[int]" = field(default_factory=_longs)
     counts: "array[int]" = field(default_factory=_longs)
     key_names: list[bytes] = field(default_factory=list)
 
-    def append(self, entry: Entry, key: int) -> None:
-        """Add an entry whose key is number ``key`` of ``key_names``."""
-        self.rules.append(entry.rule)
-        self.rows.append(entry.row)
-        self.keys.append(key)
-        self.hits.append(entry.hits)
-        self.base.append(entry.base)
-        self.sizes.append(entry.size)
-        self.sketched.append(len(entry.cells))
-        self.cells += entry.cells
-        self.counts += entry.counts
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Measured":
+        """The columns of entries, which come ascending by segment."""
+        made = cls()
+        numbers: dict[bytes, int] = {}
+        for entry in entries:
+            made.rules.append(entry.rule)
+            made.segments.append(entry.segment)
+            made.seconds.append(entry.second)
+            made.keys.append(numbers.setdefault(entry.key, len(numbers)))
+            made.hits.append(entry.hits)
+            made.base.append(entry.base)
+            made.sizes.append(entry.size & _LOW)
+            made.sizes_high.append(entry.size >> _LOW_BITS)
+            made.sketched.append(len(entry.cells))
+            made.cells.extend(entry.cells)
+            made.counts.extend(entry.counts)
+        made.key_names = list(numbers)
+        return made
 
-    def entries(self) -> Iterator[Entry]:
-        """The entries in order."""
-        names, cells, counts = self.key_names, self.cells, self.counts
-        columns = (self.rules, self.rows, self.keys, self.hits, self.base, self.sizes, self.sketched)
-        ends = accumulate(self.sketched)
-        for (rule, row, key, hits, base, size, length), end in zip(
-            zip(*columns, strict=True), ends, strict=True
-        ):
-            part = slice(end - length, end)
-            yield Entry(rule, row, names[key], hits, base, size, cells[part], counts[part])
+    def entries(self, segment: int | None = None) -> Iterator[Entry]:
+        """The entries in order; only those of a segment where one is given."""
+        first, stop = 0, len(self.segments)
+        if segment is not None:
+            first = bisect_left(self.segments, segment)
+            stop = bisect_right(self.segments, segment, first)
+        at = sum(self.sketched[:first])
+        for row, end in zip(range(first, stop), accumulate(self.sketched[first:stop]), strict=True):
+            part = slice(at + end - self.sketched[row], at + end)
+            yield Entry(
+                self.rules[row],
+                self.segments[row],
+                self.seconds[row],
+                self.key_names[self.keys[row]],
+                self.hits[row],
+                self.base[row],
+                self.sizes[row] + (self.sizes_high[row] << _LOW_BITS),
+                self.cells[part],
+                self.counts[part],
+            )
+
+    def followed_by(self, other: "Measured", segments: int) -> "Measured":
+        """These entries, of a partial with so many segments, and then those of the next partial."""
+        numbers = {key: number for number, key in enumerate(self.key_names)}
+        renumbered = [numbers.setdefault(key, len(numbers)) for key in other.key_names]
+        both = Measured(**{name: getattr(self, name) + getattr(other, name) for name in COLUMNS})
+        both.segments = self.segments + array("q", [segment + segments for segment in other.segments])
+        both.keys = self.keys + array("q", map(renumbered.__getitem__, other.keys))
+        both.key_names = list(numbers)
+        return both
+
+
+COLUMNS = tuple(column.name for column in fields(Measured) if column.default_factory is _longs)
+"""The names of the packed columns, in the order of their definition."""

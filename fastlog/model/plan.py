@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import gcd
 
 from fastlog.model.rules import Rule
 
@@ -18,9 +19,10 @@ class Plan:
 
     ``horizon`` is the last second believed in replay (wall clock at start +
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
-    ``cells`` asks for hits by (second, section, method, status) and for bytes by
-    second: only statistics windows and rules do. ``rejects`` asks for the
-    rejected lines themselves. ``rules`` are evaluated beside the traffic alert.
+    ``cells`` asks for the tables of each pane, which only statistics windows need:
+    hits by section, by method, by status, and bytes. ``rejects`` asks for the
+    rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
+    ``rules`` are what is watched beside the traffic.
     """
 
     follow: bool
@@ -32,4 +34,10 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
+    compiled: bool = False
     rules: Sequence[Rule] = ()
+
+    @property
+    def pane(self) -> int:
+        """Seconds in the longest stretch that every statistics window holds whole or not at all."""
+        return gcd(self.stats_window, self.stats_every)

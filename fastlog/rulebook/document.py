@@ -9,11 +9,11 @@ import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from fastlog.errors import RuleError
 from fastlog.model.printable import printable
+from fastlog.rulebook.spelling import did_you_mean
 
 MAX_FAULTS = 20
 _WIDEST = 160
@@ -179,12 +179,6 @@ class Document:
         for _ in range(int(line) - 1):
             start = self.text.find("\n", start) + 1
         return min(start + int(column) - 1, len(self.text))
-
-
-def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``: did you mean 'x'?``, or nothing where no known word is like it."""
-    close = get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _scan(text: str) -> tuple[dict[str, Pair], dict[str, list[Table]]]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from fastlog.errors import UsageError
 from fastlog.model.rules import MEASURES, PERCENTILES, PERS, TRAFFIC, Rule
-from fastlog.rulebook.document import Document, Table, did_you_mean
+from fastlog.rulebook.document import Document, Table
 from fastlog.rulebook.expression import ExpressionError, parse
+from fastlog.rulebook.spelling import did_you_mean
 
 LARGEST_FILE = 1 << 20
 MOST_RULES = 100

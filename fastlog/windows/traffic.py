@@ -7,6 +7,7 @@ fires when W(T) > threshold x window and recovers when it no longer is.
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -14,8 +15,7 @@ from typing import Literal
 
 from fastlog.config import hits_limit
 from fastlog.model.events import Alert
-
-RULE = "traffic"
+from fastlog.model.rules import TRAFFIC
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1 = -62_135_596_800
@@ -47,6 +47,16 @@ class TrafficWindow:
         self._sum = 0
         self._unseen = False
         self.firing = False
+
+    def take(self, seconds: Sequence[int], hits: Sequence[int], rows: range) -> int:
+        """Count the hits of some rows; returns how many were late, their second being closed."""
+        closed = self._closed
+        late = 0
+        for row in rows:
+            if closed is not None and seconds[row] < closed:
+                late += hits[row]
+            self.add(seconds[row], hits[row])
+        return late
 
     def add(self, second: int, hits: int) -> None:
         """Count hits of a second, closed or not."""
@@ -121,7 +131,7 @@ def traffic_alert(transition: Transition, window: int, threshold: float) -> Aler
         state = "resolved"
         message = f"High traffic alert recovered - hits = {transition.hits}, recovered at {at}"
     rate = round(transition.hits / window, 3)
-    return Alert(RULE, state, transition.at, transition.hits, rate, float(threshold), window, message)
+    return Alert(TRAFFIC, state, transition.at, transition.hits, rate, float(threshold), window, message)
 
 
 def iso_utc(second: int) -> str:

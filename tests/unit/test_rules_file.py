@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fastlog.errors import RuleError, UsageError
 from fastlog.model.measured import Entry
 from fastlog.model.rules import Rule
-from fastlog.parsers.measure import LineRules
+from fastlog.parsers.measure import RuleFold
 from fastlog.rulebook.expression import FIELDS, ExpressionError
 from fastlog.rulebook.file import LARGEST_FILE, MOST_RULES, parse_rules, read_rules
 from fastlog.rulebook.sentence import sentence
@@ -290,22 +290,37 @@ def test_a_worker_measures_what_cells_do_not_tell() -> None:
         rule(measure="p50", per="status"),
         rule(measure="share", where="bytes > 200", of="host starts_with '10.'"),
     ]
-    measured = LineRules(rules).measure([0, 0, 1, 0], HITS)
+    fold = RuleFold(rules)
+    places = [(0, 50), (0, 50), (1, 50), (0, 51)]
+    cells = [(place, hit[:3], 1) for place, hit in zip(places, HITS, strict=True)]
+    measured = fold.measure(cells, zip(places, HITS, strict=True))
     entries = [
         entry._replace(cells=list(entry.cells), counts=list(entry.counts)) for entry in measured.entries()
     ]
     assert entries == [
-        Entry(1, 0, b"10.0.0.1", 2, 2, 712, [], []),
-        Entry(2, 0, b"", 2, 2, 712, [], []),
-        Entry(3, 0, b"200", 1, 1, 512, [757], [1]),
-        Entry(4, 0, b"", 1, 3, 712, [], []),
-        Entry(1, 0, b"10.0.0.2", 1, 1, 0, [], []),
-        Entry(3, 0, b"503", 1, 1, 0, [1036], [1]),
-        Entry(1, 1, b"2001:db8::1", 1, 1, 0, [], []),
-        Entry(3, 0, b"400", 1, 1, 200, [10], [1]),
+        Entry(0, 0, 50, b"", 2, 2, 0, [], []),
+        Entry(0, 0, 51, b"", 1, 1, 0, [], []),
+        Entry(1, 0, 50, b"10.0.0.1", 1, 1, 512, [], []),
+        Entry(2, 0, 50, b"", 1, 1, 512, [], []),
+        Entry(3, 0, 50, b"200", 1, 1, 512, [757], [1]),
+        Entry(4, 0, 50, b"", 1, 2, 512, [], []),
+        Entry(1, 0, 50, b"10.0.0.2", 1, 1, 0, [], []),
+        Entry(3, 0, 50, b"503", 1, 1, 0, [1036], [1]),
+        Entry(1, 0, 51, b"10.0.0.1", 1, 1, 200, [], []),
+        Entry(2, 0, 51, b"", 1, 1, 200, [], []),
+        Entry(3, 0, 51, b"400", 1, 1, 200, [10], [1]),
+        Entry(4, 0, 51, b"", 0, 1, 200, [], []),
+        Entry(0, 1, 50, b"", 1, 1, 0, [], []),
+        Entry(1, 1, 50, b"2001:db8::1", 1, 1, 0, [], []),
     ]
-    assert LineRules(rules).needs == {"host", "bytes", "duration", "status"}
-    assert LineRules(rules[:1]).needs == frozenset()
+    assert [entry.key for entry in measured.entries(1)] == [b"", b"2001:db8::1"]
+    assert list(measured.entries(2)) == []
+    twice = measured.followed_by(measured, 2)
+    assert list(twice.entries(1)) == list(measured.entries(1))
+    assert [e._replace(segment=0) for e in twice.entries(2)] == list(measured.entries(0))
+    assert (fold.wants_cells, fold.needs) == (True, {"host", "bytes", "duration", "status"})
+    assert RuleFold(rules[:1]).needs == frozenset()
+    assert not RuleFold(rules[1:]).wants_cells
 
 
 def test_a_rule_says_what_it_will_watch() -> None:

@@ -1,54 +1,30 @@
-"""All the rules of a run: hits go in by cell or as the workers measured them, alerts come out."""
+"""All the rules of a run: what the workers measured goes in, alerts come out."""
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from fastlog.model.events import Alert
+from fastlog.model.measured import Measured
 from fastlog.model.printable import printable
 from fastlog.model.rules import LIVE_KEYS, Rule
 from fastlog.rulebook.sentence import amount
-from fastlog.rulebook.watch import Watch
 from fastlog.windows.rules.sums import Sums
 from fastlog.windows.rules.window import RuleWindow, Transition
 from fastlog.windows.traffic import iso_utc
 
-_CELLS_REMEMBERED = 1 << 16
-
 
 class Rules:
-    """The windows of every rule, fed by second.
-
-    Rules that a cell tells all about are evaluated here, once a distinct cell; the
-    others by the workers, whose sums come in as they are.
-    """
+    """The windows of every rule, in the order of the plan."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._windows = [RuleWindow(rule) for rule in rules]
-        self._by_cell = [
-            (watch, window)
-            for watch, window in zip(map(Watch, rules), self._windows, strict=True)
-            if watch.by_cell
-        ]
-        self._placed = lru_cache(_CELLS_REMEMBERED)(self._place)
         self._told: set[str] = set()
 
-    def _place(
-        self, section: bytes, method: bytes, status: int
-    ) -> tuple[tuple[RuleWindow, bytes, bool], ...]:
-        """The rules that look at a cell: its key there, and whether its hits count."""
-        cell = (section, method, status)
-        placed = ((window, watch.place(cell)) for watch, window in self._by_cell)
-        return tuple((window, *place) for window, place in placed if place is not None)
-
-    def add_cell(self, second: int, section: bytes, method: bytes, status: int, hits: int) -> None:
-        """Count the hits of a cell (second, section, method, status) for the rules that cells feed."""
-        for window, key, counts in self._placed(section, method, status):
-            window.add(second, key, Sums(hits if counts else 0, hits))
-
-    def add_sums(self, rule: int, second: int, key: bytes, sums: Sums) -> None:
-        """Count what a worker measured for rule number ``rule`` of the plan."""
-        self._windows[rule].add(second, key, sums)
+    def take(self, measured: Measured, segment: int) -> None:
+        """Count what was measured in a segment of a partial."""
+        for entry in measured.entries(segment):
+            sums = Sums(entry.hits, entry.base, entry.size, entry.cells, entry.counts)
+            self._windows[entry.rule].add(entry.second, entry.key, sums)
 
     def close(self, end: int, first: int) -> list[Alert]:
         """Close every second before ``end``: what changed, by second, then rule, then key.
@@ -81,7 +57,7 @@ class Rules:
         """What is firing: the name of the rule, and the key where it has some."""
         return [f"{name}: {key}" if key else name for (name, key), firing in self.states().items() if firing]
 
-    def notices(self) -> Iterable[str]:
+    def notices(self) -> Iterator[str]:
         """A message for each rule that has dropped a key since it was last asked and had not before."""
         for window in self._windows:
             rule = window.rule
