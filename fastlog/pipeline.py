@@ -137,13 +137,14 @@ class Run:
             self._hub.interrupt()
 
     def close(self) -> None:
-        """End the children and close the files. Safe to call twice."""
+        """End the children, close the files, and say what the rules have left to say. Safe to call twice."""
         if self._hub is not None:
             self._hub.kill()
         for source in self._sources:
             if source.fd != 0:
                 os.close(source.fd)
         self._sources = []
+        self._committer.tell_of_rules()
 
     def _job(self) -> Job:
         follow = self._config.follow

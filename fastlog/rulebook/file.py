@@ -41,9 +41,9 @@ def read_rules(path: str | os.PathLike[str]) -> RulesFile:
         with open(path, "rb") as file:
             raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
-        raise UsageError(f"{name}: {error.strerror}: give a rules file that can be read") from error
+        raise UsageError(f"{name}: {error.strerror}: give --rules a file that can be read") from error
     if len(raw) > LARGEST_FILE:
-        raise UsageError(f"{name}: over {LARGEST_FILE} bytes: this is no rules file")
+        raise UsageError(f"{name}: over {LARGEST_FILE} bytes: give --rules a smaller file")
     return parse_rules(name, raw)
 
 

@@ -70,6 +70,7 @@ def test_files_are_replayed() -> None:
         (["-o", "out", "a"], "output", "out"),
         (["--output", "out", "a"], "output", "out"),
         (["--rejects", "out", "a"], "rejects", "out"),
+        (["--rules", "rules.toml", "a"], "rules", "rules.toml"),
         (["--tz", "Europe/Amsterdam", "a"], "tz", "Europe/Amsterdam"),
         (["--color", "always", "a"], "color", "always"),
         (["--progress", "a"], "progress", True),
@@ -89,8 +90,8 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
     made = config(
         "-f", "--from", "start", "-w", "7", "-t", "3", "--alert-window", "9", "--stats-window", "8",
         "--stats-every", "4", "--no-stats", "--lateness", "1", "--format", "common", "--parser", "regex",
-        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--tz", "Asia/Tokyo", "--color", "never",
-        "--progress", "--fail-on-alert", "-q", "file",
+        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--rules", "t", "--tz", "Asia/Tokyo",
+        "--color", "never", "--progress", "--fail-on-alert", "-q", "file",
     )  # fmt: skip
     unset = Config()
     same = {field.name for field in fields(Config) if getattr(made, field.name) == getattr(unset, field.name)}

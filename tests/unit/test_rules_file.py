@@ -188,7 +188,7 @@ def test_a_file_that_is_nested_for_ever_is_refused(deep: str) -> None:
 def test_a_file_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "r.toml"
     path.write_bytes(b"#" * (LARGEST_FILE + 1))
-    with pytest.raises(UsageError, match="no rules file"):
+    with pytest.raises(UsageError, match="smaller file"):
         read_rules(path)
     with pytest.raises(UsageError, match="No such file"):
         read_rules(tmp_path / "none.toml")
@@ -355,5 +355,6 @@ def test_the_command_says_it(fastlog: Callable, tmp_path: Path) -> None:
     done = fastlog("--check-rules", "none.toml")
     assert (done.returncode, done.stdout) == (2, b"")
     assert (
-        done.stderr == b"fastlog: none.toml: No such file or directory: give a rules file that can be read\n"
+        done.stderr
+        == b"fastlog: none.toml: No such file or directory: give --rules a file that can be read\n"
     )
