@@ -9,7 +9,6 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
-from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -19,6 +18,9 @@ def _longs() -> "array[int]":
 
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
+
+NO_CELLS = _longs()
+"""The sketch of no durations. Nobody adds to it."""
 
 
 class Entry(NamedTuple):
@@ -88,20 +90,26 @@ class Measured:
         if segment is not None:
             first = bisect_left(self.segments, segment)
             stop = bisect_right(self.segments, segment, first)
+        rows = slice(first, stop)
         at = sum(self.sketched[:first])
-        for row, end in zip(range(first, stop), accumulate(self.sketched[first:stop]), strict=True):
-            part = slice(at + end - self.sketched[row], at + end)
-            yield Entry(
-                self.rules[row],
-                self.segments[row],
-                self.seconds[row],
-                self.key_names[self.keys[row]],
-                self.hits[row],
-                self.base[row],
-                self.sizes[row] + (self.sizes_high[row] << _LOW_BITS),
-                self.cells[part],
-                self.counts[part],
-            )
+        for rule, number, second, key, hits, base, low, high, sketched in zip(
+            self.rules[rows],
+            self.segments[rows],
+            self.seconds[rows],
+            self.keys[rows],
+            self.hits[rows],
+            self.base[rows],
+            self.sizes[rows],
+            self.sizes_high[rows],
+            self.sketched[rows],
+            strict=True,
+        ):
+            cells = counts = NO_CELLS
+            if sketched:
+                cells, counts = self.cells[at : at + sketched], self.counts[at : at + sketched]
+                at += sketched
+            size = low + (high << _LOW_BITS)
+            yield Entry(rule, number, second, self.key_names[key], hits, base, size, cells, counts)
 
     def followed_by(self, other: "Measured", segments: int) -> "Measured":
         """These entries, of a partial with so many segments, and then those of the next partial."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
-from fastlog.model.measured import Entry, Measured
+from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import Sketch
 from fastlog.rulebook.watch import Hit, Watch
@@ -66,7 +66,7 @@ class RuleFold:
                 entry[0] += hits * counts
                 entry[1] += hits
         for place, (hits, base) in sums.items():
-            yield Entry(*place, hits, base, 0, *Sketch().columns())
+            yield Entry(*place, hits, base, 0, NO_CELLS, NO_CELLS)
 
     def _of_lines(self, lines: Iterable[tuple[Place, Hit]]) -> Iterable[Entry]:
         sums: dict[tuple[int, int, int, bytes], tuple[list[int], Sketch]] = {}

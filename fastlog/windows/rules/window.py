@@ -28,7 +28,7 @@ from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from fastlog.model.rules import LIVE_KEYS, Rule
 from fastlog.windows.rules.sums import Sums, Thresholds, Total
@@ -82,6 +82,7 @@ class RuleWindow:
         self._keys: dict[bytes, _Key] = {}  # the one without hits for longest first
         self._due: list[tuple[int, bytes]] = []  # a heap; true where the key's ``due`` says so
         self._kept = 0
+        self._falls = rule.measure in ("hits", "rate", "bytes")  # when hits leave the window
 
     def states(self) -> dict[bytes, bool]:
         """Whether each key that is remembered is firing, by key."""
@@ -135,33 +136,35 @@ class RuleWindow:
         return due[0][0] if due else None
 
     def _visit(self, at: int) -> list[Transition]:
-        touched = set()
+        """Take in the hits of a second, and look at every key that has some or is due."""
+        transitions: list[Transition] = []
         if self._order and self._order[0] == at:
             heappop(self._order)
-            for key, sums in sorted(self._open.pop(at).items(), key=itemgetter(0)):
+            arrived = self._open.pop(at)
+            for key in sorted(arrived):
                 state = self._admit(key, at)
                 if state is not None:
+                    sums = arrived[key]
                     state.entries.append((at, sums))
                     state.total.add(sums)
                     self._kept += sums.weight
-                    touched.add(key)
+                    self._look(key, state, at, transitions)
         while self._due and self._due[0][0] == at:
             key = heappop(self._due)[1]
-            if key in self._keys and self._keys[key].due == at:
-                touched.add(key)
-        transitions = []
-        for key in sorted(touched):
             state = self._keys.get(key)
-            if state is None:  # dropped for another that came at the same second
-                continue
-            self._expire(state, at)
-            if self._judge(state, at):
-                transitions.append(self._transition(key, state, at))
-            self._schedule(key, state, at)
+            if state is not None and state.due == at:
+                self._look(key, state, at, transitions)
+        transitions.sort(key=attrgetter("key"))
         drop = self._drop_one if self.rule.below is None else self._drop_youngest
-        while self._kept > MOST_KEPT and drop():
+        while self._kept > MOST_KEPT and drop(at):
             pass
         return transitions
+
+    def _look(self, key: bytes, state: _Key, at: int, transitions: list[Transition]) -> None:
+        self._expire(state, at)
+        if self._judge(state, at):
+            transitions.append(self._transition(key, state, at))
+        self._schedule(key, state, at)
 
     def _judge(self, state: _Key, at: int) -> bool:
         """Take the verdict of a second; whether the state changed."""
@@ -199,11 +202,19 @@ class RuleWindow:
             self._kept -= sums.weight
 
     def _schedule(self, key: bytes, state: _Key, at: int) -> None:
-        """Note when a key must be looked at next, after ``at``; forget one that is as if never seen."""
+        """Note when a key must be looked at next, after ``at``; forget one that is as if never seen.
+
+        A key that is far from firing need not be: what leaves the window can make a sum only
+        smaller, and a share of no hits stays one. Its next hits, or its being dropped, come first.
+        """
         rule = self.rule
-        if rule.above is not None and not (state.entries or state.firing or state.since is not None):
-            del self._keys[key]
-            return
+        if rule.above is not None and not state.firing and state.since is None:
+            if not state.entries:
+                del self._keys[key]
+                return
+            if self._falls or not state.total.hits:
+                state.due = None
+                return
         moments = []
         if state.entries:
             moments.append(state.entries[0][0] + rule.window)
@@ -228,36 +239,38 @@ class RuleWindow:
         """The state of a key with hits at ``at``; None when there is no room for it."""
         state = self._keys.pop(key, None)
         if state is None:
-            if len(self._keys) >= LIVE_KEYS and not self._drop_one():
+            if len(self._keys) >= LIVE_KEYS and not self._drop_one(at):
                 self.dropped += 1
                 return None
             state = _Key(at)
         self._keys[key] = state  # the last to have hits
         return state
 
-    def _drop_one(self) -> bool:
+    def _drop_one(self, at: int) -> bool:
         """Drop the key that has been without hits for longest; whether there was one to drop."""
         if self.rule.per is None or self.rule.below is not None:
             return False
         for _ in range(len(self._keys)):
             key = next(iter(self._keys))
             if not self._keys[key].firing:
-                self._drop(key)
+                self._drop(key, at)
                 return True
             self._keys[key] = self._keys.pop(key)
         return False
 
-    def _drop_youngest(self) -> bool:
+    def _drop_youngest(self, at: int) -> bool:
         """Drop the key that came last; whether there was one to drop."""
         quiet = [(state.born, key) for key, state in self._keys.items() if not state.firing]
         if self.rule.per is None or not quiet:
             return False
-        self._drop(max(quiet)[1])
+        self._drop(max(quiet)[1], at)
         return True
 
-    def _drop(self, key: bytes) -> None:
-        self._kept -= sum(sums.weight for _, sums in self._keys.pop(key).entries)
-        self.dropped += 1
+    def _drop(self, key: bytes, at: int) -> None:
+        entries = self._keys.pop(key).entries
+        self._kept -= sum(sums.weight for _, sums in entries)
+        if entries and entries[-1][0] > at - self.rule.window:  # else it was as if never seen
+            self.dropped += 1
 
     def _add_late(self, second: int, key: bytes, sums: Sums) -> None:
         """Count hits of a closed second: what was evaluated stands, but the windows to come have them."""
