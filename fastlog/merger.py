@@ -14,13 +14,13 @@ share one state, and apart would have to pass it to and fro.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count, repeat
 from math import floor
 from typing import NamedTuple
 
-from fastlog.model.events import Alert, Event, Reject, Stats, Summary
+from fastlog.model.events import Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.rules import TRAFFIC
@@ -265,9 +265,15 @@ class Merger:
         if self._first is None:
             return []
         self._closed = end
-        stats: Iterable[Stats] = self._windows.close(end) if self._windows is not None else ()
-        timed: list[tuple[int, int, Stats | Alert]] = [(window.end - 1, 0, window) for window in stats]
-        for transition in self._traffic.close(end):
+        stats = list(self._windows.close(end)) if self._windows is not None else []
+        transitions = self._traffic.close(end)
+        if not transitions:
+            return [*stats]
+        timed: list[tuple[int, int, Event]] = []
+        for window in singly(stats):
+            assert isinstance(window, Stats)
+            timed.append((window.end - 1, 0, window))
+        for transition in transitions:
             alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
             timed.append((transition.at, 1, alert))
             self._alerts += transition.firing

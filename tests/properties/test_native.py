@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fastlog.errors import UsageError
 from fastlog.formats.compile import compile_format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
@@ -60,6 +61,12 @@ def test_the_parser_in_use_is_the_one_that_was_built() -> None:
     assert parser_name("auto") == wanted
 
 
+@pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
+def test_a_parser_that_was_not_built_is_refused() -> None:
+    with pytest.raises(UsageError, match="--parser is 'native': it is not built"):
+        parser_name("native")
+
+
 @native
 @settings(max_examples=300, deadline=None)
 @given(data=st.data(), format=formats, lateness=st.sampled_from((0, 1, 5, 60, 5000)), cells=st.booleans())
@@ -72,7 +79,7 @@ def test_native_is_regex_on_hostile_logs(
 
 
 @native
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
 def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
