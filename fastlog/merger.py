@@ -267,7 +267,8 @@ class Merger:
         self._closed = end
         stats = list(self._windows.close(end)) if self._windows is not None else []
         transitions = self._traffic.close(end)
-        if not transitions:
+        alerts = [] if self._rules is None else self._rules.close(end, self._first)
+        if not transitions and not alerts:
             return [*stats]
         timed: list[tuple[int, int, Event]] = []
         for window in singly(stats):
@@ -277,7 +278,7 @@ class Merger:
             alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
             timed.append((transition.at, 1, alert))
             self._alerts += transition.firing
-        for alert in self._rules.close(end, self._first) if self._rules is not None else ():
+        for alert in alerts:
             timed.append((alert.at, 2, alert))
             self._alerts += alert.state == "firing"
         timed.sort(key=lambda event: event[:2])

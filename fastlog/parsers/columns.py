@@ -42,7 +42,7 @@ def count_hits(
     plan: Plan,
     horizon: int | None,
     known: set[bytes],
-    rules: "RuleFold | None",
+    rules: "RuleFold | None" = None,
 ) -> None:
     """Count the hits into ``partial``; ``seconds`` stand for ``lengths`` lines each.
 
