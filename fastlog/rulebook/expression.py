@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from fastlog.rulebook.pattern import Pattern, PatternError
+from fastlog.rulebook.pattern import Pattern
 from fastlog.rulebook.spelling import did_you_mean
+from fastlog.rulebook.syntax import PatternError
 
 LONGEST_EXPRESSION = 4096
 DEEPEST = 50

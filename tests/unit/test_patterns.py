@@ -7,7 +7,8 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from fastlog.rulebook import pattern as module
-from fastlog.rulebook.pattern import Pattern, PatternError
+from fastlog.rulebook.pattern import Pattern
+from fastlog.rulebook.syntax import PatternError
 
 _atoms = st.sampled_from(("a", "b", ".", "[ab]", "[^a]", r"\d", r"\W", "c", "[a-c]", r"\.", "^", "$"))
 
