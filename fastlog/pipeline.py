@@ -15,8 +15,10 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
+from fastlog.model.notify import NotifyTarget
 from fastlog.model.plan import FUTURE_SECONDS, Plan
 from fastlog.model.rules import Rule
+from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, open_source, plan_ranges
@@ -24,14 +26,8 @@ from fastlog.sources.files import OpenSource, open_source, plan_ranges
 Notify = Callable[[Notice], None]
 
 
-def make_plan(config: Config) -> Plan:
-    """What the run aggregates. Raises RuleError for a rules file with faults in it."""
-    rules: Sequence[Rule] = ()
-    if config.rules is not None:
-        from fastlog.rulebook.file import read_rules
-
-        rules = read_rules(config.rules).rules
-        _evaluable(rules)
+def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
+    """What the run aggregates."""
     return Plan(
         follow=config.follow,
         lateness=config.late_seconds,
@@ -44,24 +40,31 @@ def make_plan(config: Config) -> Plan:
         threshold=float(config.threshold),
         compiled=parser_name(config.parser) == "native",
         rules=rules,
+        pairs=config.listen is not None,
     )
 
 
-def _evaluable(rules: Sequence[Rule]) -> None:
-    """Raises UsageError for a rule that asks for what no format gives yet."""
+def _read_rules(config: Config) -> tuple[Sequence[Rule], Sequence[NotifyTarget]]:
+    """The rules of a run, and who is told. Raises RuleError; UsageError for what no format gives yet."""
+    if config.rules is None:
+        return (), ()
+    from fastlog.rulebook.file import read_rules
     from fastlog.rulebook.watch import CELL, Watch
 
-    for rule in rules:
+    file = read_rules(config.rules)
+    for rule in file.rules:
         missing = Watch(rule).needs - CELL - {"bytes"}
         if missing:
             raise UsageError(f"rule {rule.name!r} asks for the {min(missing)}, which no format gives yet")
+    return file.rules, file.notify
 
 
 class Run:
     """One run: its events, and how to end it early.
 
     Everything that needs no file is checked when it is made. ``notify`` gets each
-    message; ``progress`` is told of bytes and lines after each chunk.
+    message; ``progress`` is told of bytes and lines after each chunk. ``targets``
+    are those whom the rules file wants to be told of alerts.
     """
 
     def __init__(
@@ -70,7 +73,8 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        self._committer = Committer(Merger(make_plan(config)), notify, progress)
+        rules, self.targets = _read_rules(config)
+        self._committer = Committer(Merger(make_plan(config, rules)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
         self.interrupted = False
@@ -84,6 +88,10 @@ class Run:
     def alerts(self) -> int:
         """Alerts that have fired."""
         return self._committer.merger.alerts
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands."""
+        return self._committer.merger.snapshot()
 
     def open(self) -> int | None:
         """Open the files of a replay; how many bytes they hold, None if that is not known.

@@ -23,6 +23,7 @@ class Plan:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
     rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
     ``rules`` are what is watched beside the traffic.
+    ``pairs`` asks for hits by (section, status), which only metrics show.
     """
 
     follow: bool
@@ -36,6 +37,7 @@ class Plan:
     threshold: float
     compiled: bool = False
     rules: Sequence[Rule] = ()
+    pairs: bool = False
 
     @property
     def pane(self) -> int:

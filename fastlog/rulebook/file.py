@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastlog.errors import UsageError
+from fastlog.model.notify import NotifyError, NotifyTarget, parse_notify
 from fastlog.model.rules import MEASURES, PERCENTILES, PERS, TRAFFIC, Rule
 from fastlog.rulebook.document import Document, Table
 from fastlog.rulebook.expression import ExpressionError, parse
@@ -28,10 +29,10 @@ _KINDS = ("rule", "notify")
 
 @dataclass(frozen=True, slots=True)
 class RulesFile:
-    """The rules in the order of the file, and the file itself, for what else it holds."""
+    """The rules, and those who are told of alerts, in the order of the file."""
 
     rules: tuple[Rule, ...]
-    document: Document
+    notify: tuple[NotifyTarget, ...]
 
 
 def read_rules(path: str | os.PathLike[str]) -> RulesFile:
@@ -62,8 +63,22 @@ def parse_rules(name: str, raw: bytes) -> RulesFile:
             document.fault(table.value_at("name"), f"a rule before this one is called {rule_name!r} too")
         if isinstance(rule_name, str):
             names.add(rule_name)
+    notify = _targets(document)
     document.check()
-    return RulesFile(tuple(rule for rule in rules if rule is not None), document)
+    return RulesFile(tuple(rule for rule in rules if rule is not None), tuple(notify))
+
+
+def _targets(document: Document) -> list[NotifyTarget]:
+    """The ``[[notify]]`` entries; notes the fault of one that cannot be used."""
+    targets = []
+    for number, table in enumerate(document.tables("notify"), 1):
+        try:
+            targets.append(parse_notify(table.values, number))
+        except NotifyError as error:
+            # A fault without a key is shown at the header: the line may hold a secret.
+            place = table.value_at if error.key in table.values else table.key_at
+            document.fault(place(error.key), str(error))
+    return targets
 
 
 class _Checker:

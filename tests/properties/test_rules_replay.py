@@ -223,6 +223,17 @@ def test_the_command_prints_them_and_can_fail_for_them(logged: Path, fastlog: Ca
     assert b"still open: errors: /\\x1b" in done.stdout
 
 
+def test_who_is_named_in_the_rules_file_is_told(logged: Path, fastlog: Callable[..., Any]) -> None:
+    """In order, once each, and only of the rules that they asked for."""
+    with (logged / "rules.toml").open("a") as file:
+        file.write('[[notify]]\nexec = ["sh", "-c", "cat >> told.ndjson"]\nrules = ["err*"]\n')
+    done = fastlog("--rules", "rules.toml", "--json", "-q", "a.log")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = [text for text in done.stdout.splitlines(keepends=True) if b'"rule":"errors"' in text]
+    assert len(lines) == 3
+    assert (logged / "told.ndjson").read_bytes() == b"".join(lines)
+
+
 def test_a_dropped_key_is_told_once(logged: Path) -> None:
     (logged / "rules.toml").write_text(
         '[[rule]]\nname = "many"\nmeasure = "hits"\nper = "section"\nwindow = 5\nabove = 100\n'

@@ -62,7 +62,8 @@ def test_every_key_has_its_place() -> None:
 
 def test_a_file_without_rules_has_none() -> None:
     assert parsed("# nothing yet\n") == ()
-    assert parsed('[[notify]]\nurl = "https://example.org"\n') == ()
+    told = parse_rules("r.toml", b'[[notify]]\nurl = "https://example.org"\nrules = ["x*"]\n')
+    assert (told.rules, [target.rules for target in told.notify]) == ((), [("x*",)])
 
 
 FAULTS = [
@@ -171,6 +172,14 @@ def test_a_hostile_file_writes_nothing_raw() -> None:
         parsed('[[rule]]\n"\\u001b[2J" = 1\nx\u202e = 1\n')
     assert "\x1b" not in "".join([str(caught.value), *caught.value.__notes__])
     assert "\u202e" not in "".join(caught.value.__notes__[:2])
+
+
+def test_a_fault_of_a_notify_entry_is_pointed_at_and_shows_no_secret() -> None:
+    [fault] = faults(LEAST + '[[notify]]\nexec = ["a"]\nbody = "xml"\n')
+    assert fault.startswith("8:8: notify 1: body is 'xml'")
+    [fault] = faults('[[notify]]\nurl = "ftp://user:secret@example.org"\n')
+    assert fault.startswith("1:1: notify 1: url is no URL")
+    assert "secret" not in fault
 
 
 def test_inline_tables_are_rules_too() -> None:
