@@ -28,6 +28,7 @@ _OPTIONS = frozenset(
         "lateness",
         "log_tz",
         "parser",
+        "rules",
         "stats",
         "stats_every",
         "stats_window",

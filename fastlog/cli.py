@@ -6,7 +6,7 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from fastlog.config import DEFAULT_LOG, Config
@@ -95,6 +95,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how long a second waits for late lines (2 in follow, 60 in replay)",
     )
+    add("--rules", metavar="FILE", help="alert rules, in TOML")
+    add("--check-rules", metavar="FILE", help="say what each rule of FILE will watch, and exit")
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
@@ -128,7 +130,14 @@ def _decimal(text: str) -> float:
     return float(text)
 
 
-def parse_arguments(arguments: Sequence[str]) -> Config | None:
+@dataclass(frozen=True, slots=True)
+class RulesCheck:
+    """``--check-rules FILE``: no log is to be read."""
+
+    path: str
+
+
+def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
     """The configuration of a command line; None when only the version was asked for.
 
     Raises UsageError.
@@ -145,6 +154,8 @@ def parse_arguments(arguments: Sequence[str]) -> Config | None:
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     if given.pop("version"):
         return None
+    if "check_rules" in given:
+        return RulesCheck(given["check_rules"])
     path = given.pop("log_file_path", None)
     if path is not None:
         given["paths"] = [*given["paths"], path]
@@ -175,6 +186,15 @@ def format_lines() -> str:
     return "\n".join([*rows, *(f"{name}\n    {example}" for name, example in SPELLINGS.items())])
 
 
+def rule_lines(path: str) -> str:
+    """What ``--check-rules`` prints: a sentence a rule. Raises RuleError."""
+    from fastlog.rulebook.file import read_rules
+    from fastlog.rulebook.sentence import sentence
+
+    rules = read_rules(path).rules
+    return "\n".join(printable(sentence(rule)) for rule in rules) or "No rules: only the traffic is watched."
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the exit status. Never raises a FastlogError, and prints no traceback."""
     try:
@@ -193,6 +213,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         if config is None:
             return _print(version_line())
+        if isinstance(config, RulesCheck):
+            return _print(rule_lines(config.path))
         if config.format == "list":
             return _print(format_lines())
     except UsageError as error:
@@ -224,9 +246,11 @@ def _print(text: str) -> int:
 
 
 def _fail(error: FastlogError) -> int:
+    text = f"fastlog: {error}"
+    lines = text.split("\n") if isinstance(error, FormatError) else [text]
+    lines += getattr(error, "__notes__", ())
     try:
-        lines = str(error).split("\n") if isinstance(error, FormatError) else [str(error)]
-        os.write(2, "\n".join(["fastlog: " + printable(lines[0]), *map(printable, lines[1:]), ""]).encode())
+        os.write(2, "".join(f"{printable(line)}\n" for line in lines).encode())
     except OSError:
         return error.exit_status
     return error.exit_status

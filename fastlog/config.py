@@ -64,6 +64,7 @@ class Config:
     top: int = 5
     output: str | os.PathLike[str] | None = None
     rejects: str | os.PathLike[str] | None = None
+    rules: str | os.PathLike[str] | None = None
     listen: str | None = None
     tz: str = "UTC"
     log_tz: str = "UTC"

@@ -56,6 +56,11 @@ class Committer:
         self.degraded = self.degraded or notice.degraded
         self._notify(notice)
 
+    def tell_of_rules(self) -> None:
+        """What users should know of the rules, if there is something."""
+        for text in self.merger.notices():
+            self.tell(Notice(text))
+
     def name_of(self, source: int) -> str:
         return self._names[source]
 
@@ -83,5 +88,6 @@ class Committer:
         else:
             self._bytes_done += len(chunk.data)
             events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)
         return events

@@ -90,7 +90,12 @@ class TableColumns:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A transition of a rule: ``hits`` and ``rate`` over ``window`` seconds ending with ``at``."""
+    """A transition of a rule: ``hits`` and ``rate`` over ``window`` seconds ending with ``at``.
+
+    ``value`` is what the rule measured, in the unit of its threshold, and ``key`` the section,
+    status, method or host that it is about, None for one in all. The traffic alert has no
+    ``value``: its hits say it.
+    """
 
     rule: str
     state: Literal["firing", "resolved"]
@@ -100,6 +105,8 @@ class Alert:
     threshold: float
     window: int
     message: str
+    key: str | None = None
+    value: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)

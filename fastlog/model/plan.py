@@ -1,7 +1,10 @@
 """What must be aggregated, derived from the Config once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
+
+from fastlog.model.rules import Rule
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
@@ -20,8 +23,8 @@ class Plan:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
     rejected lines themselves, all of them instead of a chunk's first few. ``compiled``
     lets the windows, too, be the compiled ones. ``log_tz`` is the zone of stamps that
-    name none. ``pairs`` asks for hits by (section, status), which only
-    metrics show.
+    name none. ``rules`` are what is watched beside the traffic. ``pairs`` asks for hits
+    by (section, status), which only metrics show.
     """
 
     follow: bool
@@ -35,6 +38,7 @@ class Plan:
     threshold: float
     compiled: bool = False
     log_tz: str = "UTC"
+    rules: Sequence[Rule] = ()
     pairs: bool = False
 
     @property

@@ -42,6 +42,11 @@ class RegexParser:
         self._statuses: set[bytes] = set()
         self._loose = True
         self._units = log_format.durations()
+        self._rules = None
+        if plan.rules:
+            from fastlog.parsers.measure import RuleFold
+
+            self._rules = RuleFold(plan.rules)
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -71,7 +76,7 @@ class RegexParser:
             seconds = list(map(self._seconds.__getitem__, stamps))
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial

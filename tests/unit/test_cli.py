@@ -70,6 +70,7 @@ def test_files_are_replayed() -> None:
         (["-o", "out", "a"], "output", "out"),
         (["--output", "out", "a"], "output", "out"),
         (["--rejects", "out", "a"], "rejects", "out"),
+        (["--rules", "rules.toml", "a"], "rules", "rules.toml"),
         (["--listen", "9100", "a"], "listen", "9100"),
         (["--tz", "Europe/Amsterdam", "a"], "tz", "Europe/Amsterdam"),
         (["--color", "always", "a"], "color", "always"),
@@ -90,7 +91,8 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
     made = config(
         "-f", "--from", "start", "-w", "7", "-t", "3", "--alert-window", "9", "--stats-window", "8",
         "--stats-every", "4", "--no-stats", "--lateness", "1", "--format", "common", "--parser", "regex",
-        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--listen", "0", "--tz", "Asia/Tokyo",
+        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--rules", "t", "--listen", "0",
+        "--tz", "Asia/Tokyo",
         "--color", "never", "--progress", "--fail-on-alert", "-q", "--log-tz", "Asia/Tokyo", "file",
     )  # fmt: skip
     unset = Config()
