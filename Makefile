@@ -38,7 +38,7 @@ demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert
 	$(BIN)/fastlog --stats --stats-window 60 --top 3 --threshold 10 $(DEMO_LOG)
 
 test: $(VENV)/.test  ## run the tests
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto $(ARGS)
 
 test-regex:  ## run the tests in a copy where nothing is compiled
 	rm -rf build/regex && mkdir -p build/regex

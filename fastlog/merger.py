@@ -23,11 +23,12 @@ from typing import NamedTuple
 from fastlog.model.events import Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.model.rules import TRAFFIC
 from fastlog.model.snapshot import Snapshot
 from fastlog.windows.pairs import PairTally
-from fastlog.windows.select import make_windows
+from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import RULE, traffic_alert
+from fastlog.windows.traffic import traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -75,6 +76,7 @@ class Merger:
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
+        self._rules = make_rules(plan)
         self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
@@ -98,6 +100,10 @@ class Merger:
         """Alerts that have fired so far."""
         return self._alerts
 
+    def notices(self) -> Iterator[str]:
+        """What users should know of the rules since this was last asked."""
+        return iter(()) if self._rules is None else self._rules.notices()
+
     def snapshot(self) -> Snapshot:
         """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
         return Snapshot(
@@ -107,7 +113,7 @@ class Merger:
             bytes=self._bytes,
             late=self._late,
             future=self._future,
-            alerts={(RULE, ""): self._traffic.firing},
+            alerts={(TRAFFIC, ""): self._traffic.firing, **(self._rules.states() if self._rules else {})},
             watermark=self._closed,
         )
 
@@ -269,6 +275,8 @@ class Merger:
         self._last = segment.greatest if self._last is None else max(self._last, segment.greatest)
         if self._windows is not None:
             self._windows.take(partial, segment.panes, segment.cells)
+        if self._rules is not None:
+            self._rules.take(partial.measured, segment.number)
 
     def _close(self, end: int) -> list[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""
@@ -279,7 +287,8 @@ class Merger:
         self._closed = end
         stats = list(self._windows.close(end)) if self._windows is not None else []
         transitions = self._traffic.close(end)
-        if not transitions:
+        alerts = [] if self._rules is None else self._rules.close(end, self._first)
+        if not transitions and not alerts:
             return [*stats]
         timed: list[tuple[int, int, Event]] = []
         for window in singly(stats):
@@ -289,8 +298,15 @@ class Merger:
             alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
             timed.append((transition.at, 1, alert))
             self._alerts += transition.firing
+        for alert in alerts:
+            timed.append((alert.at, 2, alert))
+            self._alerts += alert.state == "firing"
         timed.sort(key=lambda event: event[:2])
         return [event for _, _, event in timed]
+
+    def _open_alerts(self) -> list[str]:
+        traffic = [TRAFFIC] if self._traffic.firing else []
+        return traffic if self._rules is None else traffic + self._rules.open_alerts
 
     def _summary(self, complete: bool) -> Summary:
         parsed = self._lines - sum(self._rejected)
@@ -309,7 +325,7 @@ class Merger:
             statuses=ranked((f"{status:03d}", hits) for status, hits in self._statuses.items()),
             methods=self._methods.table(),
             alerts=self._alerts,
-            open_alerts=["traffic"] if self._traffic.firing else [],
+            open_alerts=self._open_alerts(),
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastlog.merger import Merger
-from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
@@ -44,6 +44,8 @@ class Committer:
         if isinstance(item, Opened):
             self._names[item.source] = item.name
             self._formats[item.source] = item.format
+        elif isinstance(item, Switched):
+            self._formats[item.source] = item.format
 
     def format_of(self, source: int) -> str:
         """The format that a source was opened with."""
@@ -53,6 +55,11 @@ class Committer:
         """A message for the user."""
         self.degraded = self.degraded or notice.degraded
         self._notify(notice)
+
+    def tell_of_rules(self) -> None:
+        """What users should know of the rules, if there is something."""
+        for text in self.merger.notices():
+            self.tell(Notice(text))
 
     def name_of(self, source: int) -> str:
         return self._names[source]
@@ -81,5 +88,6 @@ class Committer:
         else:
             self._bytes_done += len(chunk.data) if chunk.taken is None else chunk.taken
             events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)
         return events

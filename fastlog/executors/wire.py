@@ -16,7 +16,8 @@ from typing import Any
 import orjson
 
 from fastlog.errors import WireError
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model import measured
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.partial import COLUMNS, Partial
 
 PREFIX = struct.Struct("<II")
@@ -25,7 +26,7 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Notice)}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -115,7 +116,8 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    keys = [*partial.sections, *partial.methods]
+    columns += [getattr(partial.measured, name) for name in measured.COLUMNS]
+    keys = [*partial.sections, *partial.methods, *partial.measured.key_names]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
     header: Header = {
@@ -124,6 +126,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "future": partial.future,
         "total_bytes": str(partial.total_bytes),
         "sections": len(partial.sections),
+        "methods": len(partial.methods),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
         "columns": [len(column) for column in columns],
     }
@@ -136,20 +139,25 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
     *named, key_lengths, line_lengths = columns
     texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
+    sections = header["sections"]
+    methods = sections + header["methods"]
     partial = Partial(
         lines=header["lines"],
         rejected=header["rejected"],
         future=header["future"],
         total_bytes=int(header["total_bytes"]),
-        sections=keys[: header["sections"]],
-        methods=keys[header["sections"] :],
+        sections=keys[:sections],
+        methods=keys[sections:methods],
         rejects=[
             (offset, reason, line)
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
         ],
     )
-    for name, column in zip(COLUMNS, named, strict=True):
+    for name, column in zip(COLUMNS, named[: len(COLUMNS)], strict=True):
         setattr(partial, name, column)
+    for name, column in zip(measured.COLUMNS, named[len(COLUMNS) :], strict=True):
+        setattr(partial.measured, name, column)
+    partial.measured.key_names = keys[methods:]
     return partial
 
 

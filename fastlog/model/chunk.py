@@ -69,6 +69,14 @@ class Opened:
 
 
 @dataclass(frozen=True, slots=True)
+class Switched:
+    """The further chunks of a source begin with lines of another format: a log can say so in its midst."""
+
+    source: int
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """A source has ended: no further chunk of it follows."""
 
@@ -90,4 +98,4 @@ class Notice:
     degraded: bool = False
 
 
-Item = ByteRange | Block | Opened | Closed | Tick | Notice
+Item = ByteRange | Block | Opened | Switched | Closed | Tick | Notice

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, Notice, Opened, Tick
+from fastlog.model.chunk import Block, Notice, Opened, Switched, Tick
 from fastlog.model.printable import printable
+from fastlog.reader.fields import switched
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
 from fastlog.sources import clock
 from fastlog.sources.follow import Follower
@@ -67,7 +68,7 @@ class _Feed:
         self._names = names
         self._link = link
         self._held: dict[int, list[Block]] = {}
-        self._known: set[int] = set()
+        self._known: dict[int, str] = {}
         self.seen_at: dict[int, float] = {}
         if log_format != AUTO:
             for source in range(len(names)):
@@ -75,11 +76,14 @@ class _Feed:
 
     def look_back(self, source: int, head: bytes) -> None:
         """Tell the format by lines that are in the file already."""
-        if source not in self._known:
+        if source in self._known:
+            self._switch(source, head)
+        else:
             found = detect(sample(head))
             if found is not None:
                 self._link.emit(Notice(f"format detected: {found.name} ({self._names[source]})"))
                 self._open(source, found.name)
+                self._switch(source, head)
 
     def give(self, item: Block | Notice) -> None:
         """Pass an item on, or hold it. Raises FormatError when no format fits."""
@@ -90,6 +94,7 @@ class _Feed:
             self.seen_at[item.source] = item.at
         if item.source in self._known:
             self._link.emit(item)
+            self._switch(item.source, item.data)
             return
         self._held.setdefault(item.source, []).append(item)
         self.settle(item.at or 0.0)
@@ -113,14 +118,22 @@ class _Feed:
             self._open(source, name)
             for block in blocks:
                 self._link.emit(block)
+                self._switch(source, block.data)
 
     @property
     def waiting(self) -> bool:
         """Whether lines are held."""
         return bool(self._held)
 
+    def _switch(self, source: int, lines: bytes) -> None:
+        """Say under which fields the next lines of a source stand, when ``lines`` before them named some."""
+        log_format = switched(self._known[source], lines)
+        if log_format != self._known[source]:
+            self._known[source] = log_format
+            self._link.emit(Switched(source, log_format))
+
     def _open(self, source: int, log_format: str) -> None:
-        self._known.add(source)
+        self._known[source] = log_format
         self._link.emit(Opened(source, self._names[source], log_format))
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from fastlog.errors import SourceError
-from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.regex import RegexParser
+from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
 from fastlog.sources.packed import packed_head, read_packed
@@ -47,15 +46,15 @@ def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, l
     notice = _choose_formats(inputs, log_format)
     if notice:
         link.emit(notice)
-    parsers = {entry.format: RegexParser(compile_format(entry.format), plan) for entry in inputs}
     for entry in inputs:
         link.emit(Opened(entry.index, entry.source.name, entry.format))
     if len(inputs) == 1:
         _emit_all(inputs[0], pace, link)
         return
+    clock = LineClock(plan)
     for entry in inputs:
-        entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
-    _emit_by_time(inputs, parsers, plan, pace, link)
+        entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+    _emit_by_time(inputs, clock, pace, link)
 
 
 def _look_at(index: int, source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> _Input:
@@ -121,7 +120,22 @@ def _named(entries: Sequence[_Input]) -> str:
     return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
 
 
-def _chunks(entry: _Input, pace: Pace) -> Iterator[Chunk]:
+def _chunks(entry: _Input, pace: Pace, link: Link) -> Iterator[Chunk]:
+    """All chunks of one input, and before each what ``#Fields`` it stands under.
+
+    Raises OSError and SourceError.
+    """
+    for chunk in _pieces(entry, pace):
+        yield chunk
+        if names_fields(entry.format):
+            lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+            log_format = switched(entry.format, lines)
+            if log_format != entry.format:
+                entry.format = log_format
+                link.emit(Switched(entry.index, log_format))
+
+
+def _pieces(entry: _Input, pace: Pace) -> Iterator[Chunk]:
     """All chunks of one input. Raises OSError and SourceError."""
     source = entry.source
     if entry.ahead:
@@ -143,7 +157,7 @@ def _block(entry: _Input, cut: Cut) -> Block:
 
 
 def _emit_all(entry: _Input, pace: Pace, link: Link) -> None:
-    chunks = _chunks(entry, pace)
+    chunks = _chunks(entry, pace, link)
     while (chunk := _next(entry, chunks, link)) is not None:
         link.emit(chunk)
     link.emit(Closed(entry.index))
@@ -160,15 +174,13 @@ def _next(entry: _Input, chunks: Iterator[Chunk], link: Link) -> Chunk | None:
     return None
 
 
-def _emit_by_time(
-    inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, pace: Pace, link: Link
-) -> None:
+def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: Link) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time
     goes first, so that the others need not be held for it.
     """
-    chunks = {entry.index: _chunks(entry, pace) for entry in inputs}
+    chunks = {entry.index: _chunks(entry, pace, link) for entry in inputs}
     turns: list[tuple[float, int, Chunk | None]] = []  # None: not looked for yet
 
     def queue(entry: _Input, chunk: Chunk | None) -> None:
@@ -189,7 +201,7 @@ def _emit_by_time(
             pace.begun -= 1
             link.emit(Closed(index))
             continue
-        seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+        seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
         entry.low = _raised(entry.low, list(islice(seconds, 2)))
         queue(entry, chunk)
 
@@ -217,11 +229,3 @@ def _raised(low: int | None, first_hits: Sequence[int]) -> int | None:
     if low is None or (low < second and (len(first_hits) > 1 or second <= low + JUMP_SECONDS)):
         return second
     return low
-
-
-def _seconds(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> Iterator[int]:
-    """The seconds of those of ``lines`` that are hits and not in the future."""
-    for line in lines:
-        second = parser.second(line)
-        if second is not None and (plan.horizon is None or second <= plan.horizon):
-            yield second
