@@ -1,7 +1,6 @@
 """Items in the reader's order, committed to the merger as they become ready."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from fastlog.merger import Merger
 from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
@@ -12,18 +11,6 @@ from fastlog.sources.files import cut_short
 Notify = Callable[[Notice], None]
 Progress = Callable[[int, int], None]
 """Told after each chunk: bytes and lines committed so far."""
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A chunk on its way: ``partial`` once it is folded, ``deaths`` the workers that it outlived."""
-
-    number: int
-    chunk: Chunk
-    format: str
-    partial: Partial | None = None
-    whole: bool = True
-    deaths: int = 0
 
 
 class Committer:
