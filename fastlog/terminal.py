@@ -39,7 +39,9 @@ class Terminal:
         inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
         # First of all, so that no other file takes the place of a closed standard output.
         self._output = Output(config.output, inputs=inputs)
-        self._rejects = None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs)
+        self._rejects = (
+            None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs, data=self._output)
+        )
         self._config = config
         self._progress: Progress | None = None
         self._renderer = (

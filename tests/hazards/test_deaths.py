@@ -180,8 +180,8 @@ def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     assert output == fastlog(*ARGUMENTS, "access.log").stdout
     assert command.messages == ""
     assert fed < len(data)
-    # What was counted before has been printed but for two windows; then come two chunks of the worker, one that
-    # the reader holds, and what is in the pipes.
+    # What was counted before has been printed but for two windows; then come two chunks of the worker, one
+    # that the reader holds, and what is in the pipes.
     windows = output[:counted].count(b"\n")
     assert fed <= len(log(3_000)) * (windows + 2) + 5 * MIB
 
