@@ -92,6 +92,14 @@ class Terminal:
         self._output.close()
 
     async def _show(self, events: list[Event]) -> None:
+        if self._progress is not None and self._shares_terminal:
+            self._progress.hide()
+        # In a thread: a window of many rows, or a reader that stalls, must not keep the signals waiting.
+        await asyncio.get_running_loop().run_in_executor(None, self._write, events)
+        if self._progress is not None and self._shares_terminal:
+            self._progress.show()
+
+    def _write(self, events: list[Event]) -> None:
         data = b"".join(map(self._renderer.render, events))
         if self._rejects is not None:
             for event in events:
@@ -99,12 +107,7 @@ class Terminal:
             if self._config.follow:
                 self._rejects.flush()
         if data:
-            if self._progress is not None and self._shares_terminal:
-                self._progress.hide()
-            # In a thread: a reader that stalls must not keep the signals waiting.
-            await asyncio.get_running_loop().run_in_executor(None, self._output.write, data)
-            if self._progress is not None and self._shares_terminal:
-                self._progress.show()
+            self._output.write(data)
 
     def _advance(self, size: int, lines: int) -> None:
         if self._progress is not None:

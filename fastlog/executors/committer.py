@@ -1,6 +1,6 @@
 """Items in the reader's order, committed to the merger as they become ready."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from fastlog.merger import Merger
 from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
@@ -44,29 +44,27 @@ class Committer:
     def name_of(self, source: int) -> str:
         return self._names[source]
 
-    def control(self, item: Item) -> list[Event]:
-        """An item that is no chunk."""
+    def control(self, item: Item) -> Iterator[Event]:
+        """An item that is no chunk. Done once all its events were taken."""
         if isinstance(item, Opened):
             self.merger.open(item.source, item.name)
         elif isinstance(item, Closed):
-            return self.merger.close(item.source)
+            yield from self.merger.close(item.source)
         elif isinstance(item, Tick):
-            return self.merger.tick(item.now)
+            yield from self.merger.tick(item.now)
         elif isinstance(item, Notice):
             self.tell(item)
-        return []
 
-    def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> list[Event]:
-        """A folded chunk."""
+    def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> Iterator[Event]:
+        """A folded chunk. Done once all its events were taken."""
         source = chunk.source
         if not whole and source not in self._short:
             self._short.add(source)
             self.tell(Notice(cut_short(self._names[source]), degraded=True))
         if isinstance(chunk, ByteRange):
             self._bytes_done += chunk.stop - chunk.start
-            events = self.merger.commit(source, partial, low=chunk.low)
+            yield from self.merger.commit(source, partial, low=chunk.low)
         else:
             self._bytes_done += len(chunk.data)
-            events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+            yield from self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
         self._progress(self._bytes_done, self.merger.lines)
-        return events

@@ -8,8 +8,9 @@ the reader's order, whoever folded it.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
@@ -27,6 +28,8 @@ _ERRORS: dict[str, type[FastlogError]] = {
 }
 _AHEAD = 2
 """Chunks under way for each worker: one that it folds, one that waits for it."""
+_BATCH = 64
+"""Events that are handed on in one go."""
 _STARTS = 3
 """Children in a row, for each place, that may die before they begin, or, of readers, hand nothing out."""
 _DEATHS = 64
@@ -74,10 +77,8 @@ class Hub:
         try:
             await self._start()
             while not self._interrupted and self._failure is None:
-                events = self._commit()
-                if events:
-                    yield events
-                    continue
+                for batch in self._batches(self._commit()):
+                    yield batch
                 if self._ended and not self._line:
                     break
                 await self._moved.wait()
@@ -87,9 +88,16 @@ class Hub:
             if self._failure is not None:
                 self.committer.tell(Notice(str(self._failure), degraded=True))
             complete = not (self._interrupted or self.committer.degraded)
-            yield self.committer.merger.finish(complete=complete)
+            for batch in self._batches(self.committer.merger.finish(complete=complete)):
+                yield batch
         finally:
             self.kill()
+
+    def _batches(self, events: Iterable[Event]) -> Iterator[list[Event]]:
+        """Events some at a time, so that neither signals nor memory wait for the last of them."""
+        coming = iter(events)
+        while batch := list(islice(coming, _BATCH)):
+            yield batch
 
     def kill(self) -> None:
         """End all children now."""
@@ -252,20 +260,16 @@ class Hub:
             header, payload = pack_item(slot.chunk)
             worker.send({**header, "format": slot.format, "number": self._numbers}, payload)
 
-    def _commit(self) -> list[Event]:
-        """Commit what is ready at the head of the line, until it gives an event."""
-        events: list[Event] = []
-        credit = 0
-        while not events and (head := self._line.pop_ready()) is not None:
-            if isinstance(head, Slot):
-                assert head.partial is not None
-                events = self.committer.chunk(head.chunk, head.partial, whole=head.whole)
-                credit += head.credit
-            else:
-                events = self.committer.control(head)
-        if credit and self._reader is not None:
-            self._reader.send({"kind": "Credit", "chunks": credit})
-        return events
+    def _commit(self) -> Iterator[Event]:
+        """Commit what is ready at the head of the line."""
+        while (head := self._line.pop_ready()) is not None:
+            if not isinstance(head, Slot):
+                yield from self.committer.control(head)
+                continue
+            assert head.partial is not None
+            yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
+            if head.credit and self._reader is not None:
+                self._reader.send({"kind": "Credit", "chunks": head.credit})
 
 
 def _failure(header: Header) -> FastlogError:
