@@ -15,7 +15,7 @@ share one state, and apart would have to pass it to and fro.
 
 import heapq
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from math import floor
@@ -25,7 +25,7 @@ from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.windows.sliding import StatsWindows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import TrafficWindow, traffic_alert
+from fastlog.windows.traffic import TrafficWindow, Transition, traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -56,9 +56,10 @@ class _Source:
 class Merger:
     """Folds partials, in the order of the reader, into windows; gives out the events.
 
-    Every method returns the events that it caused. Memory: the bounded tables, the
-    open seconds, the panes of open windows, and, where several files overlap, the
-    segments that wait for a slower file.
+    Every method gives the events that it causes one by one, and has done its work once
+    they were taken: a stretch of log without a hit can close a million windows. Memory:
+    the bounded tables, the open seconds, the panes of open windows, and, where several
+    files overlap, the segments that wait for a slower file.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -101,16 +102,15 @@ class Merger:
 
     def commit(
         self, source: int, partial: Partial, *, low: int | None = None, at: float | None = None
-    ) -> list[Event]:
+    ) -> Iterator[Event]:
         """Add the next partial of a source; ``low`` and ``at`` are those of its chunk.
 
         Chunks come in the order of ``low``: no later one, of any source, has a lesser.
         """
         self._add_totals(partial)
         entry = self._sources[source]
-        events: list[Event] = [
-            Reject(entry.name, offset, reason, line) for offset, reason, line in partial.rejects
-        ]
+        for offset, reason, line in partial.rejects:
+            yield Reject(entry.name, offset, reason, line)
         if low is not None:
             self._low = low
         if self._closed is None or any(second >= self._closed for second in partial.seconds):
@@ -118,27 +118,26 @@ class Merger:
         for segment, first in _segments(partial):
             self._believe(source, entry, segment, first)
             if self.plan.follow:  # a later line of the block may be late by an earlier one
-                events += self._merge(at)
-        events += self._merge(at)
-        return events
+                yield from self._merge(at)
+        yield from self._merge(at)
 
-    def close(self, source: int) -> list[Event]:
+    def close(self, source: int) -> Iterator[Event]:
         """A source has ended: the others need not wait for it."""
         self._end(source)
-        return self._merge(None)
+        yield from self._merge(None)
 
-    def tick(self, now: float) -> list[Event]:
+    def tick(self, now: float) -> Iterator[Event]:
         """Nothing more was there to read at wall time ``now``: the clocks of idle sources go on."""
         return self._merge(now)
 
-    def finish(self, *, complete: bool) -> list[Event]:
-        """The end of input: what is open closes up to the last second seen; then the summary."""
+    def finish(self) -> Iterator[Event]:
+        """The end of input: what is open closes up to the last second seen."""
         for source in self._sources:
             self._end(source)
-        events = self._merge(None)
+        yield from self._merge(None)
         # The log may have come near them within its last segments.
         while self._last is not None and self._bear_witness(self._last):
-            events += self._merge(None)
+            yield from self._merge(None)
         last = self._last
         for source in self._unwitnessed:
             clock = self._sources[source].clock
@@ -147,13 +146,11 @@ class Merger:
             else:  # other files went on, at their old pace, after it
                 self._future += 1
         self._unwitnessed = []
-        events += self._merge(None)
+        yield from self._merge(None)
         if self._last is not None:
-            events += self._close(self._last + 1)
+            yield from self._close(self._last + 1)
             if self._windows is not None:
-                events += self._windows.rest(self._last)
-        events.append(self._summary(complete))
-        return events
+                yield from self._windows.rest(self._last)
 
     def _add_totals(self, partial: Partial) -> None:
         self._lines += partial.lines
@@ -209,9 +206,8 @@ class Merger:
         heapq.heappush(self._waiting, (key, source, next(self._order), segment))
         clock.advance(_greatest(segment))
 
-    def _merge(self, now: float | None) -> list[Event]:
+    def _merge(self, now: float | None) -> Iterator[Event]:
         """Take the segments whose turn it is, then move the clock as far as every source allows."""
-        events: list[Event] = []
         if self.plan.follow:
             while self._waiting:
                 self._take(heapq.heappop(self._waiting)[3])
@@ -219,18 +215,17 @@ class Merger:
             clocks = [e.clock.now(now) for e in self._sources.values() if e.clock.seen_at is not None]
             shown = [clock for clock in clocks if clock is not None]
             if shown:
-                events += self._close(floor(min(shown)) - self.plan.lateness)
-            return events
+                yield from self._close(floor(min(shown)) - self.plan.lateness)
+            return
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
             if self._unwitnessed and self._bear_witness(_greatest(self._waiting[0][3])):
                 continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
-            events += self._close(key - self.plan.lateness)
+            yield from self._close(key - self.plan.lateness)
             self._take(segment)
         if bound is not None and bound != _BEFORE_ALL:
-            events += self._close(bound - self.plan.lateness)
-        return events
+            yield from self._close(bound - self.plan.lateness)
 
     def _bound(self) -> int | None:
         """The least key that a segment still to come can have; None when no file is open."""
@@ -279,23 +274,21 @@ class Merger:
             if pane is not None:
                 pane.add(sections[section], methods[method], status, hits)
 
-    def _close(self, end: int) -> list[Event]:
+    def _close(self, end: int) -> Iterator[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""
-        if self._closed is not None and end <= self._closed:
-            return []
-        if self._first is None:
-            return []
+        if self._first is None or (self._closed is not None and end <= self._closed):
+            return
         self._closed = end
-        stats: Iterator[Stats] | tuple[()] = self._windows.close(end) if self._windows is not None else ()
-        timed: list[tuple[int, int, Stats | Alert]] = [(window.end - 1, 0, window) for window in stats]
-        for transition in self._traffic.close(end):
-            alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
-            timed.append((transition.at, 1, alert))
-            self._alerts += transition.firing
-        timed.sort(key=lambda event: event[:2])
-        return [event for _, _, event in timed]
+        stats: Iterable[Stats | Alert] = self._windows.close(end) if self._windows is not None else ()
+        alerts: Iterable[Stats | Alert] = map(self._alert, self._traffic.close(end))
+        yield from heapq.merge(stats, alerts, key=_caused_at)  # at the same second the window comes first
 
-    def _summary(self, complete: bool) -> Summary:
+    def _alert(self, transition: Transition) -> Alert:
+        self._alerts += transition.firing
+        return traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
+
+    def summary(self, *, complete: bool) -> Summary:
+        """The totals of what was committed."""
         parsed = self._lines - sum(self._rejected)
         return Summary(
             complete=complete,
@@ -314,6 +307,11 @@ class Merger:
             alerts=self._alerts,
             open_alerts=["traffic"] if self._traffic.firing else [],
         )
+
+
+def _caused_at(event: Stats | Alert) -> int:
+    """The second whose end caused the event."""
+    return event.end - 1 if isinstance(event, Stats) else event.at
 
 
 def _greatest(segment: _Segment) -> int:

@@ -10,7 +10,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
 from dataclasses import replace
-from itertools import islice
 
 from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
@@ -22,6 +21,7 @@ from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partia
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.reader.reached import Trail
+from fastlog.sources import clock
 
 _ERRORS: dict[str, type[FastlogError]] = {
     kind.__name__: kind for kind in (FastlogError, FormatError, SourceError, UsageError, WireError)
@@ -29,7 +29,10 @@ _ERRORS: dict[str, type[FastlogError]] = {
 _AHEAD = 2
 """Chunks under way for each worker: one that it folds, one that waits for it."""
 _BATCH = 64
-"""Events that are handed on in one go."""
+_BATCH_SECONDS = 0.1
+"""Events that are handed on in one go, at most, and how long they may take to come about."""
+_GRACE_SECONDS = 0.5
+"""How long an interrupted replay goes on with what follows from the lines that it has counted."""
 _STARTS = 3
 """Children in a row, for each place, that may die before they begin, or, of readers, hand nothing out."""
 _DEATHS = 64
@@ -57,7 +60,7 @@ class Hub:
         self._mute = 0  # readers in a row that handed nothing out
         self._ended = False
         self._failure: FastlogError | None = None
-        self._interrupted = False
+        self._interrupted_at: float | None = None
         self._stopping = False
         self._moved = asyncio.Event()
 
@@ -69,14 +72,14 @@ class Hub:
 
     def interrupt(self) -> None:
         """Commit nothing further; the summary says that it is incomplete."""
-        self._interrupted = True
+        self._interrupted_at = clock.monotonic()
         self._moved.set()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """The events of the run as they come, the summary last. Raises FastlogError."""
         try:
             await self._start()
-            while not self._interrupted and self._failure is None:
+            while self._interrupted_at is None and self._failure is None:
                 for batch in self._batches(self._commit()):
                     yield batch
                 if self._ended and not self._line:
@@ -87,17 +90,32 @@ class Hub:
                 raise self._failure
             if self._failure is not None:
                 self.committer.tell(Notice(str(self._failure), degraded=True))
-            complete = not (self._interrupted or self.committer.degraded)
-            for batch in self._batches(self.committer.merger.finish(complete=complete)):
-                yield batch
+            complete = self._interrupted_at is None and not self.committer.degraded
+            if not self._out_of_time():
+                for batch in self._batches(self.committer.merger.finish()):
+                    yield batch
+            if self._out_of_time():
+                self.committer.tell(Notice("interrupted: statistics may be missing before the summary"))
+            yield [self.committer.merger.summary(complete=complete)]
         finally:
             self.kill()
 
     def _batches(self, events: Iterable[Event]) -> Iterator[list[Event]]:
         """Events some at a time, so that neither signals nor memory wait for the last of them."""
-        coming = iter(events)
-        while batch := list(islice(coming, _BATCH)):
+        batch: list[Event] = []
+        begun = clock.monotonic()
+        for event in events:
+            batch.append(event)
+            if len(batch) >= _BATCH or clock.monotonic() - begun > _BATCH_SECONDS:
+                yield batch
+                if self._out_of_time():
+                    return
+                batch, begun = [], clock.monotonic()
+        if batch:
             yield batch
+
+    def _out_of_time(self) -> bool:
+        return self._interrupted_at is not None and clock.monotonic() - self._interrupted_at > _GRACE_SECONDS
 
     def kill(self) -> None:
         """End all children now."""
@@ -262,7 +280,7 @@ class Hub:
 
     def _commit(self) -> Iterator[Event]:
         """Commit what is ready at the head of the line."""
-        while (head := self._line.pop_ready()) is not None:
+        while self._interrupted_at is None and (head := self._line.pop_ready()) is not None:
             if not isinstance(head, Slot):
                 yield from self.committer.control(head)
                 continue

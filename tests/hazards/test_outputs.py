@@ -1,13 +1,17 @@
 """Outputs that fail, stall or are the same file: one message, the right status, nothing lost on the way."""
 
+import fcntl
 import os
+import signal
 import subprocess
+import sys
+import termios
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.hazards.command import Command
+from tests.hazards.command import Command, until
 from tests.properties.strategies import line
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -60,3 +64,44 @@ def test_a_file_on_a_full_device(option: str, fastlog: Run, tmp_path: Path) -> N
     assert done.returncode == 1
     assert done.stderr.startswith(f"fastlog: {name} /dev/full: No space left on device: free some".encode())
     assert done.stderr.count(b"\n") == 1
+
+
+def test_rejects_that_nobody_takes_do_not_keep_the_signals_waiting(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "access.log").write_bytes(b"nonsense of some length\n" * 50_000)
+    os.mkfifo(tmp_path / "rejects")
+    reading = os.open(tmp_path / "rejects", os.O_RDONLY | os.O_NONBLOCK)
+    command = start(*ARGUMENTS, "--rejects", "rejects", "access.log")
+    until(lambda: _unread(reading) >= 65_536, "a full FIFO")
+
+    def ended() -> bool:
+        if command.process.poll() is None:
+            command.kill(signal.SIGINT)
+        return command.process.poll() is not None
+
+    until(ended, "the end of the command")
+    os.close(reading)
+    assert command.wait() == -signal.SIGINT
+    assert command.messages == ""
+
+
+def test_a_million_windows_neither_fill_the_memory_nor_keep_the_signals_waiting(
+    start: Start, tmp_path: Path
+) -> None:
+    """One chunk, a hit a minute, windows that slide by a second: some 900,000 of them close with it."""
+    (tmp_path / "access.log").write_bytes(b"".join(line(START + 60 * minute) for minute in range(15_000)))
+    command = start(*ARGUMENTS, "--stats-window", "600", "--stats-every", "1", "-o", "out", "access.log")
+    out = tmp_path / "out"
+    until(lambda: out.exists() and out.stat().st_size > 1 << 20, "the first windows")
+    status = Path(f"/proc/{command.pid}/status").read_text(encoding="utf-8")
+    peak = next(int(row.split()[1]) for row in status.split("\n") if row.startswith("VmHWM"))
+    command.kill(signal.SIGTERM)
+    assert command.wait() == -signal.SIGTERM
+    assert command.messages == "fastlog: interrupted: statistics may be missing before the summary\n"
+    *windows, last = out.read_bytes().split(b"\n")[:-1]
+    assert last.startswith(b'{"event":"summary","complete":false,"lines":')
+    assert 0 < len(windows) < 450_000
+    assert peak < 256 * 1024  # KiB
+
+
+def _unread(fd: int) -> int:
+    return int.from_bytes(fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4), sys.byteorder)

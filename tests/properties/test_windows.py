@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats, Summary
+from fastlog.model.events import Alert, Stats
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.segments import cut_segments
@@ -248,10 +248,8 @@ def test_a_line_can_be_late_by_another_of_its_own_block() -> None:
     merger = follower()
     block = Partial(lines=3)
     cut_segments(block, [(100, 1), (200, 1), (100, 1)], 0)
-    merger.commit(0, block, at=1_000.0)
-    summary = merger.finish(complete=True)[-1]
-    assert isinstance(summary, Summary)
-    assert summary.late == 1
+    assert [*merger.commit(0, block, at=1_000.0), *merger.finish()]
+    assert merger.summary(complete=True).late == 1
 
 
 def test_what_is_no_stamp_is_not_remembered() -> None:
