@@ -3,11 +3,13 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 
 from fastlog.config import Config
+from fastlog.errors import FastlogError
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.model.printable import printable
@@ -19,6 +21,8 @@ from fastlog.sinks.rejects import RejectsSink
 from fastlog.sinks.text import TextRenderer, use_color
 
 _MANY_FILES = 16_384
+_OF_THE_LOOP = 16
+"""File descriptors that are kept free for the event loop."""
 _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
@@ -177,12 +181,27 @@ def _allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _reserve_descriptors() -> None:
+    """See that the event loop can have its descriptors: without, libuv aborts. Raises FastlogError."""
+    reserved: list[int] = []
+    try:
+        for _ in range(_OF_THE_LOOP // 4):
+            reserved += os.pipe()
+            reserved += (end.detach() for end in socket.socketpair())
+    except OSError as error:
+        raise FastlogError(f"cannot start: {error.strerror}: raise the limit (ulimit -n)") from error
+    finally:
+        for fd in reserved:
+            os.close(fd)
+
+
 def run_at_terminal(config: Config) -> Outcome:
-    """Run a configuration with its sinks, on uvloop."""
+    """Run a configuration with its sinks, on uvloop. Raises FastlogError."""
     import uvloop
 
     _allow_many_files()
     _occupy_standard_streams()
+    _reserve_descriptors()
     terminal = Terminal(config)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())
