@@ -34,6 +34,7 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        compiled=parser_name(config.parser) == "native",
     )
 
 
@@ -50,7 +51,6 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        parser_name(config.parser)
         self._committer = Committer(Merger(make_plan(config)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None

@@ -11,13 +11,13 @@ import signal
 import sys
 import threading
 
-from fastlog.model.chunk import CHUNK_BYTES, Block, Chunk
+from fastlog.model.chunk import RANGE_BYTES, Block, Chunk
 
 GONE = 1
 """Exit status of a child that found the hub gone."""
 CPU_SECONDS = 60.0
-"""Processor time in which a whole chunk must be folded; it takes some hundredths of a second. A smaller one
-has its share of it. Being stopped, or waiting for a disk, costs none."""
+"""Processor time in which a whole range must be folded, which takes a second at the most; a smaller chunk has
+its share of it. Being stopped, or waiting for a disk, costs none."""
 LEAST_CPU_SECONDS = 5.0
 
 _WATCH_SECONDS = 0.5
@@ -59,7 +59,7 @@ def take_signals_as_they_are() -> None:
 def start_timer(chunk: Chunk) -> None:
     """SIGPROF ends this process unless ``stop_timer`` comes before the chunk's time is over."""
     size = len(chunk.data) if isinstance(chunk, Block) else chunk.stop - chunk.start
-    signal.setitimer(signal.ITIMER_PROF, max(CPU_SECONDS * size / CHUNK_BYTES, LEAST_CPU_SECONDS))
+    signal.setitimer(signal.ITIMER_PROF, max(CPU_SECONDS * size / RANGE_BYTES, LEAST_CPU_SECONDS))
 
 
 def stop_timer() -> None:

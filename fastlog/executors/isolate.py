@@ -9,12 +9,16 @@ Decision: such a line counts as rejected for ``format``, is reported, and makes 
 result incomplete: whatever is in it, nobody could read it.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from fastlog.executors.committer import Committer
 from fastlog.executors.job import Job
 from fastlog.executors.line import Line, Slot
-from fastlog.model.chunk import Block, ByteRange, Chunk, Notice
+from fastlog.model.chunk import Block, ByteRange, Notice
 from fastlog.model.partial import REASONS, Partial
-from fastlog.sources.files import read_range, unreadable
+from fastlog.sources.files import unreadable
+from fastlog.sources.ranges import RangeReader
 
 TRIES = 2
 """Workers that may die over a whole chunk, or over a lone line."""
@@ -45,33 +49,40 @@ class Isolation:
             self._line.give_back([slot])
             return
         try:
-            block, whole = self._as_block(slot.chunk)
+            parts = self._parts(slot)
         except OSError as error:
             self.unread(slot, error)
             return
-        slot.whole = slot.whole and whole
-        parts = _halves(slot, block)
         if not parts:
-            self._give_up(slot, block, fate)
+            self._give_up(slot, fate)
             return
         if not slot.part:
             text = f"a second worker died ({fate}) over {where}: looking for the line that does it"
             self._committer.tell(Notice(text))
         self._line.replace(slot, parts)
 
-    def _as_block(self, chunk: Chunk) -> tuple[Block, bool]:
-        """The lines of a chunk, and whether all its bytes were there. Raises OSError."""
-        if not isinstance(chunk, ByteRange):
-            return chunk, True
-        source = self._job.sources[chunk.source]
-        assert source.end is not None
-        start, data, whole = read_range(source.fd, chunk.start, chunk.stop, source.origin, source.end)
-        return Block(chunk.source, start, data, low=chunk.low), whole
+    def _parts(self, slot: Slot) -> list[Slot]:
+        """What a chunk can be cut into, in order; none of a lone line. Raises OSError."""
+        chunk = slot.chunk
+        if isinstance(chunk, Block):
+            blocks = list(_halves(chunk))
+        else:
+            source = self._job.sources[chunk.source]
+            assert source.end is not None
+            reader = RangeReader()
+            lines = reader.lines(source.fd, chunk.start, chunk.stop, source.origin, source.end)
+            blocks = [Block(chunk.source, start, bytes(data), low=chunk.low) for start, data in lines]
+            slot.whole = reader.whole
+        parts = [_part(slot, block) for block in blocks]
+        if parts:
+            parts[-1].credit = slot.credit
+        return parts
 
-    def _give_up(self, slot: Slot, block: Block, fate: str) -> None:
-        """Count a lone line as rejected; a range without the start of a line has nothing to count."""
+    def _give_up(self, slot: Slot, fate: str) -> None:
+        """Count a lone line as rejected; a range in which no line starts has nothing to count."""
         slot.partial = Partial()
-        if not block.data:
+        block = slot.chunk
+        if isinstance(block, ByteRange):
             return
         line = block.data.removesuffix(b"\n").removesuffix(b"\r")
         slot.partial.lines = 1
@@ -83,23 +94,17 @@ class Isolation:
         self._committer.tell(Notice(text, degraded=True))
 
 
-def _halves(slot: Slot, block: Block) -> list[Slot]:
-    """The two halves of a block, in order; none of a block that is one line, or empty."""
+def _halves(block: Block) -> Iterator[Block]:
+    """The two halves of a block, cut at the end of a line; nothing of a lone line."""
     data = block.data
     middle = len(data) // 2
     cut = data.rfind(b"\n", 0, middle) + 1 or data.find(b"\n", middle) + 1
-    if not 0 < cut < len(data):
-        return []
-    return [
-        _part(slot, block, block.start, data[:cut], credit=0),
-        _part(slot, block, block.start + cut, data[cut:], credit=slot.credit),
-    ]
+    if 0 < cut < len(data):
+        yield replace(block, data=data[:cut])
+        yield replace(block, data=data[cut:], start=block.start + cut)
 
 
-def _part(slot: Slot, block: Block, start: int, data: bytes, *, credit: int) -> Slot:
-    """A half is suspect from the start, unless it is a line, which must show it twice."""
-    lone = data.find(b"\n") in (-1, len(data) - 1)
-    part = Block(block.source, start, data, block.at, block.low)
-    return Slot(
-        part, slot.format, whole=slot.whole, deaths=0 if lone else TRIES - 1, credit=credit, part=True
-    )
+def _part(slot: Slot, block: Block) -> Slot:
+    """A part is suspect from the start, unless it is a line, which must show it twice."""
+    lone = block.data.find(b"\n") in (-1, len(block.data) - 1)
+    return Slot(block, slot.format, whole=slot.whole, deaths=0 if lone else TRIES - 1, credit=0, part=True)

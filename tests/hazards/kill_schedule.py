@@ -23,7 +23,7 @@ from tests.properties.strategies import line
 
 START = 1_525_881_600
 ARGUMENTS = ("--json", "--format", "common", "--stats", "--stats-window", "60", "--lateness", "600")
-LINES = 120_000
+LINES = 24_000  # of a thousand bytes: some six ranges
 
 
 @dataclass(slots=True)
@@ -47,8 +47,8 @@ class Schedule:
         self._folder = folder
         self._environment = environment
         self._ways = {"file": ["a.log"], "files": ["a.log", "b.log"], "pipe": ["-"]}
-        stamps = (START + number // 200 for number in range(LINES))
-        lines = [line(second, b"GET /a%d/b HTTP/1.1" % (number % 7)) for number, second in enumerate(stamps)]
+        requests = [b"GET /a%d/%s HTTP/1.1" % (number, b"x" * 920) for number in range(7)]
+        lines = [line(START + number // 40, requests[number % 7]) for number in range(LINES)]
         (folder / "a.log").write_bytes(b"".join(lines))
         (folder / "b.log").write_bytes(b"".join(lines[LINES // 3 : LINES // 2]))
         self._want: dict[str, bytes] = {}

@@ -57,14 +57,16 @@ def arm(how: str, role: str) -> None:
     """In a child, before it begins."""
     from fastlog.executors import guard
     from fastlog.model.chunk import Block
-    from fastlog.sources.files import read_range
+    from fastlog.sources.ranges import RangeReader
     from fastlog.worker import Worker
 
     if how == f"no-{role}":
         leave()
-    if how == "loop":  # `deep` is the same with all the time of a real run
+    if how == f"stopped-{role}":  # until somebody sends SIGCONT
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if how == "loop":  # ``deep`` is the same with all the time of a real run
         guard.CPU_SECONDS = guard.LEAST_CPU_SECONDS = 0.2
-    end = WAYS.get("loop" if how == "deep" else how)
+    end = WAYS.get({"deep": "loop", "kill-all": "kill"}.get(how, how))
     fold: Callable[..., Any] = Worker.fold
 
     def poisoned(worker: Worker, chunk: Any, *rest: Any) -> Any:
@@ -72,7 +74,9 @@ def arm(how: str, role: str) -> None:
             data = chunk.data
         else:
             source = worker._sources[chunk.source]
-            data = read_range(source.fd, chunk.start, chunk.stop, source.origin, source.end)[1]
+            assert source.end is not None
+            lines = RangeReader().lines(source.fd, chunk.start, chunk.stop, source.origin, source.end)
+            data = b"".join(bytes(block) for _, block in lines)
         if end is not None and MARK in data:
             end()
         return fold(worker, chunk, *rest)
@@ -83,8 +87,10 @@ def arm(how: str, role: str) -> None:
 def main(how: str) -> int:
     """In the hub: arm the children, then be the command."""
     from fastlog import cli
-    from fastlog.executors import children
+    from fastlog.executors import children, processes
 
+    if how == "kill-all":
+        processes._DEATHS = 12
     assert _ENTRY in children._START
     here = str(Path(__file__).parent)
     armed = f"sys.path.append({here!r}); import poisoned; poisoned.arm({how!r}, sys.argv[1]);"
