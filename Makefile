@@ -6,6 +6,8 @@
 
 PYTHON ?= python3
 ARGS   ?=
+KILLS  ?= 300
+SEED   ?=
 
 # One environment per interpreter, so that changing PYTHON neither mixes nor remakes them.
 TAG    := $(shell $(PYTHON) -c 'import sys, sysconfig; print(sys.implementation.cache_tag + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' 2>/dev/null)
@@ -27,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check bench replay lint format clean
+.PHONY: help demo test check soak bench replay lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ test: $(VENV)/.test  ## run the tests
 	$(PY) -m pytest $(ARGS)
 
 check: lint test  ## lint, types and tests
+
+soak: $(VENV)/.test  ## what takes longer: KILLS=300 random SIGKILLs, the seed printed (SEED=N repeats one)
+	$(PY) -m tests.hazards.kill_schedule --kills $(KILLS) $(addprefix --seed ,$(SEED))
 
 bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
 	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \
