@@ -2,7 +2,7 @@
 #
 #   make test                     with python3
 #   PYTHON=python3.13 make test   with another one, in an environment of its own
-#   make test ARGS="-k wire -x"   arguments for pytest (test, bench)
+#   make test ARGS="-k wire -x"   arguments for pytest (test, bench), or for the measurement
 
 PYTHON ?= python3
 ARGS   ?=
@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check soak bench replay lint format clean
+.PHONY: help demo test check soak bench replay compare profile lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,12 @@ bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a tab
 replay: $(VENV)/.bench  ## measure the whole command beside wc and a bare findall (several GB in build/)
 	$(PY) -m bench.replay $(ARGS)
 
+compare: $(VENV)/.compare  ## measure other programs too, on the same log, and fastlog over sizes (1 GB in build/)
+	$(PY) -m bench.compare $(ARGS)
+
+profile: $(VENV)/.compare  ## where the time goes: read, index, parse, hash, wire, merge, print
+	$(PY) -m bench.phases $(ARGS)
+
 lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -77,8 +83,9 @@ $(VENV)/.made:
 $(VENV)/.run: EXTRAS :=
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.bench: EXTRAS := [bench]
+$(VENV)/.compare: EXTRAS := [compare]
 $(VENV)/.lint: EXTRAS := [bench,lint,test]
 
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.lint: $(VENV)/.made $(INPUTS)
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.compare $(VENV)/.lint: $(VENV)/.made $(INPUTS)
 	$(PY) -m pip install --quiet --editable '.$(EXTRAS)'
 	@touch $@

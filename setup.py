@@ -1,4 +1,4 @@
-"""The compiled parser and windows: everything else about the package is in pyproject.toml.
+"""The compiled parser, windows and JSON: everything else about the package is in pyproject.toml.
 
 Where it cannot be compiled the installation goes on without it, and fastlog runs on
 the regular expressions; ``fastlog --version`` names the parser. FASTLOG_NATIVE=0 leaves
@@ -18,7 +18,11 @@ def extensions() -> list[Extension]:
         return []
     from Cython.Build import cythonize
 
-    parts = {"parsers": ["block.h", "fold.h", "keys.h", "line.h", "scan.h"], "windows": ["series.h"]}
+    parts = {
+        "parsers": ["block.h", "fold.h", "keys.h", "line.h", "scan.h"],
+        "windows": ["series.h"],
+        "sinks": [],
+    }
     built: list[Extension] = cythonize(
         [
             Extension(
@@ -26,12 +30,13 @@ def extensions() -> list[Extension]:
                 [f"fastlog/{layer}/native.pyx"],
                 depends=[f"fastlog/{layer}/{header}" for header in headers],
                 extra_compile_args=_FLAGS,
-                optional=_NATIVE != "1",
             )
             for layer, headers in parts.items()
         ],
         build_dir="build/cython",
     )
+    for extension in built:
+        extension.optional = _NATIVE != "1"  # cythonize does not carry it over
     return built
 
 

@@ -18,7 +18,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.replay import about_text, host, save
+from bench.record import about_text, host, save
 
 LATENESS = 2
 BATCH_SECONDS = 0.01

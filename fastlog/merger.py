@@ -20,7 +20,7 @@ from itertools import count, repeat
 from math import floor
 from typing import NamedTuple
 
-from fastlog.model.events import Alert, Event, Reject, Stats, Summary
+from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.windows.select import make_windows
@@ -250,9 +250,15 @@ class Merger:
         if self._first is None or (self._closed is not None and end <= self._closed):
             return
         self._closed = end
-        stats: Iterable[Stats | Alert] = self._windows.close(end) if self._windows is not None else ()
-        alerts: Iterable[Stats | Alert] = map(self._alert, self._traffic.close(end))
-        yield from heapq.merge(stats, alerts, key=_caused_at)  # at the same second the window comes first
+        windows: Iterable[Event] = self._windows.close(end) if self._windows is not None else ()
+        transitions = self._traffic.close(end)
+        if not transitions:
+            yield from windows
+            return
+        alerts: Iterable[Event] = map(self._alert, transitions)
+        yield from heapq.merge(
+            singly(windows), alerts, key=_caused_at
+        )  # at one second the window comes first
 
     def _alert(self, transition: Transition) -> Alert:
         self._alerts += transition.firing
@@ -280,9 +286,12 @@ class Merger:
         )
 
 
-def _caused_at(event: Stats | Alert) -> int:
-    """The second whose end caused the event."""
-    return event.end - 1 if isinstance(event, Stats) else event.at
+def _caused_at(event: Event) -> int:
+    """The second whose end caused a window or an alert."""
+    if isinstance(event, Stats):
+        return event.end - 1
+    assert isinstance(event, Alert)
+    return event.at
 
 
 def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:

@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The windows on packed columns: what is counted by second and by cell never becomes a Python object."""
 
+from cpython.array cimport array, clone
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
-from libc.string cimport memcmp, memmove, memset
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from math import gcd
 
 from fastlog.config import hits_limit
-from fastlog.model.events import Stats
+from fastlog.model.events import StatsColumns, TableColumns
 from fastlog.model.partial import LOW_BITS
 from fastlog.model.printable import printable
 from fastlog.windows.sliding import LONGEST_SILENCE
@@ -31,6 +32,12 @@ cdef extern from "series.h" nogil:
     int fl_series_add(fl_series *series, int64_t second, int64_t hits)
     void fl_series_free(fl_series *series)
 
+    ctypedef struct fl_longs:
+        int64_t *at
+        size_t n
+
+    int fl_longs_push(fl_longs *longs, int64_t value)
+
     ctypedef struct fl_tally:
         uint32_t *keys
         int64_t *hits
@@ -45,6 +52,7 @@ cdef extern from "series.h" nogil:
 
 
 cdef int LOW = LOW_BITS
+cdef array _LONGS = array("q")
 
 
 cdef class TrafficWindow:
@@ -173,8 +181,10 @@ cdef class _Names:
     cdef dict numbers
     cdef list texts
     cdef list odd  # whether another key may print alike
+    cdef bint any_odd
 
     def __cinit__(self):
+        self.any_odd = False
         self.numbers = {}
         self.texts = []
         self.odd = []
@@ -182,12 +192,31 @@ cdef class _Names:
     cdef uint32_t number(self, bytes key):
         number = self.numbers.get(key)
         if number is None:
-            number = self.numbers[key] = len(self.texts)
             text = key.decode("latin-1")
             plain = text.isascii() and text.isprintable() and "\\" not in text
-            self.texts.append(text if plain else printable(key))
-            self.odd.append(not plain)
+            number = self._new(key, text if plain else printable(key), not plain)
         return number
+
+    cdef uint32_t _new(self, key, text, bint odd):
+        number = self.numbers[key] = len(self.texts)
+        self.texts.append(text)
+        self.odd.append(odd)
+        self.any_odd = self.any_odd or odd
+        return number
+
+    cdef bint is_odd(self, const fl_tally *tally):
+        """Whether a key of the tally may print like another."""
+        cdef size_t at
+        if self.any_odd:
+            for at in range(tally.n):
+                if self.odd[tally.keys[at]]:
+                    return True
+        return False
+
+    cdef uint32_t number_of_text(self, text):
+        """Of a text that several keys may print as, or that stands for the rest."""
+        number = self.numbers.get(text)
+        return self._new(text, text, False) if number is None else number
 
     cdef keep(self, list renumbered):
         """Forget the keys whose new number is None."""
@@ -195,16 +224,65 @@ cdef class _Names:
         self.__cinit__()
         for key, old in numbers.items():
             if renumbered[old] is not None:
-                renumbered[old] = self.numbers[key] = len(self.texts)
-                self.texts.append(texts[old])
-                self.odd.append(odd[old])
+                renumbered[old] = self._new(key, texts[old], odd[old])
+
+
+# A gap in a log can close a million windows: so many of them, or of their sections, make one event.
+cdef enum:
+    _WINDOWS = 1024
+    _ROWS = 1 << 16
+
+
+cdef class _Columns:
+    """The columns of the windows that close together, or of some of them."""
+
+    cdef fl_longs starts, hits, low, high, partial
+    cdef fl_longs rows[TABLES]
+    cdef fl_longs keys[TABLES]
+    cdef fl_longs counts[TABLES]
+
+    def __dealloc__(self):
+        cdef int table
+        for table in range(TABLES):
+            free(self.rows[table].at)
+            free(self.keys[table].at)
+            free(self.counts[table].at)
+        free(self.starts.at)
+        free(self.hits.at)
+        free(self.low.at)
+        free(self.high.at)
+        free(self.partial.at)
+
+    cdef done(self, int64_t window, _Names sections, _Names methods):
+        """As events: none where no window has closed."""
+        if not self.starts.n:
+            return []
+        tables = (
+            self._table(SECTIONS, sections.texts),
+            self._table(STATUSES, _STATUS),
+            self._table(METHODS, methods.texts),
+        )
+        return [
+            StatsColumns(
+                window,
+                _array(&self.starts),
+                _array(&self.hits),
+                _array(&self.low),
+                _array(&self.high),
+                _array(&self.partial),
+                tables,
+            )
+        ]
+
+    cdef _table(self, int table, list names):
+        return TableColumns(names, _array(&self.rows[table]), _array(&self.keys[table]), _array(&self.counts[table]))
 
 
 cdef class StatsWindows:
     """Statistics windows; see the twin in ``sliding`` for what is printed when."""
 
-    cdef int64_t window, step, size, closed, began_at, summed_to
-    cdef bint empty, has_closed, has_began, has_sum
+    cdef int64_t window, step, size, closed, began_at, summed_to, next_start
+    cdef bint empty, has_closed, has_began, has_sum, paused
     cdef Pane **panes
     cdef size_t first, end, room
     cdef Pane **pool
@@ -371,16 +449,28 @@ cdef class StatsWindows:
 
     def _due(self, int64_t end, bint until_end, bint empty, int64_t last):
         """The windows to print, up to those that end at ``end``, or all: partial beyond ``last``."""
+        cdef _Columns windows
+        cdef bint more = True
+        while more:
+            windows = _Columns()
+            more = self._collect(windows, end, until_end, empty, last)
+            yield from windows.done(self.window, self.sections, self.methods)
+
+    cdef int _collect(self, _Columns windows, int64_t end, bint until_end, bint empty, int64_t last) except -1:
+        """Some of them: 1 when there are more, which begin at ``next_start``."""
         cdef int64_t start = 0, pane = 0
-        cdef bint held, has_start = self.has_closed
+        cdef bint held, has_start = self.has_closed or self.paused
         if not self.has_began:
-            return
-        if has_start:
+            return 0
+        if self.paused:
+            start = self.next_start
+            self.paused = False
+        elif has_start:
             start = self._starts_after(self.closed - self.window)
         while True:
             held = self.first < self.end
             if not held and not empty:
-                return
+                return 0
             if held:
                 pane = self.panes[self.first].start
             if not has_start:
@@ -389,10 +479,13 @@ cdef class StatsWindows:
             if (not held or pane >= start + self.window) and not (empty and start >= self.began_at):
                 start = self._first_holding(pane) if held else max(self.began_at, start)
             if until_end and start + self.window > end:
-                return
-            yield self._stats(start, not until_end and start + self.window - 1 > last)
+                return 0
+            self._add_window(windows, start, not until_end and start + self.window - 1 > last)
             start += self.step
             self._forget(start)
+            if windows.starts.n >= _WINDOWS or windows.keys[SECTIONS].n >= _ROWS:
+                self.paused, self.next_start = True, start
+                return 1
 
     cdef _forget(self, int64_t before):
         cdef Pane *pane
@@ -427,7 +520,7 @@ cdef class StatsWindows:
             at += 1
         return &self.sum
 
-    cdef _stats(self, int64_t start, bint partial):
+    cdef int _add_window(self, _Columns windows, int64_t start, bint partial) except -1:
         cdef int64_t end = start + self.window
         cdef size_t at
         cdef Pane nothing
@@ -441,25 +534,24 @@ cdef class StatsWindows:
                 _clear(total)
         else:
             total = self._total(end)
-        return Stats(
-            start,
-            end,
-            total.hits,
-            (int(total.high) << LOW_BITS) + total.low,
-            round(<object>total.hits / <object>self.window, 3),
-            bool(partial),
-            self._table(total, SECTIONS, self.sections, end),
-            _ranked(&total.tables[STATUSES], _STATUS, None),
-            self._table(total, METHODS, self.methods, end),
-        )
+        _push(&windows.starts, start)
+        _push(&windows.hits, total.hits)
+        _push(&windows.low, total.low)
+        _push(&windows.high, total.high)
+        _push(&windows.partial, partial)
+        self._add_table(windows, SECTIONS, total, self.sections, end)
+        _add_rows(windows, STATUSES, &total.tables[STATUSES], _STATUS, None)
+        self._add_table(windows, METHODS, total, self.methods, end)
+        return 0
 
-    cdef _table(self, Pane *total, int table, _Names names, int64_t end):
+    cdef int _add_table(self, _Columns windows, int table, Pane *total, _Names names, int64_t end) except -1:
         cdef fl_tally *tally = &total.tables[table]
-        if self.size != self.window and (tally.other or _named(tally) > <size_t>_BOUNDS[table]):
-            return self._exact(table, names, end)
-        return _ranked(tally, names.texts, names.odd)
+        cdef bint sliding = self.size != self.window
+        if sliding and (tally.other or _named(tally) > <size_t>_BOUNDS[table]):
+            return self._add_exact(windows, table, names, end)
+        return _add_rows(windows, table, tally, names.texts, names)
 
-    cdef _exact(self, int table, _Names names, int64_t end):
+    cdef int _add_exact(self, _Columns windows, int table, _Names names, int64_t end) except -1:
         """As ``tables.united`` over the panes held before ``end``."""
         cdef fl_tally total
         cdef fl_tally *tally
@@ -482,14 +574,12 @@ cdef class StatsWindows:
                         total.other += tally.hits[key]
                     elif not fl_tally_add(&total, tally.keys[key], tally.hits[key], bound):
                         raise MemoryError
-            return _ranked(&total, names.texts, names.odd)
+            return _add_rows(windows, table, &total, names.texts, names)
         finally:
             fl_tally_free(&total)
 
 
 cdef uint32_t[::1] _numbers(_Names names, list keys):
-    from array import array
-
     return array("I", [names.number(key) for key in keys] or [0])
 
 
@@ -572,22 +662,32 @@ cdef void _free_pane(Pane *pane):
     free(pane)
 
 
-cdef dict _ranked(const fl_tally *tally, list texts, list odd):
-    """The table of a tally in its order."""
-    cdef Row few[32]
+cdef array _array(const fl_longs *longs):
+    cdef array copy = clone(_LONGS, longs.n, zero=False)
+    if longs.n:
+        memcpy(copy.data.as_longlongs, longs.at, longs.n * sizeof(int64_t))
+    return copy
+
+
+cdef int _push(fl_longs *longs, int64_t value) except -1:
+    if not fl_longs_push(longs, value):
+        raise MemoryError
+    return 0
+
+
+cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, list texts, _Names names) except -1:
+    """The rows of a table in their order; ``names`` is None where every text is its key's own."""
+    cdef Row few[64]
     cdef Row *rows = few
     cdef size_t at, n = 0
-    cdef bint plain = tally.other == 0
-    cdef dict table = {}
-    if odd is not None and plain:
-        for at in range(tally.n):
-            if odd[tally.keys[at]]:
-                plain = False
-                break
-    if not plain:
+    if names is not None and (tally.other or names.is_odd(tally)):
         pairs = [(texts[tally.keys[at]], tally.hits[at]) for at in range(tally.n) if tally.hits[at]]
-        return ranked(pairs, tally.other)
-    if tally.n > 32:
+        table_of_pairs = ranked(pairs, tally.other)
+        for text, hits in table_of_pairs.items():
+            _push(&windows.keys[table], names.number_of_text(text))
+            _push(&windows.counts[table], hits)
+        return _push(&windows.rows[table], len(table_of_pairs))
+    if tally.n > 64:
         rows = <Row *>malloc(tally.n * sizeof(Row))
         if rows is NULL:
             raise MemoryError
@@ -597,9 +697,28 @@ cdef dict _ranked(const fl_tally *tally, list texts, list odd):
             rows[n].key = tally.keys[at]
             rows[n].name = PyUnicode_AsUTF8AndSize(texts[tally.keys[at]], &rows[n].length)
             n += 1
-    qsort(rows, n, sizeof(Row), _by_hits_then_name)
-    for at in range(n):
-        table[texts[rows[at].key]] = rows[at].hits
-    if rows != few:
-        free(rows)
-    return table
+    _sort(rows, n)
+    try:
+        for at in range(n):
+            _push(&windows.keys[table], rows[at].key)
+            _push(&windows.counts[table], rows[at].hits)
+        return _push(&windows.rows[table], n)
+    finally:
+        if rows != few:
+            free(rows)
+
+
+cdef void _sort(Row *rows, size_t n) noexcept:
+    """Most tables are short, and an insertion sort of those is the quickest."""
+    cdef size_t at, to
+    cdef Row row
+    if n > 24:
+        qsort(rows, n, sizeof(Row), _by_hits_then_name)
+        return
+    for at in range(1, n):
+        row = rows[at]
+        to = at
+        while to > 0 and _by_hits_then_name(&row, &rows[to - 1]) < 0:
+            rows[to] = rows[to - 1]
+            to -= 1
+        rows[to] = row

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
-from fastlog.model.events import Stats
+from fastlog.model.events import Stats, StatsColumns
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.windows.traffic import TrafficWindow, Transition
@@ -23,8 +23,8 @@ class Windows(Protocol):
     """The seam of the statistics windows: see ``sliding.StatsWindows``."""
 
     def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None: ...
-    def close(self, end: int) -> Iterable[Stats]: ...
-    def rest(self, last: int) -> Iterable[Stats]: ...
+    def close(self, end: int) -> Iterable[Stats | StatsColumns]: ...
+    def rest(self, last: int) -> Iterable[Stats | StatsColumns]: ...
 
 
 def make_windows(plan: Plan) -> tuple[Traffic, Windows | None]:

@@ -77,6 +77,26 @@ static inline void fl_series_free(fl_series *series) {
     free(series->hits);
 }
 
+/* A column that grows. */
+typedef struct {
+    int64_t *at;
+    size_t n, room;
+} fl_longs;
+
+/* 0 where there is no memory. */
+static inline int fl_longs_push(fl_longs *longs, int64_t value) {
+    if (longs->n == longs->room) {
+        size_t room = longs->room ? 2 * longs->room : 64;
+        int64_t *at = (int64_t *)realloc(longs->at, room * sizeof *at);
+        if (!at)
+            return 0;
+        longs->at = at;
+        longs->room = room;
+    }
+    longs->at[longs->n++] = value;
+    return 1;
+}
+
 /* Hits by number of a key, in order of first appearance; behind `bound` keys, in `other`. */
 typedef struct {
     uint32_t *keys, *slots; /* slots: place + 1 of a key, by its hash; only from FL_FEW keys on */

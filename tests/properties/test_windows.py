@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats
+from fastlog.model.events import Alert, Stats, singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.segments import cut_segments
 from fastlog.parsers.timestamps import Seconds
+from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.windows import sliding, traffic
 from fastlog.windows.traffic import Transition
 
@@ -159,11 +160,11 @@ def test_statistics_windows_are_a_recount(
             last = max(last, at)
         elif latest is None or at > latest:
             latest = at
-            got = list(real.close(at))
+            got = list(singly(real.close(at)))
             assert [(stats.start, stats.hits) for stats in got] == recount.close(at)
             assert not any(stats.partial for stats in got)
             check(got, window)
-    rest = list(real.rest(last))
+    rest = list(singly(real.rest(last)))
     assert [(stats.start, stats.hits) for stats in rest] == recount.rest()
     assert [stats.partial for stats in rest] == [stats.end - 1 > last for stats in rest]
     check(rest, window)
@@ -195,7 +196,7 @@ def test_a_section_that_is_named_has_all_of_its_hits(
         sections = {KEYS[(first + number) % 4000]: 1 + number % 3 for number in range(count)}
         contents.append(sections)
         put(real, start, sections)
-    printed = [*real.close(len(panes)), *real.rest(len(panes) - 1)]
+    printed = list(singly([*real.close(len(panes)), *real.rest(len(panes) - 1)]))
     for stats in printed:
         hits: Counter[str] = Counter()
         for sections in contents[max(stats.start, 0) : stats.end]:
@@ -230,12 +231,15 @@ def test_native_windows_print_what_those_in_python_print(
             windows.take(pane, range(1), (0, 0, 0))
         if data.draw(st.booleans()):
             end += data.draw(st.integers(1, 30))
-            said, said_natively = (list(windows.close(end)) for windows in twins)
+            said, columns = list(twins[0].close(end)), twins[1].close(end)
+            said_natively = list(singly(columns))
             assert said == said_natively
+            render = NdjsonRenderer().render
+            assert b"".join(map(render, columns)) == b"".join(map(render, said))
             assert [list(stats.sections) for stats in said] == [
                 list(stats.sections) for stats in said_natively
             ]
-    said, said_natively = (list(windows.rest(end)) for windows in twins)
+    said, said_natively = (list(singly(windows.rest(end))) for windows in twins)
     assert said == said_natively
 
 
@@ -270,7 +274,7 @@ def crossing(window_of: Any, windows_of: Any, gap: int) -> tuple[int, list[tuple
                 put(windows, second, {b"/": 1})
             for end in (start + 2, start + gap):
                 transitions += [(change.at - start, change.firing) for change in alerts.close(end)]
-                printed += len(list(windows.close(end)))
+                printed += len(list(singly(windows.close(end))))
     return steps.count, transitions, printed
 
 
@@ -290,9 +294,12 @@ def test_the_empty_years_of_a_gap_cost_nothing(window_of: Any, windows_of: Any) 
 def test_a_leap_while_following_leaves_empty_windows_out(windows_of: Any) -> None:
     windows = windows_of(10, 10, empty=True)
     put(windows, 0, {b"/": 1})
-    assert [stats.start for stats in windows.close(35)] == [0, 10, 20]
+    assert [stats.start for stats in singly(windows.close(35))] == [0, 10, 20]
     assert list(windows.close(1_000 * YEAR)) == []
-    assert [stats.start for stats in windows.close(1_000 * YEAR + 20)] == [1_000 * YEAR, 1_000 * YEAR + 10]
+    assert [stats.start for stats in singly(windows.close(1_000 * YEAR + 20))] == [
+        1_000 * YEAR,
+        1_000 * YEAR + 10,
+    ]
 
 
 @stats_windows
@@ -300,7 +307,7 @@ def test_a_leap_before_anything_has_closed_leaves_empty_windows_out_too(windows_
     windows = windows_of(10, 10, empty=True)
     for second in (5, YEAR // 100 + 5):
         put(windows, second - second % 10, {b"/": 1})
-    assert len(list(windows.close(YEAR // 100 + 10))) < 400
+    assert len(list(singly(windows.close(YEAR // 100 + 10)))) < 400
 
 
 def follower() -> Merger:
