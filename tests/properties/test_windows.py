@@ -231,7 +231,7 @@ def test_native_windows_print_what_those_in_python_print(
             windows.take(pane, range(1), (0, 0, 0))
         if data.draw(st.booleans()):
             end += data.draw(st.integers(1, 30))
-            said, columns = list(twins[0].close(end)), twins[1].close(end)
+            said, columns = list(twins[0].close(end)), list(twins[1].close(end))
             said_natively = list(singly(columns))
             assert said == said_natively
             render = NdjsonRenderer().render
