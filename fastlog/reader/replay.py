@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
+from fastlog.model.chunk import RANGE_BYTES, Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
+from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
 from fastlog.sources.stream import read_stream
 
@@ -19,11 +20,15 @@ _PEEK_BYTES = 16 * 1024
 
 @dataclass(slots=True)
 class _Input:
-    """One input of a replay on its way: what was read of a stream to look at its first lines is kept."""
+    """One input of a replay on its way: what was read of a stream to look at its first lines is kept.
+
+    ``begun`` is the offset of its next range where an earlier reader has handed out some.
+    """
 
     index: int
     source: OpenSource
-    blocks: Iterator[tuple[int, bytes]] | None
+    blocks: Iterator[tuple[int, bytes]] | None = None
+    begun: int | None = None
     head: bytes = b""
     ahead: tuple[int, bytes] | None = None
     format: str = FALLBACK
@@ -31,37 +36,85 @@ class _Input:
     error: OSError | None = None
 
 
-def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
-    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
+def replay_sources(
+    sources: Sequence[OpenSource],
+    log_format: str,
+    plan: Plan,
+    link: Link,
+    reached: Sequence[Reached] = (),
+) -> None:
+    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped.
+
+    ``reached`` is how far another reader had come, to go on from there.
+    """
     alone = len(sources) == 1
-    inputs = [_look_at(index, source, link, prompt=alone) for index, source in enumerate(sources)]
-    notice = _choose_formats(inputs, log_format)
-    if notice:
-        link.emit(notice)
-    for entry in inputs:
-        link.emit(Opened(entry.index, entry.source.name, entry.format))
-    if len(inputs) == 1:
-        _emit_all(inputs[0], link)
+    if reached:
+        inputs = [
+            _resumed(index, source, before, link)
+            for index, (source, before) in enumerate(zip(sources, reached, strict=True))
+            if not before.closed
+        ]
+    else:
+        inputs = [_look_at(index, source, link, prompt=alone) for index, source in enumerate(sources)]
+        notice = _choose_formats(inputs, log_format)
+        if notice:
+            link.emit(notice)
+        for entry in inputs:
+            link.emit(Opened(entry.index, entry.source.name, entry.format))
+    if alone:
+        for entry in inputs:
+            _emit_all(entry, link)
         return
     clock = LineClock(plan)
     for entry in inputs:
-        entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+        if entry.begun is None:
+            entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
     _emit_by_time(inputs, clock, link)
+
+
+def _resumed(index: int, source: OpenSource, reached: Reached, link: Link) -> _Input:
+    """An input as it was when the reader before this one died."""
+    entry = _Input(index, source, begun=reached.stop, format=reached.format, low=reached.low)
+    try:
+        if reached.stop is None:
+            _read_first(entry)
+        else:  # its last range may have named other fields, with no time left to say so
+            start = max(source.origin, reached.stop - RANGE_BYTES)
+            _switch(entry, ByteRange(index, start, reached.stop), link)
+    except OSError as error:
+        entry.error = error
+    return entry
+
+
+def _switch(entry: _Input, chunk: Chunk, link: Link) -> None:
+    """Tell under which ``#Fields`` stands what follows a chunk, where that is news. Raises OSError."""
+    if names_fields(entry.format):
+        lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+        log_format = switched(entry.format, lines)
+        if log_format != entry.format:
+            entry.format = log_format
+            link.emit(Switched(entry.index, log_format))
 
 
 def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
     """The first lines of a source."""
-    entry = _Input(index, source, None)
+    entry = _Input(index, source)
+    if source.end is None:
+        entry.blocks = read_stream(source.fd, link.wait, prompt=prompt)
+    _read_first(entry)
+    return entry
+
+
+def _read_first(entry: _Input) -> None:
+    """Fill in the first lines, or the error that reading them is."""
     try:
-        if source.end is None:
-            entry.blocks = read_stream(source.fd, link.wait, prompt=prompt)
+        if entry.blocks is None:
+            entry.head = read_head(entry.source)
+        else:
             entry.ahead = next(entry.blocks, None)
             entry.head = entry.ahead[1] if entry.ahead else b""
-        else:
-            entry.head = read_head(source)
     except OSError as error:
         entry.error = error
-    return entry
 
 
 def _choose_formats(inputs: Sequence[_Input], log_format: str) -> Notice | None:
@@ -100,12 +153,7 @@ def _chunks(entry: _Input, link: Link) -> Iterator[Chunk]:
     """All chunks of one input, and before each what ``#Fields`` it stands under. Raises OSError."""
     for chunk in _pieces(entry):
         yield chunk
-        if names_fields(entry.format):
-            lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
-            log_format = switched(entry.format, lines)
-            if log_format != entry.format:
-                entry.format = log_format
-                link.emit(Switched(entry.index, log_format))
+        _switch(entry, chunk, link)
 
 
 def _pieces(entry: _Input) -> Iterator[Chunk]:
@@ -114,7 +162,7 @@ def _pieces(entry: _Input) -> Iterator[Chunk]:
         raise entry.error
     source = entry.source
     if source.end is not None:
-        for start, stop in plan_ranges(source.origin, source.end):
+        for start, stop in plan_ranges(source.origin if entry.begun is None else entry.begun, source.end):
             yield ByteRange(entry.index, start, stop)
         return
     assert entry.blocks is not None
@@ -141,6 +189,7 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, link: Link) -> Non
     goes first, so that the others need not be held for it.
     """
     chunks = {entry.index: _chunks(entry, link) for entry in inputs}
+    by_index = {entry.index: entry for entry in inputs}
     turns: list[tuple[float, int, Chunk]] = []
 
     def put_next(entry: _Input, *, first: bool = False) -> None:
@@ -159,11 +208,11 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, link: Link) -> Non
         heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
 
     for entry in inputs:
-        put_next(entry, first=True)
+        put_next(entry, first=entry.begun is None)
     while turns:
         _, index, chunk = heapq.heappop(turns)
         link.emit(chunk)
-        put_next(inputs[index])
+        put_next(by_index[index])
 
 
 def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:
