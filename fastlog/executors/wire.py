@@ -16,8 +16,9 @@ from typing import Any
 import orjson
 
 from fastlog.errors import WireError
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Left, Notice, Opened, Placed, Tick
 from fastlog.model.partial import Partial
+from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
 MAX_HEADER = 1 << 26
@@ -40,7 +41,7 @@ _COLUMNS = (
     "cell_statuses",
     "cell_hits",
 )
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Placed, Left, Notice)}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -103,7 +104,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
         if isinstance(value, bytes):
             payload = value
         else:
-            header[name] = value
+            header[name] = value.to_dict() if isinstance(value, FilePosition) else value
     return header, payload
 
 
@@ -115,6 +116,8 @@ def unpack_item(header: Header, payload: bytes) -> Item:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
         fields["data"] = payload
+    if fields.get("position") is not None:
+        fields["position"] = FilePosition.from_dict(fields["position"])
     item: Item = kind(**fields)
     return item
 

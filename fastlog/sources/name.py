@@ -1,0 +1,303 @@
+"""One followed path, with the file that it names and those that it named a moment ago.
+
+What it has to say goes to ``out``, in order. Over 200 lines: taking a file over and letting one go are
+two sides of one promise, that each byte is read by exactly one name.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+
+from fastlog.model.chunk import Block, Left, Notice, Placed
+from fastlog.model.position import FilePosition
+from fastlog.model.printable import printable
+from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
+from fastlog.sources.rotated import copy_of, found_again, is_copy, unseen_files
+
+GRACE_SECONDS = 5.0
+"""How long a file that lost its name is read on after its last byte: its writer may not know yet."""
+RETRY_SECONDS = 1.0
+"""Pause before a file that failed is opened again; an absence shorter than this is not worth a message."""
+OLD_FILES = 16
+"""Most files of one name that are held after they lost it."""
+_MISSING = "no such file"
+
+
+class FollowedName:
+    """A followed path. ``passing`` if it was found by a pattern: such a file may go without a word."""
+
+    def __init__(
+        self,
+        source: int,
+        path: str,
+        peers: "Mapping[int, FollowedName]",
+        closed: deque[HeldFile],
+        clock: Callable[[], float],
+        *,
+        tracked: bool,
+        passing: bool = False,
+    ) -> None:
+        """``closed`` are the files that lost their names, of all peers; positions are told if ``tracked``."""
+        self.source, self.path, self.passing = source, path, passing
+        self.file: HeldFile | None = None
+        self.old: list[HeldFile] = []
+        self.out: deque[Block | Placed | Left | Notice] = deque()
+        self._peers, self._closed, self._clock, self._tracked = peers, closed, clock, tracked
+        self._last: HeldFile | FilePosition | None = None  # the file that came last
+        self._problem: str | None = None
+        self._ill_since: float | None = None
+        self._retry_at = float("-inf")
+
+    def files(self) -> list[HeldFile]:
+        """All files held, oldest first."""
+        return [*self.old, self.file] if self.file else [*self.old]
+
+    def leads_to(self, key: FileKey) -> bool:
+        try:
+            return key_of(os.stat(self.path)) == key
+        except (OSError, NotRegularError):
+            return False
+
+    def resume(self, positions: Sequence[FilePosition], now: float) -> None:
+        """Take hold of the files of an earlier run, oldest first, before the first look."""
+        for position in positions:
+            file = found_again(position, now)
+            if file is None:
+                file = copy_of(position, now, self._is_held)
+                if self.leads_to(position.key):
+                    self._say("was truncated since the last run: reading it from its start")
+                elif file is None:
+                    size = f"{position.offset} bytes of it were read"
+                    self._say(f"the file of the last run is gone: {size}, any later are missing", True)
+            self._last = file or position
+            if file is not None:
+                self._retire(now)
+                self._take(file)
+
+    def look(self, now: float, *, first: bool = False, at_end: bool = False) -> None:
+        """See which file the path leads to, and take it over if it is another one."""
+        if now < self._retry_at:
+            return
+        try:
+            found = os.stat(self.path)
+            key = key_of(found)  # not even opened unless it is regular: some devices act on that
+            if self.file and self.file.key == key:
+                self.file.changed = found.st_mtime_ns
+                self._ill_since = None
+            elif self.passing and self._is_led_to(key):
+                self._retire(now)
+            elif self._has_room():
+                self._take_over(now, at_end)
+        except NotRegularError as error:
+            self._ill(str(error), now, first)
+        except OSError as error:
+            missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
+            self._ill(_MISSING if missing else _reason(error), now, first)
+            if missing and self.file and (self.passing or not self.file.links()):
+                self._retire(now)
+
+    def take(self, now: float) -> bool:
+        """One step onwards, in the oldest file that has something to read. False when none has."""
+        self.look(now)
+        return any(self._step(file, now) for file in self.files())
+
+    def close(self) -> None:
+        """Let go of all files."""
+        for file in self.files():
+            os.close(file.fd)
+        self.file = None
+        self.old.clear()
+
+    def _is_held(self, key: FileKey) -> bool:
+        return any(file.key == key for name in self._peers.values() for file in name.files())
+
+    def _is_led_to(self, key: FileKey) -> bool:
+        """Whether the file is read under another name already: a link to it beside it, say."""
+        return any(
+            name is not self and name.file and name.file.key == key and name.leads_to(key)
+            for name in self._peers.values()
+        )
+
+    def _has_room(self) -> bool:
+        """Whether one more old file can be held: the oldest goes, but not before it has been read."""
+        if self.file and len(self.old) >= OLD_FILES:
+            self.old[0].touched = float("-inf")
+            self._finish(self.old[0])
+        return len(self.old) < OLD_FILES or self.file is None
+
+    def _take_over(self, now: float, at_end: bool) -> None:
+        """Go on with the next file: one that was rotated away unseen, or the one that the path leads to."""
+        file = self._unseen(now)
+        if file is not None:
+            shown = printable(file.place)
+            self._say(f"was rotated more than once since it was looked at: reading {shown} first")
+        else:
+            file = self._opened(self.path, now, at_end)
+            if self.file:
+                self._say("was replaced: following the new file")
+        self._retire(now)
+        self._take(file)
+        self._ill_since = None
+
+    def _take(self, file: HeldFile) -> None:
+        file.aim()
+        self.file = self._last = file
+        self._place(file)
+
+    def _unseen(self, now: float) -> HeldFile | None:
+        """The oldest file that was made and rotated away since the last one was taken."""
+        if self._last is None:
+            return None
+        last = self._last.position(self.path) if isinstance(self._last, HeldFile) else self._last
+        for rotated in unseen_files(last, self._is_held):
+            if is_copy(rotated.path, last):
+                continue
+            try:
+                file = self._opened(rotated.path, now, at_end=False)
+            except (OSError, NotRegularError):  # gone already
+                continue
+            # The next is younger by name; its time may be earlier: old files get late lines.
+            file.changed = last.changed
+            return file
+        return None
+
+    def _opened(self, path: str, now: float, at_end: bool) -> HeldFile:
+        """The file that a path leads to, where it was known at the place that reading got to."""
+        fd, info = open_regular(path)
+        file = None
+        try:
+            file = self._known(fd, key_of(info))
+            place = os.path.realpath(path)
+            if file is None:
+                file = HeldFile(fd, key_of(info), place, now, hole=not at_end)
+                if at_end:
+                    file.start_at_end()
+            file.place, file.changed = place, info.st_mtime_ns
+        except OSError:
+            os.close(fd)
+            raise
+        if file.fd != fd:
+            os.close(fd)
+        return file
+
+    def _known(self, fd: int, key: FileKey) -> HeldFile | None:
+        """The file if it was read before, here or under a name that it no longer has: it is resumed."""
+        for name in self._peers.values():
+            for file in name.files():
+                if file.key == key and (name is self or not name.leads_to(key)):
+                    name._forget(file)
+                    return file
+        for file in [file for file in self._closed if file.key == key]:
+            file.fd = fd
+            same = file.intact()  # may fail again: then it is still remembered
+            self._closed.remove(file)
+            if same:
+                return file
+        return None
+
+    def _forget(self, file: HeldFile) -> None:
+        if file is self.file:
+            self.file = None
+        else:
+            self.old.remove(file)
+        if self._tracked:
+            self.out.append(Left(self.source, file.position(self.path)))
+
+    def _retire(self, now: float) -> None:
+        if self.file:
+            self.file.touched = now
+            self.file.aim()  # all of it before the first line of the next file
+            self.old.append(self.file)
+            self.file = None
+
+    def _step(self, file: HeldFile, now: float) -> bool:
+        start, hole = file.line, file.hole
+        try:
+            data = file.read()
+            if file is self.file and self._ill_since is None:
+                self._well()
+            if data is None:
+                return file is not self.file and now - file.touched > GRACE_SECONDS and self._finish(file)
+        except TruncatedError:
+            self._truncated(file, now)
+            return True
+        except OSError as error:
+            self._fail(file, error, now)
+            return True
+        file.touched = now
+        if data:
+            self._give(file, start, data)
+        else:
+            if hole and not file.hole and file.base:
+                self._say(f"skipped {file.base} NUL bytes at its start: let its writer append (O_APPEND)")
+            self._place(file)
+        return True
+
+    def _give(self, file: HeldFile, start: int, data: bytes) -> None:
+        position = file.position(self.path) if self._tracked else None
+        self.out.append(Block(self.source, start, data, self._clock(), position=position))
+
+    def _place(self, file: HeldFile) -> None:
+        if self._tracked:
+            self.out.append(Placed(self.source, file.position(self.path)))
+
+    def _truncated(self, file: HeldFile, now: float) -> None:
+        """Start a file over; what it lost before it could be read may be in a copy, which goes first."""
+        copy = copy_of(file.position(self.path), now, self._is_held) if self._has_room() else None
+        half = 0 if file.skipping or copy else file.seen - file.line
+        dropped = f"; a line of {half} bytes had no newline and is dropped" if half else ""
+        self._say(f"was truncated: reading it from its start{dropped}")
+        if copy is not None:
+            copy.aim()
+            self.old.insert(len(self.old) if file is self.file else self.old.index(file), copy)
+            self._place(copy)
+        file.start_over()
+        self._place(file)
+
+    def _finish(self, file: HeldFile) -> bool:
+        """Give an old file up: what is left of it is a line of its own, never the start of another's."""
+        file.aim()
+        if file.goal > file.seen or not file.intact():
+            return True  # changed meanwhile: read on
+        if half := file.half():
+            start = file.line
+            file.line, file.mark, file.skipping = file.seen, file.tail, True
+            self._give(file, start, half + b"\n")
+        if file.links():  # it may get its name back; a deleted one cannot, but its inode may
+            self._closed.append(file)
+        self._forget(file)
+        os.close(file.fd)
+        return True
+
+    def _fail(self, file: HeldFile, error: OSError, now: float) -> None:
+        """A read failed (ESTALE, EIO): go on with a new descriptor, where the file is still the same."""
+        if file is self.file:
+            self._retry_at, self._ill_since = now + RETRY_SECONDS, now
+            self._ill(_reason(error), now, True)
+            self._closed.append(file)
+            self.file = None  # but its position holds
+        else:
+            self._say(f"the file that it was before cannot be read on: {_reason(error)}", degraded=True)
+            self._forget(file)
+        os.close(file.fd)
+
+    def _ill(self, reason: str, now: float, at_once: bool) -> None:
+        self._ill_since = now if self._ill_since is None else self._ill_since
+        if self.passing and reason == _MISSING:
+            return
+        if reason != self._problem and (at_once or now - self._ill_since >= RETRY_SECONDS):
+            self._problem = reason
+            self._say(f"{reason}: waiting until there is a file that can be read")
+
+    def _well(self) -> None:
+        if self._problem:
+            self._say("has appeared" if self._problem == _MISSING else "is readable again")
+        self._problem = None
+
+    def _say(self, text: str, degraded: bool = False) -> None:
+        self.out.append(Notice(f"{printable(self.path)}: {text}", degraded))
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "cannot be read").lower()
