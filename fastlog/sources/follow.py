@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fastlog.model.chunk import Block, Left, Notice, Placed
-from fastlog.model.position import FilePosition
+from fastlog.model.position import WITNESS_BYTES, FilePosition
 from fastlog.model.printable import printable
-from fastlog.sources.held import HeldFile, NotRegularError, key_of
+from fastlog.sources.held import HeldFile, NotRegularError, key_of, open_regular
 from fastlog.sources.name import OLD_FILES, FollowedName
 from fastlog.sources.patterns import is_pattern, matches
 
 MOST_FILES = 512
-"""Most names that patterns may add; with the files that lose theirs, they fit a limit of 1,024 descriptors."""
+"""Most names that patterns may add: with the files that lose theirs they fit a limit of 1,024 descriptors."""
 SCAN_SECONDS = 0.1
 """Shortest time between two looks for files that fit a pattern."""
 HEAD_BYTES = 64 * 1024
@@ -72,7 +72,7 @@ class Follower:
         self._resume(positions or ())
         for name in self._names.values():
             name.look(monotonic(), first=True, at_end=not from_start)
-        self._scan(first=True, at_end=not from_start)
+        self._scan(at_end=not from_start, first=not positions)
         if self._patterns and not self._names:
             shown = ", ".join(map(printable, self._patterns))
             self._out.append(Notice(f"{shown}: no file fits: waiting until one does"))
@@ -89,11 +89,10 @@ class Follower:
 
     def poll(self) -> Iterator[Spoken]:
         """All that is there to read now. Files take turns, a block each; pull when it suits."""
-        self._scan()
-        for name in self._names.values():
+        turn = list(self._names.values())
+        for name in turn:
             for file in name.files():
                 file.aim()
-        turn = list(self._names.values())
         while turn or self._out:
             while self._out:
                 yield self._out.popleft()
@@ -103,7 +102,7 @@ class Follower:
                     more.append(name)
                 while name.out:
                     yield name.out.popleft()
-            turn = more
+            turn = more or self._scan()  # when the others have been read, it is known what is a copy of them
         self._drop_passed()
 
     def look(self) -> None:
@@ -147,23 +146,23 @@ class Follower:
             name = known.get(path) or self._add(path, passing=True)
             name.resume(own, self._monotonic())
 
-    def _scan(self, *, first: bool = False, at_end: bool = False) -> None:
-        """Take up files that fit a pattern and that no other name leads to."""
+    def _scan(self, *, at_end: bool = False, first: bool = False) -> list[FollowedName]:
+        """Take up files that fit a pattern and that no other name leads to; the names that are new."""
         now = self._monotonic()
-        if not self._patterns or (not first and now < self._scan_at):
-            return
+        if not self._patterns or now < self._scan_at:
+            return []
         self._scan_at = now + SCAN_SECONDS
         known = {os.path.abspath(name.path) for name in self._names.values()}
+        added: list[FollowedName] = []
         for path in matches(self._patterns):
-            if os.path.abspath(path) in known or self._is_followed(path):
+            if os.path.abspath(path) in known or self._is_followed(path) or not (first or self._is_new(path)):
                 continue
             if len(self._names) >= MOST_FILES:
                 self._say_full()
-                return
-            name = self._add(path, passing=True)
-            name.look(now, first=True, at_end=at_end)
-            if not first and name.file is not None:
-                self._out.append(Notice(f"{printable(path)}: has appeared"))
+                break
+            added.append(self._add(path, passing=True))
+            added[-1].look(now, first=True, at_end=at_end)
+        return added
 
     def _is_followed(self, path: str) -> bool:
         """Whether a path leads to what another leads to, or to nothing that can be followed."""
@@ -172,6 +171,24 @@ class Follower:
         except (OSError, NotRegularError):
             return True
         return any(name.file and name.file.key == key and name.leads_to(key) for name in self._names.values())
+
+    def _is_new(self, path: str) -> bool:
+        """Whether a file is no copy of one that is read: a rotator makes one before it truncates."""
+        try:
+            fd, info = open_regular(path)
+        except (OSError, NotRegularError):
+            return True  # its name will say why
+        try:
+            start = os.pread(fd, WITNESS_BYTES, 0)
+        except OSError:
+            start = b""
+        finally:
+            os.close(fd)
+        return not any(
+            file.head and start.startswith(file.head) and file.key != key_of(info)
+            for name in self._names.values()
+            for file in name.files()
+        )
 
     def _say_full(self) -> None:
         if not self._full:

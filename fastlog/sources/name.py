@@ -7,13 +7,13 @@ two sides of one promise, that each byte is read by exactly one name.
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fastlog.model.chunk import Block, Left, Notice, Placed
 from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
 from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
-from fastlog.sources.rotated import copy_of, found_again, is_copy, unseen_files
+from fastlog.sources.rotated import copy_of, cut_since, found_again, is_copy, unseen_files
 
 GRACE_SECONDS = 5.0
 """How long a file that lost its name is read on after its last byte: its writer may not know yet."""
@@ -62,16 +62,18 @@ class FollowedName:
     def resume(self, positions: Sequence[FilePosition], now: float) -> None:
         """Take hold of the files of an earlier run, oldest first, before the first look."""
         for position in positions:
-            file = found_again(position, now)
-            if file is None:
-                file = copy_of(position, now, self._is_held)
-                if self.leads_to(position.key):
+            again = found_again(position, now)
+            files = [again] if again else []
+            if again is None:
+                files = list(self._copies(position, now))
+                if cut := cut_since(position, now):
+                    files.append(cut)
                     self._say("was truncated since the last run: reading it from its start")
-                elif file is None:
-                    size = f"{position.offset} bytes of it were read"
-                    self._say(f"the file of the last run is gone: {size}, any later are missing", True)
-            self._last = file or position
-            if file is not None:
+                elif not files:
+                    read = f"{position.offset} bytes of it were read"
+                    self._say(f"the file of the last run is gone: {read}, any later are missing", True)
+            self._last = position
+            for file in files:
                 self._retire(now)
                 self._take(file)
 
@@ -92,15 +94,16 @@ class FollowedName:
         except NotRegularError as error:
             self._ill(str(error), now, first)
         except OSError as error:
-            missing = error.errno in (errno.ENOENT, errno.ENOTDIR)
-            self._ill(_MISSING if missing else _reason(error), now, first)
-            if missing and self.file and (self.passing or not self.file.links()):
-                self._retire(now)
+            if error.errno in (errno.ENOENT, errno.ENOTDIR):
+                self._absent(now, first)
+            else:
+                self._ill(_reason(error), now, first)
 
     def take(self, now: float) -> bool:
         """One step onwards, in the oldest file that has something to read. False when none has."""
+        before = self.file
         self.look(now)
-        return any(self._step(file, now) for file in self.files())
+        return any(self._step(file, now) for file in self.files()) or self.file is not before
 
     def close(self) -> None:
         """Let go of all files."""
@@ -126,13 +129,20 @@ class FollowedName:
             self._finish(self.old[0])
         return len(self.old) < OLD_FILES or self.file is None
 
+    def _absent(self, now: float, first: bool) -> None:
+        """The path leads to nothing: perhaps its next file has come and been rotated away already."""
+        self._ill(_MISSING, now, first)
+        unseen = self._unseen(self._last, now) if self._has_room() else None
+        if unseen is not None:
+            self._retire(now)
+            self._take(unseen)
+        elif self.file and (self.passing or not self.file.links()):
+            self._retire(now)
+
     def _take_over(self, now: float, at_end: bool) -> None:
         """Go on with the next file: one that was rotated away unseen, or the one that the path leads to."""
-        file = self._unseen(now)
-        if file is not None:
-            shown = printable(file.place)
-            self._say(f"was rotated more than once since it was looked at: reading {shown} first")
-        else:
+        file = self._unseen(self._last, now)
+        if file is None:
             file = self._opened(self.path, now, at_end)
             if self.file:
                 self._say("was replaced: following the new file")
@@ -145,11 +155,12 @@ class FollowedName:
         self.file = self._last = file
         self._place(file)
 
-    def _unseen(self, now: float) -> HeldFile | None:
-        """The oldest file that was made and rotated away since the last one was taken."""
-        if self._last is None:
+    def _unseen(self, last: HeldFile | FilePosition | None, now: float) -> HeldFile | None:
+        """The oldest file that was made and rotated away since ``last``."""
+        if last is None:
             return None
-        last = self._last.position(self.path) if isinstance(self._last, HeldFile) else self._last
+        if isinstance(last, HeldFile):
+            last = last.position(self.path)
         for rotated in unseen_files(last, self._is_held):
             if is_copy(rotated.path, last):
                 continue
@@ -159,6 +170,8 @@ class FollowedName:
                 continue
             # The next is younger by name; its time may be earlier: old files get late lines.
             file.changed = last.changed
+            shown = printable(rotated.path)
+            self._say(f"was rotated more than once since it was looked at: reading {shown} first")
             return file
         return None
 
@@ -244,16 +257,25 @@ class FollowedName:
 
     def _truncated(self, file: HeldFile, now: float) -> None:
         """Start a file over; what it lost before it could be read may be in a copy, which goes first."""
-        copy = copy_of(file.position(self.path), now, self._is_held) if self._has_room() else None
-        half = 0 if file.skipping or copy else file.seen - file.line
+        at = len(self.old) if file is self.file else self.old.index(file)
+        copies = list(self._copies(file.position(self.path), now))
+        half = 0 if file.skipping or copies else file.seen - file.line
         dropped = f"; a line of {half} bytes had no newline and is dropped" if half else ""
         self._say(f"was truncated: reading it from its start{dropped}")
-        if copy is not None:
-            copy.aim()
-            self.old.insert(len(self.old) if file is self.file else self.old.index(file), copy)
-            self._place(copy)
+        self.old[at:at] = copies
         file.start_over()
-        self._place(file)
+        for taken in (*copies, file):
+            taken.aim()
+            self._place(taken)
+
+    def _copies(self, position: FilePosition, now: float) -> Iterator[HeldFile]:
+        """A copy of what was truncated after ``position``, and those of what came and was truncated since."""
+        room = OLD_FILES - len(self.old)
+        copy = copy_of(position, now, self._is_held) if room > 0 else None
+        while copy is not None:
+            yield copy
+            room -= 1
+            copy = self._unseen(copy, now) if room > 0 else None
 
     def _finish(self, file: HeldFile) -> bool:
         """Give an old file up: what is left of it is a line of its own, never the start of another's."""

@@ -118,6 +118,21 @@ def copy_of(position: FilePosition, now: float, held: Callable[[FileKey], bool])
     return None
 
 
+def cut_since(position: FilePosition, now: float) -> HeldFile | None:
+    """The file of ``position`` with another content, to be read from its start; held open."""
+    rotated = (file.path for file in rotated_files(position.path, position.place))
+    for path in (position.path, *rotated):
+        try:
+            fd, info = open_regular(path)
+        except (OSError, NotRegularError):
+            continue
+        if key_of(info) == position.key:
+            place = os.path.realpath(path)
+            return HeldFile(fd, position.key, place, now, changed=info.st_mtime_ns, hole=True)
+        os.close(fd)
+    return None
+
+
 def is_copy(path: str, position: FilePosition) -> bool:
     """Whether the file at ``path`` holds what had been read at ``position``."""
     file = _opened(path, position, 0.0)
