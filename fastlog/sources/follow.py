@@ -142,9 +142,12 @@ class Follower:
         for position in positions:
             by_path.setdefault(position.path, []).append(position)
         known = {name.path: name for name in self._names.values()}
-        for path, own in by_path.items():  # a path that is not asked for was found by a pattern
-            name = known.get(path) or self._add(path, passing=True)
-            name.resume(own, self._monotonic())
+        # A path that is not asked for was found by a pattern.
+        names = [known.get(path) or self._add(path, passing=True) for path in by_path]
+        for name in names:
+            name.hold(by_path[name.path], self._monotonic())
+        for name in names:
+            name.resume(self._monotonic())
 
     def _scan(self, *, at_end: bool = False, first: bool = False) -> list[FollowedName]:
         """Take up files that fit a pattern and that no other name leads to; the names that are new."""

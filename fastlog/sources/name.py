@@ -8,6 +8,7 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from fastlog.model.chunk import Block, Left, Notice, Placed
 from fastlog.model.position import FilePosition
@@ -48,6 +49,7 @@ class FollowedName:
         self._problem: str | None = None
         self._ill_since: float | None = None
         self._retry_at = float("-inf")
+        self._before: list[tuple[FilePosition, HeldFile | None]] = []
 
     def files(self) -> list[HeldFile]:
         """All files held, oldest first."""
@@ -59,23 +61,28 @@ class FollowedName:
         except (OSError, NotRegularError):
             return False
 
-    def resume(self, positions: Sequence[FilePosition], now: float) -> None:
-        """Take hold of the files of an earlier run, oldest first, before the first look."""
-        for position in positions:
-            again = found_again(position, now)
-            files = [again] if again else []
-            if again is None:
-                files = list(self._copies(position, now))
-                if cut := cut_since(position, now):
-                    files.append(cut)
-                    self._say("was truncated since the last run: reading it from its start")
-                elif not files:
-                    read = f"{position.offset} bytes of it were read"
-                    self._say(f"the file of the last run is gone: {read}, any later are missing", True)
-            self._last = position
-            for file in files:
-                self._retire(now)
-                self._take(file)
+    def hold(self, positions: Sequence[FilePosition], now: float) -> None:
+        """Take hold of the files of an earlier run that can be found again, oldest first."""
+        self._before = [(position, found_again(position, now)) for position in positions]
+        self.old = [file for _, file in self._before if file]
+
+    def resume(self, now: float) -> None:
+        """Go on with them, once all names hold theirs; what is gone may have been truncated or copied."""
+        at = 0
+        for position, file in self._before:
+            files = [file] if file else self._changed(position, now)
+            if not file:
+                self.old[at:at] = files
+            at += len(files)
+            self._last = files[-1] if files else _without_inode(position)
+            if self._tracked and position.key not in [file.key for file in files]:
+                self.out.append(Left(self.source, position))
+            for each in files:
+                each.aim()
+                self._place(each)
+        if self.old:
+            self.file = self.old.pop()
+        self._before = []
 
     def look(self, now: float, *, first: bool = False, at_end: bool = False) -> None:
         """See which file the path leads to, and take it over if it is another one."""
@@ -268,6 +275,18 @@ class FollowedName:
             taken.aim()
             self._place(taken)
 
+    def _changed(self, position: FilePosition, now: float) -> list[HeldFile]:
+        """What there is of the file of an earlier run when its content is not where it was."""
+        files = list(self._copies(position, now))
+        if not any(file.key == position.key for file in files):  # rotated, it may be among them
+            files += cut_since(position, now)
+        if files:
+            self._say("was truncated since the last run: reading it from its start")
+        else:
+            read = f"{position.offset} bytes of it were read"
+            self._say(f"the file of the last run is gone: {read}, any later are missing", degraded=True)
+        return files
+
     def _copies(self, position: FilePosition, now: float) -> Iterator[HeldFile]:
         """A copy of what was truncated after ``position``, and those of what came and was truncated since."""
         room = OLD_FILES - len(self.old)
@@ -288,6 +307,8 @@ class FollowedName:
             self._give(file, start, half + b"\n")
         if file.links():  # it may get its name back; a deleted one cannot, but its inode may
             self._closed.append(file)
+        elif file is self._last:
+            self._last = _without_inode(file.position(self.path))
         self._forget(file)
         os.close(file.fd)
         return True
@@ -319,6 +340,11 @@ class FollowedName:
 
     def _say(self, text: str, degraded: bool = False) -> None:
         self.out.append(Notice(f"{printable(self.path)}: {text}", degraded))
+
+
+def _without_inode(position: FilePosition) -> FilePosition:
+    """The position of a file that is gone: the next one may be given its inode. No file has the number 0."""
+    return replace(position, inode=0)
 
 
 def _reason(error: OSError) -> str:

@@ -118,19 +118,19 @@ def copy_of(position: FilePosition, now: float, held: Callable[[FileKey], bool])
     return None
 
 
-def cut_since(position: FilePosition, now: float) -> HeldFile | None:
-    """The file of ``position`` with another content, to be read from its start; held open."""
+def cut_since(position: FilePosition, now: float) -> list[HeldFile]:
+    """The file of ``position`` with another content, to be read from its start; empty where it is gone."""
     rotated = (file.path for file in rotated_files(position.path, position.place))
-    for path in (position.path, *rotated):
+    for path in (position.path, position.place, *rotated):
         try:
             fd, info = open_regular(path)
         except (OSError, NotRegularError):
             continue
         if key_of(info) == position.key:
             place = os.path.realpath(path)
-            return HeldFile(fd, position.key, place, now, changed=info.st_mtime_ns, hole=True)
+            return [HeldFile(fd, position.key, place, now, changed=info.st_mtime_ns, hole=True)]
         os.close(fd)
-    return None
+    return []
 
 
 def is_copy(path: str, position: FilePosition) -> bool:

@@ -28,7 +28,7 @@ from fastlog.model.position import FilePosition
 from fastlog.sources import inotify
 from fastlog.sources.follow import Follower
 from fastlog.sources.name import GRACE_SECONDS
-from fastlog.sources.wake import PollWaker, Waker
+from fastlog.sources.wake import Waker
 
 LATER = GRACE_SECONDS + 1
 SEQUENCES = int(os.environ.get("FASTLOG_SOAK", "200"))
@@ -164,7 +164,9 @@ class LogLife(RuleBasedStateMachine):
     @rule(again=st.booleans())
     def rename(self, again: bool) -> None:
         self.shift()
-        if self.log.is_symlink():  # a target that no look has seen is not found again
+        anchored = self.anchored if self.followed else self.positions
+        if self.log.is_symlink() or not anchored:
+            # Unseen, it is found only beside one that was known before it; a link's target is not.
             self.current.lost = not self.current.known
         self.log.rename(self.log.with_name("log.1"))
         self.leave(deleted=False)
@@ -244,6 +246,7 @@ class LogLife(RuleBasedStateMachine):
             monotonic=lambda: self.now,
             positions=list(self.positions.values()),
         )
+        self.anchored = bool(self.positions)  # a file of the name has been known
         if self.notified:
             self.waker = inotify.InotifyWaker(paths, lambda: self.now)
 
@@ -261,6 +264,7 @@ class LogLife(RuleBasedStateMachine):
         if self.waker is not None:
             self.waker.wait(0.0, [])
         self.take(self.followed.poll())
+        self.anchored = self.anchored or self.current is not None
         for log in [*self.old, *filter(None, [self.current])]:
             log.pending, log.known = [], not log.lost
             log.read = log.read or bool(os.fstat(log.writer).st_size)
@@ -283,7 +287,7 @@ class LogLife(RuleBasedStateMachine):
         self.take(item for item, _ in zip(polled, range(items), strict=False))
         self.stop()
         for log in [*self.old, *filter(None, [self.current])]:
-            log.lost = log.lost or log.deleted
+            log.lost = log.lost or log.deleted or not (log.known or self.positions)
             if log.lost:
                 self.give_up(log)
 
