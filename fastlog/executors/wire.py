@@ -116,8 +116,9 @@ def unpack_item(header: Header, payload: bytes) -> Item:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
         fields["data"] = payload
-    if fields.get("position") is not None:
-        fields["position"] = FilePosition.from_dict(fields["position"])
+    for name in ("position", "former"):
+        if fields.get(name) is not None:
+            fields[name] = FilePosition.from_dict(fields[name])
     item: Item = kind(**fields)
     return item
 

@@ -85,11 +85,14 @@ class Placed:
     """Reading of a followed file goes on at ``position``: it was opened, truncated, or bytes were skipped.
 
     Positions (here and in blocks) are of use in the order of the items: the last one
-    of each path, device and inode holds.
+    of each path, device and inode holds. ``former`` is the one that the file had under
+    another name, which does not hold any more: both in one item, so that there is no
+    moment at which the file has two positions or none.
     """
 
     source: int
     position: FilePosition
+    former: FilePosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

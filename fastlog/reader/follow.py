@@ -7,7 +7,8 @@ from fastlog.model.chunk import Block, Notice, Opened, Tick
 from fastlog.model.printable import printable
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
 from fastlog.sources import clock
-from fastlog.sources.follow import Follower, Named
+from fastlog.sources.follow import Follower
+from fastlog.sources.name import Named
 from fastlog.sources.wake import Waker, waker
 
 

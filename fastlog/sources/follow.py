@@ -8,13 +8,12 @@ in turn, and finds the files of patterns.
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from fastlog.model.chunk import Block, Left, Notice, Placed
-from fastlog.model.position import WITNESS_BYTES, FilePosition
+from fastlog.model.chunk import Notice
+from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
-from fastlog.sources.held import HeldFile, NotRegularError, key_of, open_regular
-from fastlog.sources.name import OLD_FILES, FollowedName
+from fastlog.sources.held import HeldFile, NotRegularError, key_of
+from fastlog.sources.name import FollowedName, Spoken
 from fastlog.sources.patterns import is_pattern, matches
 
 MOST_FILES = 512
@@ -23,18 +22,8 @@ SCAN_SECONDS = 0.1
 """Shortest time between two looks for files that fit a pattern."""
 HEAD_BYTES = 64 * 1024
 """How much of a file ``head`` shows."""
+_MOST_UNSAID = 4 * MOST_FILES  # items that may wait while nobody pulls
 _CLOSED_FILES = 1024  # files that are remembered once closed, for when they come back under another name
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """From here on ``source`` is the file of ``path``: it was asked for, or fits a pattern."""
-
-    source: int
-    path: str
-
-
-Spoken = Named | Block | Placed | Left | Notice
 
 
 class Follower:
@@ -63,7 +52,7 @@ class Follower:
         self._patterns = [path for path in paths if is_pattern(path)]
         self._names: dict[int, FollowedName] = {}
         self._closed: deque[HeldFile] = deque(maxlen=_CLOSED_FILES)
-        self._out: deque[Named | Notice] = deque()
+        self._out: deque[Spoken] = deque()
         self._scan_at = float("-inf")
         self._full = False
         for path in paths:
@@ -72,7 +61,7 @@ class Follower:
         self._resume(positions or ())
         for name in self._names.values():
             name.look(monotonic(), first=True, at_end=not from_start)
-        self._scan(at_end=not from_start, first=not positions)
+        self._scan(at_end=not from_start)
         if self._patterns and not self._names:
             shown = ", ".join(map(printable, self._patterns))
             self._out.append(Notice(f"{shown}: no file fits: waiting until one does"))
@@ -93,24 +82,24 @@ class Follower:
         for name in turn:
             for file in name.files():
                 file.aim()
-        while turn or self._out:
-            while self._out:
-                yield self._out.popleft()
+        yield from self._said()
+        while turn:
             more = []
             for name in turn:
                 if name.take(self._monotonic()):
                     more.append(name)
-                while name.out:
-                    yield name.out.popleft()
+                yield from self._said()
             turn = more or self._scan()  # when the others have been read, it is known what is a copy of them
+        yield from self._said()
         self._drop_passed()
 
     def look(self) -> None:
         """Take hold of files that are new. For a caller who cannot pull: a file rotated twice is not lost."""
+        if len(self._out) > _MOST_UNSAID:
+            return
         self._scan()
         for name in self._names.values():
-            if len(name.out) < OLD_FILES:
-                name.look(self._monotonic())
+            name.look(self._monotonic())
 
     def head(self, source: int) -> bytes:
         """Whole lines at the start of the file, 64 KiB at most; empty where there is none yet."""
@@ -128,13 +117,23 @@ class Follower:
         for name in self._names.values():
             name.close()
 
+    def _said(self) -> Iterator[Spoken]:
+        while self._out:
+            yield self._out.popleft()
+
     def _add(self, path: str, *, passing: bool) -> FollowedName:
         source = next(number for number in range(len(self._names) + 1) if number not in self._names)
         name = FollowedName(
-            source, path, self._names, self._closed, self._clock, tracked=self._tracked, passing=passing
+            source,
+            path,
+            self._names,
+            self._closed,
+            self._out,
+            self._clock,
+            tracked=self._tracked,
+            passing=passing,
         )
         self._names[source] = name
-        self._out.append(Named(source, path))
         return name
 
     def _resume(self, positions: Sequence[FilePosition]) -> None:
@@ -149,7 +148,7 @@ class Follower:
         for name in names:
             name.resume(self._monotonic())
 
-    def _scan(self, *, at_end: bool = False, first: bool = False) -> list[FollowedName]:
+    def _scan(self, *, at_end: bool = False) -> list[FollowedName]:
         """Take up files that fit a pattern and that no other name leads to; the names that are new."""
         now = self._monotonic()
         if not self._patterns or now < self._scan_at:
@@ -158,7 +157,7 @@ class Follower:
         known = {os.path.abspath(name.path) for name in self._names.values()}
         added: list[FollowedName] = []
         for path in matches(self._patterns):
-            if os.path.abspath(path) in known or self._is_followed(path) or not (first or self._is_new(path)):
+            if os.path.abspath(path) in known or self._is_followed(path):
                 continue
             if len(self._names) >= MOST_FILES:
                 self._say_full()
@@ -175,24 +174,6 @@ class Follower:
             return True
         return any(name.file and name.file.key == key and name.leads_to(key) for name in self._names.values())
 
-    def _is_new(self, path: str) -> bool:
-        """Whether a file is no copy of one that is read: a rotator makes one before it truncates."""
-        try:
-            fd, info = open_regular(path)
-        except (OSError, NotRegularError):
-            return True  # its name will say why
-        try:
-            start = os.pread(fd, WITNESS_BYTES, 0)
-        except OSError:
-            start = b""
-        finally:
-            os.close(fd)
-        return not any(
-            file.head and start.startswith(file.head) and file.key != key_of(info)
-            for name in self._names.values()
-            for file in name.files()
-        )
-
     def _say_full(self) -> None:
         if not self._full:
             shown = ", ".join(map(printable, self._patterns))
@@ -203,5 +184,5 @@ class Follower:
     def _drop_passed(self) -> None:
         """Give up the names of files that fitted a pattern and are gone; their numbers are free again."""
         for source, name in list(self._names.items()):
-            if name.passing and not name.files() and not name.out and not os.path.lexists(name.path):
+            if name.passing and not name.files() and not os.path.lexists(name.path):
                 del self._names[source]

@@ -71,6 +71,7 @@ class HeldFile:
     tail: bytes = b""  # the bytes before ``seen``
     changed: int = 0  # its st_mtime_ns when its name last led to it
     skipping: bool = False  # inside a line of which nothing more is given out
+    former: FilePosition | None = None  # under the name that it was taken over from, until that is said
     hole: bool = False  # NUL bytes may stand before the first line: those of a truncation
 
     @classmethod

@@ -1,6 +1,6 @@
 """One followed path, with the file that it names and those that it named a moment ago.
 
-What it has to say goes to ``out``, in order. Over 200 lines: taking a file over and letting one go are
+Over 300 lines: taking a file over and letting one go are
 two sides of one promise, that each byte is read by exactly one name.
 """
 
@@ -8,10 +8,10 @@ import errno
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fastlog.model.chunk import Block, Left, Notice, Placed
-from fastlog.model.position import FilePosition
+from fastlog.model.position import WITNESS_BYTES, FilePosition
 from fastlog.model.printable import printable
 from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
 from fastlog.sources.rotated import copy_of, cut_since, found_again, is_copy, unseen_files
@@ -25,6 +25,18 @@ OLD_FILES = 16
 _MISSING = "no such file"
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """From here on ``source`` is the file of ``path``: it was asked for, or fits a pattern."""
+
+    source: int
+    path: str
+
+
+Spoken = Named | Block | Placed | Left | Notice
+"""What a follower says, in the order in which it came to be."""
+
+
 class FollowedName:
     """A followed path. ``passing`` if it was found by a pattern: such a file may go without a word."""
 
@@ -34,22 +46,27 @@ class FollowedName:
         path: str,
         peers: "Mapping[int, FollowedName]",
         closed: deque[HeldFile],
+        out: "deque[Spoken]",
         clock: Callable[[], float],
         *,
         tracked: bool,
         passing: bool = False,
     ) -> None:
-        """``closed`` are the files that lost their names, of all peers; positions are told if ``tracked``."""
+        """``closed`` are the files that lost their names, and ``out`` what is to be said, of all peers.
+
+        Positions are told if ``tracked``.
+        """
         self.source, self.path, self.passing = source, path, passing
         self.file: HeldFile | None = None
         self.old: list[HeldFile] = []
-        self.out: deque[Block | Placed | Left | Notice] = deque()
-        self._peers, self._closed, self._clock, self._tracked = peers, closed, clock, tracked
+        self._peers, self._closed, self._out = peers, closed, out
+        self._clock, self._tracked = clock, tracked
         self._last: HeldFile | FilePosition | None = None  # the file that came last
         self._problem: str | None = None
         self._ill_since: float | None = None
         self._retry_at = float("-inf")
         self._before: list[tuple[FilePosition, HeldFile | None]] = []
+        self._out.append(Named(source, path))
 
     def files(self) -> list[HeldFile]:
         """All files held, oldest first."""
@@ -76,7 +93,7 @@ class FollowedName:
             at += len(files)
             self._last = files[-1] if files else _without_inode(position)
             if self._tracked and position.key not in [file.key for file in files]:
-                self.out.append(Left(self.source, position))
+                self._out.append(Left(self.source, position))
             for each in files:
                 each.aim()
                 self._place(each)
@@ -96,6 +113,8 @@ class FollowedName:
                 self._ill_since = None
             elif self.passing and self._is_led_to(key):
                 self._retire(now)
+            elif self.passing and not at_end and self._copies_another(key):
+                self._ill_since = None  # what it has more is taken when the other was truncated
             elif self._has_room():
                 self._take_over(now, at_end)
         except NotRegularError as error:
@@ -128,6 +147,16 @@ class FollowedName:
             name is not self and name.file and name.file.key == key and name.leads_to(key)
             for name in self._peers.values()
         )
+
+    def _copies_another(self, key: FileKey) -> bool:
+        """Whether the path leads to a copy of a file that is read: a rotator makes one, then truncates."""
+        fd, _ = open_regular(self.path)
+        try:
+            start = os.pread(fd, WITNESS_BYTES, 0)
+        finally:
+            os.close(fd)
+        others = (file for name in self._peers.values() for file in name.files() if file.key != key)
+        return any(file.head and start.startswith(file.head) for file in others)
 
     def _has_room(self) -> bool:
         """Whether one more old file can be held: the oldest goes, but not before it has been read."""
@@ -206,7 +235,9 @@ class FollowedName:
         for name in self._peers.values():
             for file in name.files():
                 if file.key == key and (name is self or not name.leads_to(key)):
-                    name._forget(file)
+                    name._release(file)
+                    if name is not self:
+                        file.former = file.position(name.path)
                     return file
         for file in [file for file in self._closed if file.key == key]:
             file.fd = fd
@@ -216,13 +247,16 @@ class FollowedName:
                 return file
         return None
 
-    def _forget(self, file: HeldFile) -> None:
+    def _release(self, file: HeldFile) -> None:
         if file is self.file:
             self.file = None
         else:
             self.old.remove(file)
+
+    def _forget(self, file: HeldFile) -> None:
+        self._release(file)
         if self._tracked:
-            self.out.append(Left(self.source, file.position(self.path)))
+            self._out.append(Left(self.source, file.position(self.path)))
 
     def _retire(self, now: float) -> None:
         if self.file:
@@ -256,11 +290,12 @@ class FollowedName:
 
     def _give(self, file: HeldFile, start: int, data: bytes) -> None:
         position = file.position(self.path) if self._tracked else None
-        self.out.append(Block(self.source, start, data, self._clock(), position=position))
+        self._out.append(Block(self.source, start, data, self._clock(), position=position))
 
     def _place(self, file: HeldFile) -> None:
         if self._tracked:
-            self.out.append(Placed(self.source, file.position(self.path)))
+            self._out.append(Placed(self.source, file.position(self.path), file.former))
+        file.former = None
 
     def _truncated(self, file: HeldFile, now: float) -> None:
         """Start a file over; what it lost before it could be read may be in a copy, which goes first."""
@@ -339,7 +374,7 @@ class FollowedName:
         self._problem = None
 
     def _say(self, text: str, degraded: bool = False) -> None:
-        self.out.append(Notice(f"{printable(self.path)}: {text}", degraded))
+        self._out.append(Notice(f"{printable(self.path)}: {text}", degraded))
 
 
 def _without_inode(position: FilePosition) -> FilePosition:

@@ -76,7 +76,7 @@ class LogLife(RuleBasedStateMachine):
         try:
             if self.followed is None:
                 self.start()
-            for after in (0.0, LATER, LATER):
+            for after in (0.2, LATER, LATER):
                 self.poll(after)
         finally:
             self.stop()
@@ -258,8 +258,8 @@ class LogLife(RuleBasedStateMachine):
         self.waker = self.followed = None
 
     @precondition(lambda self: self.followed)
-    @rule(after=st.sampled_from([0.1, 1.0, LATER]))
-    def poll(self, after: float = 0.1) -> None:
+    @rule(after=st.sampled_from([0.2, 1.0, LATER]))
+    def poll(self, after: float = 0.2) -> None:
         self.now += after
         if self.waker is not None:
             self.waker.wait(0.0, [])
@@ -301,12 +301,13 @@ class LogLife(RuleBasedStateMachine):
         for item in items:
             if isinstance(item, Block):
                 self.given += item.data.split(b"\n")[:-1]
+            if isinstance(item, Placed) and item.former is not None:
+                self.positions.pop((item.former.path, *item.former.key), None)
             position = item.position if isinstance(item, Block | Placed | Left) else None
             if position is not None:
-                key = position.path, position.device, position.inode
-                self.positions.pop(key, None)
+                self.positions.pop((position.path, *position.key), None)
                 if not isinstance(item, Left):
-                    self.positions[key] = position
+                    self.positions[position.path, *position.key] = position
 
 
 class PolledLife(LogLife):

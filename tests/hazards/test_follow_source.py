@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block, Notice
 from fastlog.sources import inotify, wake
-from fastlog.sources.follow import Follower, Spoken
-from fastlog.sources.name import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS
+from fastlog.sources.follow import Follower
+from fastlog.sources.name import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS, Spoken
 
 LATER = GRACE_SECONDS + 1
 
