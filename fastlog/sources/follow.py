@@ -78,7 +78,7 @@ class Follower:
 
     def poll(self) -> Iterator[Spoken]:
         """All that is there to read now. Files take turns, a block each; pull when it suits."""
-        turn = list(self._names.values())
+        turn = list(self._names.values()) or self._scan()
         for name in turn:
             for file in name.files():
                 file.aim()
