@@ -54,7 +54,7 @@ def _cut(blocks: Iterator[bytes]) -> Iterator[bytes]:
 @cache
 def _partials(shape: Shape, cells: bool) -> list[Partial]:
     parser = RegexParser(compile_format("common"), plan(cells=cells))
-    return [parser.fold(chunk, 0, None) for chunk in _chunks("common", shape, 0.0)]
+    return [parser.fold([(0, chunk)], None) for chunk in _chunks("common", shape, 0.0)]
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""The fold of the regex parser, beside a bare ``re.findall`` over the same bytes.
+"""The fold of both parsers, beside a bare ``re.findall`` over the same bytes.
 
 The bare one finds time, section, status and size and counts nothing: it is what the
-standard library's regex costs. The goal is 0.6 of its rate.
+standard library's regex costs. The goal of the regex parser is 0.6 of its rate.
 """
 
 import re
@@ -15,12 +15,13 @@ import pytest
 from bench.conftest import Chunks, plan
 from bench.corpus import LogFormat, Shape
 from fastlog.formats.compile import compile_format
-from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.select import Parser, make_parser, parser_name
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 TURNS = 5
+PARSERS = ["regex", "native"] if parser_name("auto") == "native" else ["regex"]
 
 find = re.compile(rb'\[([^\]]+)\] "[A-Z]+ (/[^/? "]*)[^"]*" (\d+) (\d+|-)').findall
 
@@ -30,9 +31,9 @@ def bare(data: list[bytes]) -> int:
     return sum(len(find(chunk)) for chunk in data)
 
 
-def fold(parser: RegexParser, data: list[bytes]) -> tuple[int, int]:
+def fold(parser: Parser, data: list[bytes]) -> tuple[int, int]:
     """How many lines and hits the parser counts."""
-    done = [parser.fold(chunk, 0, None) for chunk in data]
+    done = [parser.fold([(0, chunk)], None) for chunk in data]
     return sum(partial.lines for partial in done), sum(partial.parsed for partial in done)
 
 
@@ -52,6 +53,7 @@ def test_bare(benchmark: "BenchmarkFixture", chunks: Chunks, log_format: LogForm
     benchmark(bare, data)
 
 
+@pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])
 @pytest.mark.parametrize("shape", ["dense", "sparse"])
 @pytest.mark.parametrize("log_format", ["common", "combined"])
@@ -62,9 +64,10 @@ def test_fold(
     log_format: LogFormat,
     shape: Shape,
     cells: bool,
+    name: str,
 ) -> None:
     data = chunks(log_format, shape, 0.0)
-    parser = RegexParser(compile_format(log_format), plan(cells=cells))
+    parser = make_parser(name, compile_format(log_format), plan(cells=cells))
     lines, parsed = fold(parser, data)
     assert lines == parsed == bare(data)
     benchmark.group = f"8 MiB, {log_format} {shape}"
@@ -72,18 +75,19 @@ def test_fold(
 
     turns = [(seconds(lambda: bare(data)), seconds(lambda: fold(parser, data))) for _ in range(TURNS)]
     of_bare, of_fold = (median(column) for column in zip(*turns, strict=True))
-    name = f"{log_format} {shape}{', cells' * cells}"
+    title = f"{name}, {log_format} {shape}{', cells' * cells}"
     ratio(
-        f"{name:24} bare {lines / of_bare / 1e6:5.2f}  fold {lines / of_fold / 1e6:5.2f} M lines/s"
+        f"{title:32} bare {lines / of_bare / 1e6:5.2f}  fold {lines / of_fold / 1e6:5.2f} M lines/s"
         f"  ratio {of_bare / of_fold:4.2f}"
     )
 
 
+@pytest.mark.parametrize("name", PARSERS)
 @pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])
-def test_odd(benchmark: "BenchmarkFixture", chunks: Chunks, cells: bool) -> None:
+def test_odd(benchmark: "BenchmarkFixture", chunks: Chunks, cells: bool, name: str) -> None:
     """One line in twenty is hostile: most of those are looked at one by one."""
     data = chunks("common", "dense", 0.05)
-    parser = RegexParser(compile_format("common"), plan(cells=cells))
+    parser = make_parser(name, compile_format("common"), plan(cells=cells))
     lines, parsed = fold(parser, data)
     assert lines == b"".join(data).count(b"\n")
     assert 0.95 * lines < parsed < lines

@@ -1,60 +1,76 @@
-"""The windows alone, a second at a time: a day of seconds."""
+"""The windows alone, a second at a time: a day of seconds. In Python, and compiled where that is built."""
 
+from array import array
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bench.conftest import plan
 from bench.corpus import START
-from fastlog.model.events import Stats
-from fastlog.windows.sliding import StatsWindows
-from fastlog.windows.traffic import TrafficWindow
+from fastlog.model.events import Event, Stats, singly
+from fastlog.model.partial import Partial
+from fastlog.parsers.columns import Columns, count_hits
+from fastlog.windows.select import make_windows
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
 
 DAY = 86_400
-SECTIONS = [b"/%d" % number for number in range(50)]
+twins = pytest.mark.parametrize("compiled", [False, True], ids=["python", "native"])
 
 
-def traffic(every: int) -> int:
+def traffic(every: int, *, compiled: bool) -> int:
     """Hits in every ``every``-th second of a day, closed one at a time; counts the transitions."""
-    window = TrafficWindow(120, 10.0)
+    window, _ = make_windows(replace(plan(cells=False), compiled=compiled))
+    seconds = array("q", range(START, START + DAY, every))
+    # Fires in the middle third of each hour.
+    hits = array("q", [every * (30 if 1200 <= second % 3600 < 2400 else 5) for second in seconds])
     transitions = 0
-    for second in range(START, START + DAY, every):
-        # Fires in the middle third of each hour.
-        window.add(second, every * (30 if 1200 <= second % 3600 < 2400 else 5))
+    for row, second in enumerate(seconds):
+        window.take(seconds, hits, range(row, row + 1))
         transitions += len(window.close(second + 1))
     return transitions
 
 
-def stats(length: int, step: int) -> tuple[int, int]:
-    """A day of a hit in each second; counts the windows and the hits in them."""
-    windows = StatsWindows(length, step, empty=False)
-    found: list[Stats] = []
-    for second in range(START, START + DAY):
-        pane = windows.pane(second)
-        assert pane is not None
-        pane.hits += 1
-        pane.sections.add(SECTIONS[second % 50], 1)
-        pane.methods.add(b"GET", 1)
-        pane.statuses[200] = pane.statuses.get(200, 0) + 1
-        if second % 10 == 9:
-            found += windows.close(second + 1)
+def a_day() -> Partial:
+    """A hit in each second of a day, of 50 sections, in panes of ten seconds."""
+    partial = Partial()
+    seconds = list(range(START, START + DAY))
+    requests = [b"GET /%d" % (second % 50) for second in seconds]
+    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY)
+    count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None, set())
+    return partial
+
+
+def stats(partial: Partial, length: int, *, compiled: bool) -> tuple[int, int]:
+    """A window every ten seconds; counts the windows and the hits in them."""
+    chosen = replace(plan(cells=True), stats_window=length, stats_every=10, compiled=compiled)
+    _, windows = make_windows(chosen)
+    assert windows is not None
+    found: list[Event] = []
+    windows.take(partial, range(len(partial.pane_starts)), (0, 0, 0))
+    for end in range(START + 10, START + DAY + 10, 10):
+        found += windows.close(end)
     found += windows.rest(START + DAY - 1)
-    return len(found), sum(window.hits for window in found)
+    printed = [window for window in singly(found) if isinstance(window, Stats)]
+    return len(printed), sum(window.hits for window in printed)
 
 
+@twins
 @pytest.mark.parametrize("every", [1, 60])
-def test_traffic(benchmark: "BenchmarkFixture", every: int) -> None:
-    assert traffic(every) == 48
+def test_traffic(benchmark: "BenchmarkFixture", every: int, compiled: bool) -> None:
+    assert traffic(every, compiled=compiled) == 48
     benchmark.group = "windows, a day"
-    benchmark(traffic, every)
+    benchmark(traffic, every, compiled=compiled)
 
 
-@pytest.mark.parametrize(("length", "step"), [(10, 10), (60, 10)], ids=["tumbling", "sliding"])
-def test_stats(benchmark: "BenchmarkFixture", length: int, step: int) -> None:
-    count, hits = stats(length, step)
-    assert count == DAY // step + length // step - 1
-    assert hits == DAY * length // step
+@twins
+@pytest.mark.parametrize("length", [10, 60], ids=["tumbling", "sliding"])
+def test_stats(benchmark: "BenchmarkFixture", length: int, compiled: bool) -> None:
+    partial = a_day()
+    count, hits = stats(partial, length, compiled=compiled)
+    assert count == DAY // 10 + length // 10 - 1
+    assert hits == DAY * length // 10
     benchmark.group = "windows, a day"
-    benchmark(stats, length, step)
+    benchmark(stats, partial, length, compiled=compiled)

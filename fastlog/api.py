@@ -14,7 +14,7 @@ from typing import Any
 from fastlog.config import Config
 from fastlog.errors import UsageError
 from fastlog.model.chunk import Notice
-from fastlog.model.events import Alert, Event, Stats, Summary
+from fastlog.model.events import Alert, Event, Stats, Summary, singly
 from fastlog.pipeline import Run
 
 Path = str | os.PathLike[str]
@@ -78,7 +78,7 @@ def replay(paths: Path | Sequence[Path], **options: Any) -> Report:
     return Report(
         summary,
         [event for event in events if isinstance(event, Alert)],
-        [event for event in events if isinstance(event, Stats)],
+        [event for event in singly(events) if isinstance(event, Stats)],
         notices,
     )
 
@@ -98,7 +98,7 @@ async def follow(
     run = Run(_config(path, options, follow=True), _ignore)
     async with aclosing(run.events()) as batches:
         async for batch in batches:
-            for event in batch:
+            for event in singly(batch):
                 if isinstance(event, Stats | Alert | Summary):
                     yield event
 

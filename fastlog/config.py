@@ -8,11 +8,12 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import Literal, get_args
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Literal, get_args
 
 from fastlog.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 DEFAULT_LOG = "/tmp/access.log"
 FOLLOW_LATENESS = 2
@@ -107,8 +108,10 @@ class Config:
         return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
 
 
-def zone(name: str) -> ZoneInfo:
+def zone(name: str) -> "ZoneInfo":
     """The time zone of that name. Raises UsageError where there is none."""
+    from zoneinfo import ZoneInfo  # here, since the children need no zones and start sooner without
+
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
@@ -122,4 +125,6 @@ def hits_limit(threshold: float, window: int) -> int:
 
     Exact: the threshold counts as the decimal that was written, so 0.29 x 100 is 29.
     """
+    from fractions import Fraction
+
     return math.floor(Fraction(repr(float(threshold))) * window)

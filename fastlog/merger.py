@@ -14,36 +14,39 @@ share one state, and apart would have to pass it to and fro.
 """
 
 import heapq
-from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, repeat
 from math import floor
+from typing import NamedTuple
 
-from fastlog.model.events import Alert, Event, Reject, Stats, Summary
+from fastlog.model.events import Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.windows.sliding import StatsWindows
+from fastlog.windows.select import make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import TrafficWindow, traffic_alert
+from fastlog.windows.traffic import traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """Rows ``first`` to ``stop`` of a partial, and the cells of those rows."""
+class _Segment(NamedTuple):
+    """A segment of a partial: its number, its rows, and its panes with the places of their cells."""
 
     partial: Partial
-    first: int
-    stop: int
-    cell_first: int
-    cell_stop: int
+    number: int
+    rows: range
+    panes: range
+    cells: tuple[int, int, int]
 
     @property
     def hits(self) -> int:
-        return sum(self.partial.hits[self.first : self.stop])
+        return self.partial.segment_hits[self.number]
+
+    @property
+    def greatest(self) -> int:
+        return self.partial.segment_greatest[self.number]
 
 
 @dataclass(slots=True)
@@ -69,10 +72,7 @@ class Merger:
         self._unwitnessed: list[int] = []  # sources that ended with a suspect
         self._closed: int | None = None
         self._low = _BEFORE_ALL
-        self._traffic = TrafficWindow(plan.alert_window, plan.threshold)
-        self._windows = (
-            StatsWindows(plan.stats_window, plan.stats_every, empty=plan.follow) if plan.cells else None
-        )
+        self._traffic, self._windows = make_windows(plan)
         self._lines = 0
         self._rejected = [0] * len(REASONS)
         self._late = 0
@@ -113,7 +113,7 @@ class Merger:
         ]
         if low is not None:
             self._low = low
-        if self._closed is None or any(second >= self._closed for second in partial.seconds):
+        if self._closed is None or any(second >= self._closed for second in partial.segment_greatest):
             entry.clock.seen_at = at  # a trickle of late lines alone does not hold the clock
         for segment, first in _segments(partial):
             self._believe(source, entry, segment, first)
@@ -207,7 +207,7 @@ class Merger:
         key = clock.greatest
         assert key is not None
         heapq.heappush(self._waiting, (key, source, next(self._order), segment))
-        clock.advance(_greatest(segment))
+        clock.advance(segment.greatest)
 
     def _merge(self, now: float | None) -> list[Event]:
         """Take the segments whose turn it is, then move the clock as far as every source allows."""
@@ -223,7 +223,7 @@ class Merger:
             return events
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
-            if self._unwitnessed and self._bear_witness(_greatest(self._waiting[0][3])):
+            if self._unwitnessed and self._bear_witness(self._waiting[0][3].greatest):
                 continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
             events += self._close(key - self.plan.lateness)
@@ -243,41 +243,12 @@ class Merger:
     def _take(self, segment: _Segment) -> None:
         """Count the hits of a segment in their seconds and windows."""
         partial = segment.partial
-        closed = self._closed
-        for row in range(segment.first, segment.stop):
-            second, hits = partial.seconds[row], partial.hits[row]
-            if closed is not None and second < closed:
-                self._late += hits
-            self._traffic.add(second, hits)
-        seconds = partial.seconds[segment.first : segment.stop]
-        least, greatest = min(seconds), max(seconds)
+        self._late += self._traffic.take(partial.seconds, partial.hits, segment.rows)
+        least = partial.segment_least[segment.number]
         self._first = least if self._first is None else min(self._first, least)
-        self._last = greatest if self._last is None else max(self._last, greatest)
+        self._last = segment.greatest if self._last is None else max(self._last, segment.greatest)
         if self._windows is not None:
-            self._take_cells(segment, self._windows)
-
-    def _take_cells(self, segment: _Segment, windows: StatsWindows) -> None:
-        partial = segment.partial
-        panes = []
-        for row in range(segment.first, segment.stop):
-            pane = windows.pane(partial.seconds[row])
-            panes.append(pane)
-            if pane is not None:
-                pane.hits += partial.hits[row]
-                pane.bytes += partial.row_bytes[row]
-        sections, methods = partial.sections, partial.methods
-        cells = slice(segment.cell_first, segment.cell_stop)
-        for row, section, method, status, hits in zip(
-            partial.cell_rows[cells],
-            partial.cell_sections[cells],
-            partial.cell_methods[cells],
-            partial.cell_statuses[cells],
-            partial.cell_hits[cells],
-            strict=True,
-        ):
-            pane = panes[row - segment.first]
-            if pane is not None:
-                pane.add(sections[section], methods[method], status, hits)
+            self._windows.take(partial, segment.panes, segment.cells)
 
     def _close(self, end: int) -> list[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""
@@ -286,9 +257,15 @@ class Merger:
         if self._first is None:
             return []
         self._closed = end
-        stats: Iterator[Stats] | tuple[()] = self._windows.close(end) if self._windows is not None else ()
-        timed: list[tuple[int, int, Stats | Alert]] = [(window.end - 1, 0, window) for window in stats]
-        for transition in self._traffic.close(end):
+        stats = list(self._windows.close(end)) if self._windows is not None else []
+        transitions = self._traffic.close(end)
+        if not transitions:
+            return [*stats]
+        timed: list[tuple[int, int, Event]] = []
+        for window in singly(stats):
+            assert isinstance(window, Stats)
+            timed.append((window.end - 1, 0, window))
+        for transition in transitions:
             alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
             timed.append((transition.at, 1, alert))
             self._alerts += transition.firing
@@ -316,18 +293,18 @@ class Merger:
         )
 
 
-def _greatest(segment: _Segment) -> int:
-    return max(segment.partial.seconds[segment.first : segment.stop])
-
-
 def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:
     """The segments of a partial in order, each with the second of its first line."""
-    row = cell = 0
-    cell_rows: array[int] = partial.cell_rows
-    for rows, first in zip(partial.segment_rows, partial.segment_first, strict=True):
-        stop = row + rows
-        cell_stop = cell if stop < len(partial.seconds) else len(cell_rows)
-        while cell_stop < len(cell_rows) and cell_rows[cell_stop] < stop:
-            cell_stop += 1
-        yield _Segment(partial, row, stop, cell, cell_stop), first
-        row, cell = stop, cell_stop
+    row = pane = section = method = status = 0
+    panes_of = partial.segment_panes or repeat(0)
+    segments = zip(count(), partial.segment_rows, panes_of, partial.segment_first)
+    for number, rows, panes, first in segments:
+        cells = section, method, status
+        stop = pane + panes
+        yield _Segment(partial, number, range(row, row + rows), range(pane, stop), cells), first
+        row += rows
+        if stop < len(partial.pane_starts):
+            section += sum(partial.pane_sections[pane:stop])
+            method += sum(partial.pane_methods[pane:stop])
+            status += sum(partial.pane_statuses[pane:stop])
+        pane = stop

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from itertools import chain, islice
 
 from fastlog.config import Config
 from fastlog.errors import SourceError
@@ -17,7 +18,7 @@ from fastlog.model.events import Event
 from fastlog.model.plan import FUTURE_SECONDS, Plan
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
-from fastlog.sources.files import OpenSource, open_source
+from fastlog.sources.files import OpenSource, open_source, plan_ranges
 
 Notify = Callable[[Notice], None]
 
@@ -34,6 +35,7 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        compiled=parser_name(config.parser) == "native",
     )
 
 
@@ -50,7 +52,6 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        parser_name(config.parser)
         self._committer = Committer(Merger(make_plan(config)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
@@ -94,7 +95,7 @@ class Run:
             if self._config.executor == "inline":
                 yield run_inline(self._job(), self._committer)
                 return
-            self._hub = Hub(self._job(), self._config.workers, self._committer)
+            self._hub = Hub(self._job(), self._workers(), self._committer)
             async with aclosing(self._hub.events()) as batches:
                 async for batch in batches:
                     yield batch
@@ -126,6 +127,14 @@ class Run:
             if source.fd != 0:
                 os.close(source.fd)
         self._sources = []
+
+    def _workers(self) -> int:
+        """As many workers as were asked for, but none that no range of the files is left for."""
+        wanted = self._config.workers
+        if self._config.follow or any(source.end is None for source in self._sources):
+            return wanted
+        ranges = chain.from_iterable(plan_ranges(source.origin, source.end or 0) for source in self._sources)
+        return max(1, sum(1 for _ in islice(ranges, wanted)))
 
     def _job(self) -> Job:
         follow = self._config.follow

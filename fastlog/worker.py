@@ -6,7 +6,8 @@ from fastlog.model.chunk import Block, Chunk
 from fastlog.model.partial import Partial
 from fastlog.model.plan import FUTURE_SECONDS, Plan
 from fastlog.parsers.select import Parser, make_parser, parser_name
-from fastlog.sources.files import OpenSource, read_range
+from fastlog.sources.files import OpenSource
+from fastlog.sources.ranges import RangeReader
 
 
 class Worker:
@@ -16,6 +17,7 @@ class Worker:
         self._plan = plan
         self._parser = parser_name(parser)
         self._sources = sources
+        self._reader = RangeReader()
         self._parsers: dict[str, Parser] = {}
 
     def fold(self, chunk: Chunk, log_format: str) -> tuple[Partial, bool]:
@@ -26,8 +28,8 @@ class Worker:
             self._parsers[log_format] = parser
         if isinstance(chunk, Block):
             horizon = self._plan.horizon if chunk.at is None else int(chunk.at) + FUTURE_SECONDS
-            return parser.fold(chunk.data, chunk.start, horizon), True
+            return parser.fold([(chunk.start, chunk.data)], horizon), True
         source = self._sources[chunk.source]
         assert source.end is not None
-        start, data, whole = read_range(source.fd, chunk.start, chunk.stop, source.origin, source.end)
-        return parser.fold(data, start, self._plan.horizon), whole
+        lines = self._reader.lines(source.fd, chunk.start, chunk.stop, source.origin, source.end)
+        return parser.fold(lines, self._plan.horizon), self._reader.whole

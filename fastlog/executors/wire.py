@@ -17,7 +17,7 @@ import orjson
 
 from fastlog.errors import WireError
 from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Left, Notice, Opened, Placed, Tick
-from fastlog.model.partial import Partial
+from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
@@ -26,21 +26,6 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_COLUMNS = (
-    "section_hits",
-    "method_hits",
-    "statuses",
-    "status_hits",
-    "segment_rows",
-    "segment_first",
-    "seconds",
-    "hits",
-    "cell_rows",
-    "cell_sections",
-    "cell_methods",
-    "cell_statuses",
-    "cell_hits",
-)
 _ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Placed, Left, Notice)}
 
 
@@ -133,11 +118,10 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
-    columns = [getattr(partial, name) for name in _COLUMNS]
+    columns = [getattr(partial, name) for name in COLUMNS]
     keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
-    low, high = _split(partial.row_bytes)
-    columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines)), low, high]
+    columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
     header: Header = {
         "lines": partial.lines,
         "rejected": partial.rejected,
@@ -153,7 +137,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
 def unpack_partial(header: Header, payload: bytes) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
     columns, rest = _columns(header["columns"], payload)
-    *named, key_lengths, line_lengths, low, high = columns
+    *named, key_lengths, line_lengths = columns
     texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
     partial = Partial(
@@ -163,13 +147,12 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
         total_bytes=int(header["total_bytes"]),
         sections=keys[: header["sections"]],
         methods=keys[header["sections"] :],
-        row_bytes=_joined(low, high),
         rejects=[
             (offset, reason, line)
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
         ],
     )
-    for name, column in zip(_COLUMNS, named, strict=True):
+    for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
     return partial
 
@@ -201,23 +184,3 @@ def _texts(sizes: Sequence[int], data: bytes) -> list[bytes]:
     if (ends[-1] if ends else 0) != len(data):
         raise WireError("a partial's keys do not fill its frame")
     return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-
-
-_HALF = 62
-
-
-def _split(values: list[int]) -> tuple["array[int]", "array[int]"]:
-    """Integers of any size as two columns; the upper one is empty where it would be all zeros."""
-    try:
-        return array("q", values), array("q")
-    except OverflowError:
-        mask = (1 << _HALF) - 1
-        return array("q", [value & mask for value in values]), array(
-            "q", [value >> _HALF for value in values]
-        )
-
-
-def _joined(low: "array[int]", high: "array[int]") -> list[int]:
-    if not high:
-        return list(low)
-    return [(upper << _HALF) + lower for lower, upper in zip(low, high, strict=True)]

@@ -10,10 +10,14 @@ from dataclasses import dataclass
 
 from fastlog.model.position import FilePosition
 
+
+RANGE_BYTES = 1 << 22
+"""Length of a range of a regular file. A constant of the program: cutting a log elsewhere
+must not change a result, and deriving it from the number of workers would hide it where
+it did."""
+
 CHUNK_BYTES = 1 << 20
-"""Length of a range or block in bytes. A constant of the program: cutting a log
-elsewhere must not change a result, and deriving it from the number of workers
-would hide it where it did."""
+"""Most bytes in a block: less than in a range, since it travels."""
 
 LINE_LIMIT = 100 * 1024
 """Longest line in bytes, without its line end; a longer one is ``oversize``."""

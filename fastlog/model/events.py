@@ -5,8 +5,12 @@ ordered by hits, most first, then by name; ``(other)`` holds the hits of what th
 bounds left unnamed.
 """
 
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from fastlog.model.partial import LOW_BITS
 
 OTHER = "(other)"
 
@@ -26,6 +30,62 @@ class Stats:
     sections: Table
     statuses: Table
     methods: Table
+
+
+@dataclass(frozen=True, slots=True)
+class StatsColumns:
+    """Statistics windows that closed together, as columns: what the compiled windows give.
+
+    Iterating makes a ``Stats`` of each. The sums of bytes are split as in a partial.
+    ``tables`` are those of the sections, statuses and methods.
+    """
+
+    window: int
+    starts: "array[int]"
+    hits: "array[int]"
+    bytes_low: "array[int]"
+    bytes_high: "array[int]"
+    partial: "array[int]"
+    tables: "tuple[TableColumns, TableColumns, TableColumns]"
+
+    def __iter__(self) -> Iterator[Stats]:
+        tables = zip(*self.tables, strict=True)
+        columns = zip(
+            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, strict=True
+        )
+        for start, hits, low, high, partial, (sections, statuses, methods) in columns:
+            yield Stats(
+                start,
+                start + self.window,
+                hits,
+                (high << LOW_BITS) + low,
+                round(hits / self.window, 3),
+                bool(partial),
+                sections,
+                statuses,
+                methods,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumns:
+    """A table of each window: ``rows`` of them, in their order, one window's after the other's.
+
+    ``keys`` are places in ``names``, ``counts`` the hits.
+    """
+
+    names: Sequence[str]
+    rows: "array[int]"
+    keys: "array[int]"
+    counts: "array[int]"
+
+    def __iter__(self) -> Iterator[Table]:
+        at = 0
+        for rows in self.rows:
+            stop = at + rows
+            names = map(self.names.__getitem__, self.keys[at:stop])
+            yield dict(zip(names, self.counts[at:stop], strict=True))
+            at = stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +136,13 @@ class Reject:
     line: bytes
 
 
-Event = Stats | Alert | Summary | Reject
+Event = Stats | StatsColumns | Alert | Summary | Reject
+
+
+def singly(events: Iterable[Event]) -> Iterator[Stats | Alert | Summary | Reject]:
+    """The same events, with a ``Stats`` for each window that came in columns."""
+    for event in events:
+        if isinstance(event, StatsColumns):
+            yield from event
+        else:
+            yield event

@@ -17,11 +17,14 @@ A log in order is one segment a chunk, whatever its length.
 """
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar
 
 REASONS = ("blank", "format", "time", "oversize")
 """Why a line is rejected, in the order of the summary."""
+
+LOW_BITS = 62
+"""Bits of a sum of bytes that stand in its lower column."""
 
 Reason = Literal["blank", "format", "time", "oversize"]
 
@@ -40,11 +43,18 @@ class Partial:
     lists follow them, ``statuses`` are numbers from 0 to 999. ``future`` counts
     the parsed lines beyond the horizon, which are in no row.
 
-    A row is one second of one segment: ``seconds``, ``hits``, ``row_bytes``, in order of
-    first appearance. ``segment_rows`` and ``segment_first`` give each segment's
-    number of rows and the second of its first line. A cell is (row, section,
-    method, status) and its hits, in order of first appearance. ``row_bytes``
-    and the cells are filled only where the plan asks for cells.
+    A segment has ``segment_rows`` rows, ``segment_panes`` panes and ``segment_hits``
+    hits; the second of its first line, the least and the greatest of all are
+    ``segment_first``, ``segment_least`` and ``segment_greatest``. A row is one second
+    of one segment: ``seconds`` and ``hits``, in order of first appearance.
+
+    Where the plan asks for cells, a segment falls into panes: runs of lines whose
+    seconds lie in one stretch of ``Plan.pane`` seconds, beginning at ``pane_starts``,
+    with ``pane_hits`` and their sum of bytes, of any size: the low LOW_BITS in
+    ``pane_bytes``, the others in ``pane_bytes_high``. Their tables stand one after the other:
+    ``pane_sections`` says how many of the pairs ``section_cells`` (number of the key)
+    and ``section_cell_hits`` are the pane's; methods and statuses alike, a status being
+    its own number. Pairs stand in order of first appearance.
 
     ``rejects`` are (offset in bytes, reason, line), where the plan asks for them.
     """
@@ -60,15 +70,26 @@ class Partial:
     statuses: "array[int]" = field(default_factory=_longs)
     status_hits: "array[int]" = field(default_factory=_longs)
     segment_rows: "array[int]" = field(default_factory=_longs)
+    segment_panes: "array[int]" = field(default_factory=_longs)
+    segment_hits: "array[int]" = field(default_factory=_longs)
     segment_first: "array[int]" = field(default_factory=_longs)
+    segment_least: "array[int]" = field(default_factory=_longs)
+    segment_greatest: "array[int]" = field(default_factory=_longs)
     seconds: "array[int]" = field(default_factory=_longs)
     hits: "array[int]" = field(default_factory=_longs)
-    row_bytes: list[int] = field(default_factory=list)
-    cell_rows: "array[int]" = field(default_factory=_longs)
-    cell_sections: "array[int]" = field(default_factory=_longs)
-    cell_methods: "array[int]" = field(default_factory=_longs)
-    cell_statuses: "array[int]" = field(default_factory=_longs)
-    cell_hits: "array[int]" = field(default_factory=_longs)
+    pane_starts: "array[int]" = field(default_factory=_longs)
+    pane_hits: "array[int]" = field(default_factory=_longs)
+    pane_bytes: "array[int]" = field(default_factory=_longs)
+    pane_bytes_high: "array[int]" = field(default_factory=_longs)
+    pane_sections: "array[int]" = field(default_factory=_longs)
+    pane_methods: "array[int]" = field(default_factory=_longs)
+    pane_statuses: "array[int]" = field(default_factory=_longs)
+    section_cells: "array[int]" = field(default_factory=_longs)
+    section_cell_hits: "array[int]" = field(default_factory=_longs)
+    method_cells: "array[int]" = field(default_factory=_longs)
+    method_cell_hits: "array[int]" = field(default_factory=_longs)
+    status_cells: "array[int]" = field(default_factory=_longs)
+    status_cell_hits: "array[int]" = field(default_factory=_longs)
     rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
 
     @property
@@ -83,14 +104,10 @@ class Partial:
             rejected=[mine + theirs for mine, theirs in zip(self.rejected, other.rejected, strict=True)],
             future=self.future + other.future,
             total_bytes=self.total_bytes + other.total_bytes,
-            segment_rows=self.segment_rows + other.segment_rows,
-            segment_first=self.segment_first + other.segment_first,
-            seconds=self.seconds + other.seconds,
-            hits=self.hits + other.hits,
-            row_bytes=self.row_bytes + other.row_bytes,
-            cell_hits=self.cell_hits + other.cell_hits,
             rejects=self.rejects + other.rejects,
         )
+        for name in _CONCATENATED:
+            setattr(total, name, getattr(self, name) + getattr(other, name))
         total.sections, total.section_hits, section = _united(
             self.sections, self.section_hits, other.sections, other.section_hits
         )
@@ -101,12 +118,19 @@ class Partial:
             list(self.statuses), self.status_hits, list(other.statuses), other.status_hits
         )
         total.statuses = array("q", statuses)
-        rows = len(self.seconds)
-        total.cell_rows = self.cell_rows + array("q", [row + rows for row in other.cell_rows])
-        total.cell_sections = self.cell_sections + array("q", map(section.__getitem__, other.cell_sections))
-        total.cell_methods = self.cell_methods + array("q", map(method.__getitem__, other.cell_methods))
-        total.cell_statuses = self.cell_statuses + other.cell_statuses
+        total.section_cells = self.section_cells + array("q", map(section.__getitem__, other.section_cells))
+        total.method_cells = self.method_cells + array("q", map(method.__getitem__, other.method_cells))
         return total
+
+
+COLUMNS = tuple(column.name for column in fields(Partial) if column.default_factory is _longs)
+"""The names of the packed columns, in the order of their definition."""
+
+_CONCATENATED = tuple(
+    name
+    for name in COLUMNS
+    if name not in ("section_hits", "method_hits", "statuses", "status_hits", "section_cells", "method_cells")
+)
 
 
 def _united(

@@ -1,6 +1,7 @@
 """What must be aggregated, derived from the Config once."""
 
 from dataclasses import dataclass
+from math import gcd
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
@@ -15,9 +16,9 @@ class Plan:
 
     ``horizon`` is the last second believed in replay (wall clock at start +
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
-    ``cells`` asks for hits by (second, section, method, status) and for bytes by
-    second: only statistics windows and rules do. ``rejects`` asks for the
-    rejected lines themselves.
+    ``cells`` asks for the tables of each pane, which only statistics windows need:
+    hits by section, by method, by status, and bytes. ``rejects`` asks for the
+    rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
     """
 
     follow: bool
@@ -29,3 +30,9 @@ class Plan:
     stats_every: int
     alert_window: int
     threshold: float
+    compiled: bool = False
+
+    @property
+    def pane(self) -> int:
+        """Seconds in the longest stretch that every statistics window holds whole or not at all."""
+        return gcd(self.stats_window, self.stats_every)

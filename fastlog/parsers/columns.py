@@ -6,19 +6,19 @@ equal stamps, ``sum``; the sizes become integers in one call of orjson.
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, chain, compress, count, islice, repeat
-from operator import ne, not_, sub
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, compress, count, groupby, islice, repeat
+from operator import itemgetter, ne, not_, sub
 from typing import NamedTuple
 
 import orjson
 
-from fastlog.model.partial import Partial
+from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.segments import cut_segments
+from fastlog.parsers.segments import cut_segments, in_order
 
-_FUTURE = -1
 _FEW_STATUSES = 24
+_LOW = (1 << LOW_BITS) - 1
 
 
 class Columns(NamedTuple):
@@ -46,20 +46,17 @@ def count_hits(
     sizes = _integers(columns.sizes)
     partial.total_bytes = sum(sizes)
     _count_totals(columns, partial, known)
-    sums = _sums(sizes, lengths) if plan.cells else None
-    kept = None
     if horizon is not None and max(seconds) > horizon:
         kept = [second <= horizon for second in seconds]
         partial.future = sum(compress(lengths, map(not_, kept)))
-        seconds = list(compress(seconds, kept))
-    believed = lengths if kept is None else list(compress(lengths, kept))
-    row_of_run = _fill_rows(partial, seconds, believed, plan.lateness)
-    if sums is not None:
-        _fill_sums(partial, row_of_run, sums if kept is None else compress(sums, kept))
-        if kept is not None:
-            row = iter(row_of_run)
-            row_of_run = [next(row) if keep else _FUTURE for keep in kept]
-        _fill_cells(partial, row_of_run, lengths, columns)
+        if plan.cells:
+            of_line = list(chain.from_iterable(map(repeat, kept, lengths)))
+            columns = Columns(*(list(compress(column, of_line)) for column in columns))
+            sizes = list(compress(sizes, of_line))
+        seconds, lengths = list(compress(seconds, kept)), list(compress(lengths, kept))
+    segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
+    if plan.cells:
+        _fill_panes(partial, _panes(segment_of_run, seconds, lengths, plan.pane), columns, sizes)
 
 
 def _integers(sizes: list[bytes]) -> list[int]:
@@ -78,12 +75,6 @@ def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
         return [], []
     ends = [*compress(count(1), map(ne, stamps, islice(stamps, 1, None))), len(stamps)]
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
-
-
-def _sums(sizes: list[int], lengths: list[int]) -> list[int]:
-    """The sum of each run of ``lengths`` sizes."""
-    ends = list(accumulate(lengths))
-    return [sum(sizes[end - length : end]) for end, length in zip(ends, lengths, strict=True)]
 
 
 def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None:
@@ -112,45 +103,56 @@ def _count_statuses(statuses: list[bytes], known: set[bytes]) -> dict[bytes, int
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
-    """Rows and segments of the runs; the row of each run. A log in order takes the short way."""
+    """Rows and segments of the runs; the segment of each run. A log in order takes the short way."""
     if not seconds:
         return []
     steps = list(map(sub, seconds[1:], seconds))
     if not steps or (min(steps) > 0 and max(steps) <= JUMP_SECONDS):
-        partial.seconds = array("q", seconds)
-        partial.hits = array("q", lengths)
-        partial.segment_rows.append(len(seconds))
-        partial.segment_first.append(seconds[0])
-        return range(len(seconds))
+        in_order(partial, seconds, lengths)
+        return bytes(len(seconds))
     return cut_segments(partial, zip(seconds, lengths, strict=True), lateness)
 
 
-def _fill_sums(partial: Partial, row_of_run: Sequence[int], sums: Iterable[int]) -> None:
-    if isinstance(row_of_run, range):
-        partial.row_bytes = list(sums)
-        return
-    partial.row_bytes = [0] * len(partial.seconds)
-    for row, size in zip(row_of_run, sums, strict=True):
-        partial.row_bytes[row] += size
+def _panes(
+    segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
+) -> Iterator[tuple[int, int, int]]:
+    """(segment, start of the pane in epoch seconds, lines) of each stretch of runs in one pane."""
+    runs = zip(segment_of_run, (second - second % size for second in seconds), lengths, strict=True)
+    for (segment, pane), stretch in groupby(runs, itemgetter(0, 1)):
+        yield segment, pane, sum(run[2] for run in stretch)
 
 
-def _fill_cells(partial: Partial, row_of_run: Sequence[int], lengths: list[int], columns: Columns) -> None:
-    rows = chain.from_iterable(map(repeat, row_of_run, lengths))
-    cells = Counter(zip(rows, columns.requests, columns.statuses, strict=True))
-    if _FUTURE in row_of_run:
-        cells = Counter({cell: hits for cell, hits in cells.items() if cell[0] != _FUTURE})
-        if not cells:
-            return
+def _fill_panes(
+    partial: Partial, panes: Iterable[tuple[int, int, int]], columns: Columns, sizes: list[int]
+) -> None:
+    """The tables of each pane; the columns hold the lines of the panes and no others."""
     section_number = {section: number for number, section in enumerate(partial.sections)}
     method_number = {method: number for number, method in enumerate(partial.methods)}
-    section_of: dict[bytes, int] = {}
-    method_of: dict[bytes, int] = {}
-    for request in set(columns.requests):
-        method, section = request.split(b" ", 1)
-        section_of[request], method_of[request] = section_number[section], method_number[method]
-    row_column, requests, statuses = zip(*cells, strict=True)
-    partial.cell_rows = array("q", row_column)
-    partial.cell_sections = array("q", map(section_of.__getitem__, requests))
-    partial.cell_methods = array("q", map(method_of.__getitem__, requests))
-    partial.cell_statuses = array("q", map(int, statuses))
-    partial.cell_hits = array("q", cells.values())
+    partial.segment_panes = array("q", bytes(8 * len(partial.segment_rows)))
+    at = 0
+    for segment, pane, lines in panes:
+        stop = at + lines
+        sections: dict[int, int] = {}
+        methods: dict[int, int] = {}
+        for request, hits in Counter(columns.requests[at:stop]).items():
+            method_key, section_key = request.split(b" ", 1)
+            section, method = section_number[section_key], method_number[method_key]
+            sections[section] = sections.get(section, 0) + hits
+            methods[method] = methods.get(method, 0) + hits
+        statuses = Counter(map(int, columns.statuses[at:stop]))
+        partial.segment_panes[segment] += 1
+        partial.pane_starts.append(pane)
+        partial.pane_hits.append(lines)
+        total = sum(sizes[at:stop])
+        partial.pane_bytes.append(total & _LOW)
+        partial.pane_bytes_high.append(total >> LOW_BITS)
+        partial.pane_sections.append(len(sections))
+        partial.section_cells.extend(sections)
+        partial.section_cell_hits.extend(sections.values())
+        partial.pane_methods.append(len(methods))
+        partial.method_cells.extend(methods)
+        partial.method_cell_hits.extend(methods.values())
+        partial.pane_statuses.append(len(statuses))
+        partial.status_cells.extend(statuses)
+        partial.status_cell_hits.extend(statuses.values())
+        at = stop

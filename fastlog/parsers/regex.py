@@ -9,6 +9,7 @@ definition, whose word is final.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import compress
 from operator import not_
 from typing import NamedTuple
@@ -59,12 +60,18 @@ class RegexParser:
         self._statuses: set[bytes] = set()
         self._loose = True
 
-    def fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
-        """The partial of ``data``: whole lines, the last one perhaps without its newline.
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
+        """The partial of a chunk, which comes as blocks: the offset of each in its source, and
+        whole lines, the last one of a source perhaps without its newline.
 
-        ``start`` is the offset of ``data`` in its source. Lines dated after
-        ``horizon`` (epoch seconds) count as future.
+        Lines dated after ``horizon`` (epoch seconds) count as future.
         """
+        total = Partial()
+        for start, data in blocks:
+            total += self._fold(bytes(data), start, horizon)
+        return total
+
+    def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
         if not data:
             return Partial()
         if not data.endswith(b"\n"):
@@ -96,10 +103,16 @@ class RegexParser:
             return "time"
         return Hit(stamp, request_key(match["request"]), match["status"], match["size"])
 
+    def second_of(self, hit: Hit) -> int:
+        """The epoch second of a hit that ``parse`` gave."""
+        second = self._seconds[hit.stamp]
+        assert second is not None
+        return second
+
     def second(self, line: bytes) -> int | None:
         """The epoch second of one line; None where it is not parsed."""
         hit = self.parse(line)
-        return self._seconds[hit.stamp] if isinstance(hit, Hit) else None
+        return self.second_of(hit) if isinstance(hit, Hit) else None
 
     def _columns(self, data: bytes, lines: int, partial: Partial) -> Columns:
         """The columns of the lines of ``data`` that fit the format; counts the others in ``partial``."""

@@ -7,16 +7,16 @@ from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS
 
 
-def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: int) -> "array[int]":
+def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: int) -> list[int]:
     """Fill the rows and segments of ``partial`` from runs of lines of one second.
 
-    ``runs`` are (second, lines) in the order of the log. Returns the number
-    of the row that each run went to. The rules are those of the module ``partial``.
+    ``runs`` are (second, lines) in the order of the log. Returns the number of the
+    segment that each run went to. The rules are those of the module ``partial``.
     """
     seconds, hits = partial.seconds, partial.hits
-    row_of_run = array("q")
+    segment_of_run = []
     rows: dict[int, int] = {}
-    base = len(seconds)
+    segment = -1
     greatest: int | None = None
     single: int | None = None
     for second, lines in runs:
@@ -27,23 +27,37 @@ def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: in
         ):
             single = None
             greatest = max(greatest, second)
-            row = rows.get(second)
-            if row is not None:
-                hits[row] += lines
-                row_of_run.append(row)
-                continue
         else:
-            if rows:
-                partial.segment_rows.append(len(rows))
-                rows = {}
+            segment += 1
+            rows = {}
             partial.segment_first.append(second)
+            partial.segment_rows.append(0)
+            partial.segment_hits.append(0)
+            partial.segment_least.append(second)
+            partial.segment_greatest.append(second)
             greatest = second
             single = second if lines == 1 else None
-        rows[second] = base
-        row_of_run.append(base)
-        base += 1
-        seconds.append(second)
-        hits.append(lines)
-    if rows:
-        partial.segment_rows.append(len(rows))
-    return row_of_run
+        segment_of_run.append(segment)
+        partial.segment_hits[segment] += lines
+        partial.segment_least[segment] = min(partial.segment_least[segment], second)
+        partial.segment_greatest[segment] = greatest
+        row = rows.get(second)
+        if row is None:
+            rows[second] = len(seconds)
+            partial.segment_rows[segment] += 1
+            seconds.append(second)
+            hits.append(lines)
+        else:
+            hits[row] += lines
+    return segment_of_run
+
+
+def in_order(partial: Partial, seconds: list[int], lines: list[int]) -> None:
+    """As ``cut_segments`` for runs whose seconds only rise, by no leap: one segment."""
+    partial.seconds = array("q", seconds)
+    partial.hits = array("q", lines)
+    partial.segment_rows.append(len(seconds))
+    partial.segment_hits.append(sum(lines))
+    partial.segment_first.append(seconds[0])
+    partial.segment_least.append(seconds[0])
+    partial.segment_greatest.append(seconds[-1])

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from fastlog.model.events import Alert, Event, Stats, Summary
+from fastlog.model.events import Alert, Event, Stats, StatsColumns, Summary
 from fastlog.model.printable import printable
 
 
@@ -18,6 +18,8 @@ class NdjsonRenderer:
     """Turns an event into a line of JSON; ``b""`` for a rejected line, which is not data."""
 
     def render(self, event: Event) -> bytes:
+        if isinstance(event, StatsColumns):
+            return self._columns(event)
         if isinstance(event, Stats):
             record = _stats(event)
         elif isinstance(event, Alert):
@@ -34,6 +36,13 @@ class NdjsonRenderer:
         if line.isascii() and b"\x7f" not in line:
             return line
         return line if printable(line[:-1]).encode() == line[:-1] else dumps_slowly(record)
+
+    def _columns(self, event: StatsColumns) -> bytes:
+        try:
+            from fastlog.sinks.native import render_columns
+        except ImportError:  # the windows are compiled and this is not
+            return b"".join(map(self.render, event))
+        return render_columns(event)
 
 
 def dumps_slowly(record: dict[str, Any]) -> bytes:

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice, zip_longest
 
 from fastlog.config import ColorMode, zone
-from fastlog.model.events import Alert, Event, Stats, Summary, Table
+from fastlog.model.events import Alert, Event, Stats, StatsColumns, Summary, Table
 from fastlog.model.printable import printable
 
 _BOLD = "\x1b[1m"
@@ -48,6 +48,8 @@ class TextRenderer:
         self._top = top
 
     def render(self, event: Event) -> bytes:
+        if isinstance(event, StatsColumns):
+            return b"".join(map(self.render, event))
         if isinstance(event, Stats):
             lines = self._stats(event)
         elif isinstance(event, Alert):

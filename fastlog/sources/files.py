@@ -1,8 +1,4 @@
-"""Regular files, cut by offset: planning a range moves no bytes.
-
-A log may be truncated or replaced by others while it is read, so it is read with
-``pread`` and never mapped: touching a mapped page that is gone kills the process.
-"""
+"""Regular files, cut by offset: planning a range moves no bytes (``sources.ranges`` reads it)."""
 
 import errno
 import os
@@ -11,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastlog.errors import SourceError
-from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
+from fastlog.model.chunk import RANGE_BYTES
 from fastlog.model.printable import printable
 
 STDIN = 0
 HEAD_BYTES = 64 * 1024
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-_TAIL_STEP = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +59,8 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
 
 def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:
     """(start, stop) of each range, in order, without a gap."""
-    for start in range(origin, end, CHUNK_BYTES):
-        yield start, min(start + CHUNK_BYTES, end)
+    for start in range(origin, end, RANGE_BYTES):
+        yield start, min(start + RANGE_BYTES, end)
 
 
 def read_head(source: OpenSource) -> bytes:
@@ -74,50 +69,6 @@ def read_head(source: OpenSource) -> bytes:
     data = os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin)
     cut = data.rfind(b"\n") + 1
     return data[:cut] if cut and len(data) == HEAD_BYTES else data
-
-
-def read_range(fd: int, start: int, stop: int, origin: int, end: int) -> tuple[int, bytes, bool]:
-    """The lines whose first byte lies in ``start`` to ``stop`` of a file that ends at ``end``.
-
-    Returns the offset of the first of them, their bytes, and whether all bytes
-    were there: False when the file has been cut short since. A line over the limit
-    is cut to one byte more than could pass. Raises OSError.
-    """
-    begin = start if start == origin else start - 1
-    data = os.pread(fd, stop - begin, begin)
-    whole = len(data) == stop - begin
-    if begin < start:
-        # The byte before the range tells whether its first line begins with it.
-        newline = data.find(b"\n", 0, len(data) - 1)
-        if newline < 0:
-            return stop, b"", whole
-        data = data[newline + 1 :]
-        begin += newline + 1
-    if whole and not data.endswith(b"\n"):
-        data, whole = _with_tail(fd, data, stop, end)
-    return begin, data, whole
-
-
-def _with_tail(fd: int, data: bytes, stop: int, end: int) -> tuple[bytes, bool]:
-    """``data`` and the rest of its last line, which lies behind ``stop``."""
-    last = data.rfind(b"\n") + 1
-    parts = [data]
-    length = len(data) - last
-    while stop < end and length < LINE_LIMIT + 2:
-        more = os.pread(fd, min(_TAIL_STEP, end - stop), stop)
-        if not more:
-            return b"".join(parts), False
-        newline = more.find(b"\n") + 1
-        if newline:
-            parts.append(more[:newline])
-            return b"".join(parts), True
-        parts.append(more)
-        length += len(more)
-        stop += len(more)
-    data = b"".join(parts)
-    if length >= LINE_LIMIT + 2:
-        data = data[: last + LINE_LIMIT + 2] + b"\n"
-    return data, True
 
 
 def cut_short(name: str) -> str:

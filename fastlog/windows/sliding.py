@@ -14,17 +14,19 @@ from collections.abc import Iterator
 from math import gcd
 
 from fastlog.model.events import Stats
-from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
+from fastlog.model.partial import LOW_BITS, Partial
+from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, united
 
 LONGEST_SILENCE = 3600
 """In follow, empty windows within a leap of the clock longer than this are left out."""
 
 _BEFORE_ALL = -(1 << 62)
 _UNBOUNDED = 1 << 62
+_BOUNDS = (SECTIONS_NAMED, METHODS_NAMED, _UNBOUNDED)
 
 
 class Pane:
-    """The sums of one pane. At most SECTIONS_NAMED sections are named in it."""
+    """The sums of one pane, or of several. At most SECTIONS_NAMED sections are named in one."""
 
     __slots__ = ("bytes", "hits", "methods", "sections", "statuses")
 
@@ -33,24 +35,24 @@ class Pane:
         self.bytes = 0
         self.sections = Tally(SECTIONS_NAMED if bounded else _UNBOUNDED)
         self.methods = Tally(METHODS_NAMED if bounded else _UNBOUNDED)
-        self.statuses: dict[int, int] = {}
+        self.statuses = Tally(_UNBOUNDED)
 
-    def add(self, section: bytes, method: bytes, status: int, hits: int) -> None:
-        """Count the hits of a cell in the three tables. Runs once a cell: hence no calls for known keys."""
-        counts = self.sections.counts
-        if section in counts:
-            counts[section] += hits
-        else:
-            self.sections.add(section, hits)
-        counts = self.methods.counts
-        if method in counts:
-            counts[method] += hits
-        else:
-            self.methods.add(method, hits)
-        if status in self.statuses:
-            self.statuses[status] += hits
-        else:
-            self.statuses[status] = hits
+    def tallies(self) -> tuple[Tally, Tally, Tally]:
+        return self.sections, self.methods, self.statuses
+
+    def add(self, other: "Pane") -> None:
+        """Add the sums of another pane."""
+        self.hits += other.hits
+        self.bytes += other.bytes
+        for mine, more in zip(self.tallies(), other.tallies(), strict=True):
+            mine.add_all(more)
+
+    def subtract(self, other: "Pane") -> None:
+        """Undo ``add`` on a sum that names everything."""
+        self.hits -= other.hits
+        self.bytes -= other.bytes
+        for mine, more in zip(self.tallies(), other.tallies(), strict=True):
+            mine.subtract_all(more)
 
 
 class StatsWindows:
@@ -72,9 +74,34 @@ class StatsWindows:
         self._closed: int | None = None
         self._began: int | None = None
 
-    def pane(self, second: int) -> Pane | None:
-        """Where the hits of a second go; None when every window that holds it is over."""
-        start = second - second % self._size
+    def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None:
+        """Count the hits of some panes of a partial; ``at`` are the places of their first section,
+        method and status cell."""
+        section, method, status = at
+        for number in panes:
+            sections = slice(section, section := section + partial.pane_sections[number])
+            methods = slice(method, method := method + partial.pane_methods[number])
+            statuses = slice(status, status := status + partial.pane_statuses[number])
+            pane = self._pane(partial.pane_starts[number])
+            if pane is None:
+                continue
+            pane.hits += partial.pane_hits[number]
+            pane.bytes += partial.pane_bytes[number] + (partial.pane_bytes_high[number] << LOW_BITS)
+            for key, hits in zip(
+                partial.section_cells[sections], partial.section_cell_hits[sections], strict=True
+            ):
+                pane.sections.add(partial.sections[key], hits)
+            for key, hits in zip(
+                partial.method_cells[methods], partial.method_cell_hits[methods], strict=True
+            ):
+                pane.methods.add(partial.methods[key], hits)
+            for code, hits in zip(
+                partial.status_cells[statuses], partial.status_cell_hits[statuses], strict=True
+            ):
+                pane.statuses.add(b"%03d" % code, hits)
+
+    def _pane(self, start: int) -> Pane | None:
+        """The pane that begins at ``start``; None when every window that holds it is over."""
         if start < self._summed_to:
             self._sum = None  # late hits are about to change a pane that is in it
         pane = self._panes.get(start)
@@ -133,7 +160,7 @@ class StatsWindows:
         for start in self._order[:count]:
             pane = self._panes.pop(start)
             if self._sum is not None and start < self._summed_to:
-                _subtract(self._sum, pane)
+                self._sum.subtract(pane)
         del self._order[:count]
 
     def _total(self, end: int) -> Pane:
@@ -141,17 +168,18 @@ class StatsWindows:
         if self._sum is None:
             self._sum, self._summed_to = Pane(bounded=False), _BEFORE_ALL
         total = self._sum
-        fresh = slice(bisect_left(self._order, self._summed_to), bisect_left(self._order, end))
-        for start in self._order[fresh]:
-            _add(total, self._panes[start])
+        last = bisect_left(self._order, end)
+        for start in self._order[bisect_left(self._order, self._summed_to) : last]:
+            total.add(self._panes[start])
         self._summed_to = end
-        if len(total.sections.counts) <= SECTIONS_NAMED and len(total.methods.counts) <= METHODS_NAMED:
+        if all(tally.is_exact(bound) for tally, bound in zip(total.tallies(), _BOUNDS, strict=True)):
             return total
-        # Which are named depends on the order in which they appear in this window.
-        bounded = Pane()
-        for start in self._order[: fresh.stop]:
-            _add(bounded, self._panes[start])
-        return bounded
+        shown = Pane()
+        shown.hits, shown.bytes, shown.statuses = total.hits, total.bytes, total.statuses
+        panes = [self._panes[start] for start in self._order[:last]]
+        shown.sections = united([pane.sections for pane in panes], SECTIONS_NAMED)
+        shown.methods = united([pane.methods for pane in panes], METHODS_NAMED)
+        return shown
 
     def _stats(self, start: int, *, partial: bool) -> Stats:
         end = start + self._window
@@ -165,35 +193,6 @@ class StatsWindows:
             round(total.hits / self._window, 3),
             partial,
             total.sections.table(),
-            ranked((f"{status:03d}", hits) for status, hits in total.statuses.items()),
+            total.statuses.table(),
             total.methods.table(),
         )
-
-
-def _subtract(total: Pane, pane: Pane) -> None:
-    """Undo ``_add`` on a total that names everything."""
-    total.hits -= pane.hits
-    total.bytes -= pane.bytes
-    tables = ((total.sections, pane.sections), (total.methods, pane.methods))
-    for counts, part in [(tally.counts, other.counts) for tally, other in tables]:
-        for key, hits in part.items():
-            counts[key] -= hits
-            if not counts[key]:
-                del counts[key]
-    for tally, other in tables:
-        tally.other -= other.other
-    for status, hits in pane.statuses.items():
-        total.statuses[status] -= hits
-        if not total.statuses[status]:
-            del total.statuses[status]
-
-
-def _add(total: Pane, pane: Pane) -> None:
-    total.hits += pane.hits
-    total.bytes += pane.bytes
-    for tally, part in ((total.sections, pane.sections), (total.methods, pane.methods)):
-        for key, hits in part.counts.items():
-            tally.add(key, hits)
-        tally.other += part.other
-    for status, hits in pane.statuses.items():
-        total.statuses[status] = total.statuses.get(status, 0) + hits

@@ -7,6 +7,7 @@ fires when W(T) > threshold x window and recovers when it no longer is.
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
@@ -47,6 +48,16 @@ class TrafficWindow:
         self._sum = 0
         self._unseen = False
         self.firing = False
+
+    def take(self, seconds: Sequence[int], hits: Sequence[int], rows: range) -> int:
+        """Count the hits of some rows; returns how many were late, their second being closed."""
+        closed = self._closed
+        late = 0
+        for row in rows:
+            if closed is not None and seconds[row] < closed:
+                late += hits[row]
+            self.add(seconds[row], hits[row])
+        return late
 
     def add(self, second: int, hits: int) -> None:
         """Count hits of a second, closed or not."""

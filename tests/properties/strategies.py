@@ -329,3 +329,22 @@ def options(draw: st.DrawFn) -> dict[str, Any]:
         "stats_window": stats_window,
         "stats_every": draw(st.one_of(st.none(), st.integers(1, stats_window))),
     }
+
+
+@st.composite
+def mutated(draw: st.DrawFn, format: Format) -> bytes:
+    """A line in which bytes were flipped, cut out, repeated, or put in from another line."""
+    text = draw(any_lines(format))
+    for kind in draw(st.lists(st.sampled_from(("flip", "cut", "splice", "repeat")), max_size=3)):
+        start = draw(st.integers(0, len(text)))
+        stop = draw(st.integers(start, min(len(text), start + 12)))
+        if kind == "flip" and start < len(text):
+            text = text[:start] + draw(st.binary(min_size=1, max_size=1)) + text[start + 1 :]
+        elif kind == "cut":
+            text = text[:start] + text[stop:]
+        elif kind == "splice":
+            other = draw(any_lines(format))
+            text = text[:start] + other[draw(st.integers(0, len(other))) :]
+        elif kind == "repeat":
+            text = text[:stop] + text[start:stop] * draw(st.integers(1, 3)) + text[stop:]
+    return text.replace(b"\n", b"")

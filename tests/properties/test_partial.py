@@ -26,11 +26,11 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Block, ByteRange, Closed, Item, Notice, Opened, Tick
 from fastlog.model.events import Event, Reject
-from fastlog.model.partial import REASONS, Partial
+from fastlog.model.partial import LOW_BITS, REASONS, Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import apache_second
-from tests.properties.strategies import FORMATS, Format, any_lines, formats, line, logs
+from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated
 
 HORIZON = 1_525_890_000
 WORD = st.integers(-(2**63), 2**63 - 1)
@@ -53,9 +53,21 @@ def partials(draw: st.DrawFn) -> Partial:
     methods = draw(st.lists(st.binary(max_size=6), unique=True, max_size=3))
     statuses = draw(st.lists(st.integers(0, 999), unique=True, max_size=4))
     segments = draw(st.lists(st.integers(1, 3), max_size=3))
-    rows = sum(segments)
-    seconds = [draw(WORD) for _ in range(rows)]
-    cells = draw(st.integers(0, 5)) if rows and sections and methods else 0
+    seconds = [draw(WORD) for _ in range(sum(segments))]
+    panes = [draw(st.integers(0, 2)) for _ in segments] if draw(st.booleans()) else []
+    of_pane = st.lists(st.integers(0, 2), min_size=sum(panes), max_size=sum(panes))
+    sections_of, methods_of, statuses_of = draw(of_pane), draw(of_pane), draw(of_pane)
+    if not sections:
+        sections_of = [0] * sum(panes)
+    if not methods:
+        methods_of = [0] * sum(panes)
+
+    def cells(counts: list[int], last: int) -> "array[int]":
+        return column([draw(st.integers(0, last)) for _ in range(sum(counts))])
+
+    def of_cells(counts: list[int]) -> "array[int]":
+        return column([draw(COUNT) for _ in range(sum(counts))])
+
     return Partial(
         lines=draw(COUNT),
         rejected=[draw(COUNT) for _ in REASONS],
@@ -68,15 +80,26 @@ def partials(draw: st.DrawFn) -> Partial:
         statuses=column(statuses),
         status_hits=counted(statuses),
         segment_rows=column(segments),
+        segment_panes=column(panes),
+        segment_hits=counted(segments),
         segment_first=column([draw(WORD) for _ in segments]),
+        segment_least=column([draw(WORD) for _ in segments]),
+        segment_greatest=column([draw(WORD) for _ in segments]),
         seconds=column(seconds),
         hits=counted(seconds),
-        row_bytes=[draw(HUGE) for _ in seconds],
-        cell_rows=column(sorted(draw(st.integers(0, rows - 1)) for _ in range(cells))),
-        cell_sections=column([draw(st.integers(0, len(sections) - 1)) for _ in range(cells)]),
-        cell_methods=column([draw(st.integers(0, len(methods) - 1)) for _ in range(cells)]),
-        cell_statuses=column([draw(st.integers(0, 999)) for _ in range(cells)]),
-        cell_hits=column([draw(COUNT) for _ in range(cells)]),
+        pane_starts=column([draw(WORD) for _ in range(sum(panes))]),
+        pane_hits=counted(sections_of),
+        pane_bytes=counted(sections_of),
+        pane_bytes_high=counted(sections_of),
+        pane_sections=column(sections_of),
+        pane_methods=column(methods_of),
+        pane_statuses=column(statuses_of),
+        section_cells=cells(sections_of, len(sections) - 1),
+        section_cell_hits=of_cells(sections_of),
+        method_cells=cells(methods_of, len(methods) - 1),
+        method_cell_hits=of_cells(methods_of),
+        status_cells=cells(statuses_of, 999),
+        status_cell_hits=of_cells(statuses_of),
         rejects=draw(
             st.lists(
                 st.tuples(st.integers(0, 2**53), st.sampled_from(REASONS), st.binary(max_size=9)), max_size=3
@@ -95,18 +118,24 @@ def test_addition_is_associative_and_has_a_unit(first: Partial, second: Partial,
 @settings(max_examples=100, deadline=None)
 @given(first=partials(), second=partials())
 def test_a_sum_keeps_every_cell_under_its_own_keys(first: Partial, second: Partial) -> None:
-    def cells(partial: Partial) -> list[tuple[int, bytes, bytes, int, int]]:
-        columns = zip(
-            partial.cell_rows, partial.cell_sections, partial.cell_methods, partial.cell_statuses,
-            partial.cell_hits, strict=True,
-        )  # fmt: skip
+    def cells(partial: Partial) -> list[tuple[str, bytes | int, int]]:
         return [
-            (partial.seconds[row], partial.sections[section], partial.methods[method], status, hits)
-            for row, section, method, status, hits in columns
+            *(
+                ("section", partial.sections[key], hits)
+                for key, hits in zip(partial.section_cells, partial.section_cell_hits, strict=True)
+            ),
+            *(
+                ("method", partial.methods[key], hits)
+                for key, hits in zip(partial.method_cells, partial.method_cell_hits, strict=True)
+            ),
+            *(
+                ("status", key, hits)
+                for key, hits in zip(partial.status_cells, partial.status_cell_hits, strict=True)
+            ),
         ]
 
     total = first + second
-    assert cells(total) == cells(first) + cells(second)
+    assert Counter(cells(total)) == Counter(cells(first) + cells(second))
     assert named(total) == named(first) + named(second)
 
 
@@ -212,12 +241,27 @@ def plan(*, lateness: int = 5, rejects: bool = True) -> Plan:
 def totals(partial: Partial) -> tuple[Any, ...]:
     """What a partial says that does not depend on its segments."""
     hits: Counter[int] = Counter()
-    sizes: Counter[int] = Counter()
-    for second, count, size in zip(partial.seconds, partial.hits, partial.row_bytes, strict=True):
+    panes: Counter[tuple[int, int | None, Any]] = Counter()
+    for second, count in zip(partial.seconds, partial.hits, strict=True):
         hits[second] += count
-        sizes[second] += size
+    tables = (
+        (partial.sections, partial.pane_sections, partial.section_cells, partial.section_cell_hits),
+        (partial.methods, partial.pane_methods, partial.method_cells, partial.method_cell_hits),
+        (range(1000), partial.pane_statuses, partial.status_cells, partial.status_cell_hits),
+    )
+    for table, (keys, counts, cells, cell_hits) in enumerate(tables):
+        at = 0
+        for start, of_pane in zip(partial.pane_starts, counts, strict=True):
+            for cell in range(at, at + of_pane):
+                panes[start, table, keys[cells[cell]]] += cell_hits[cell]
+            at += of_pane
+    for start, count, low, high in zip(
+        partial.pane_starts, partial.pane_hits, partial.pane_bytes, partial.pane_bytes_high, strict=True
+    ):
+        panes[start, None, "hits"] += count
+        panes[start, None, "bytes"] += low + (high << LOW_BITS)
     return (
-        partial.lines, partial.rejected, partial.future, partial.total_bytes, named(partial), hits, sizes,
+        partial.lines, partial.rejected, partial.future, partial.total_bytes, named(partial), hits, panes,
         partial.rejects,
     )  # fmt: skip
 
@@ -237,8 +281,8 @@ def test_where_a_log_is_cut_changes_nothing(data: st.DataObject, format: Format,
     cuts = data.draw(st.lists(st.sampled_from(ends), unique=True)) if ends else []
     bounds = [0, *sorted(cuts), len(log)]
     parser = RegexParser(compile_format(format), plan(lateness=lateness))
-    parts = [parser.fold(log[start:stop], start, HORIZON) for start, stop in pairwise(bounds)]
-    whole = parser.fold(log, 0, HORIZON)
+    parts = [parser.fold([(start, log[start:stop])], HORIZON) for start, stop in pairwise(bounds)]
+    whole = parser.fold([(0, log)], HORIZON)
     total = Partial()
     for part in parts:
         total += part
@@ -256,25 +300,6 @@ def test_where_a_log_is_cut_changes_nothing(data: st.DataObject, format: Format,
 
 
 # -- the quick patterns ------------------------------------------------------------------------
-
-
-@st.composite
-def mutated(draw: st.DrawFn, format: Format) -> bytes:
-    """A line in which bytes were flipped, cut out, repeated, or put in from another line."""
-    text = draw(any_lines(format))
-    for kind in draw(st.lists(st.sampled_from(("flip", "cut", "splice", "repeat")), max_size=3)):
-        start = draw(st.integers(0, len(text)))
-        stop = draw(st.integers(start, min(len(text), start + 12)))
-        if kind == "flip" and start < len(text):
-            text = text[:start] + draw(st.binary(min_size=1, max_size=1)) + text[start + 1 :]
-        elif kind == "cut":
-            text = text[:start] + text[stop:]
-        elif kind == "splice":
-            other = draw(any_lines(format))
-            text = text[:start] + other[draw(st.integers(0, len(other))) :]
-        elif kind == "repeat":
-            text = text[:stop] + text[start:stop] * draw(st.integers(1, 3)) + text[stop:]
-    return text.replace(b"\n", b"")
 
 
 def agree(text: bytes, format: Format) -> bool:
@@ -314,9 +339,11 @@ def test_in_a_buffer_of_many_lines_none_reaches_into_the_next(lines: list[bytes]
     parser = RegexParser(compile_format("combined"), plan())
     total = Partial()
     for text in lines:
-        total += RegexParser(compile_format("combined"), plan(rejects=False)).fold(text + b"\n", 0, HORIZON)
+        total += RegexParser(compile_format("combined"), plan(rejects=False)).fold(
+            [(0, text + b"\n")], HORIZON
+        )
     for _ in range(2):
-        whole = parser.fold(log, 0, HORIZON)
+        whole = parser.fold([(0, log)], HORIZON)
         assert totals(whole)[:-1] == totals(total)[:-1]
 
 

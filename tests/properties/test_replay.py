@@ -69,7 +69,7 @@ def chunk_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Set the length of a chunk in this process."""
 
     def set_length(length: int) -> None:
-        monkeypatch.setattr(files, "CHUNK_BYTES", length)
+        monkeypatch.setattr(files, "RANGE_BYTES", length)
         monkeypatch.setattr(stream, "CHUNK_BYTES", length)
 
     return set_length
@@ -113,7 +113,7 @@ def test_a_hostile_log_gives_what_the_reference_gives(
     log = data.draw(logs(format))
     chosen |= {"format": format}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK_BYTES", length)
+        patch.setattr(files, "RANGE_BYTES", length)
         got = reported(write(tmp_path, log), executor="inline", **chosen)
     assert_same(got, split(expected(log, **chosen)))
 
@@ -128,7 +128,7 @@ def test_hostile_logs_merge_as_in_the_reference(
     paths = write(tmp_path, *contents)
     named = [(path.name, content) for path, content in zip(paths, contents, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "CHUNK_BYTES", length)
+        patch.setattr(files, "RANGE_BYTES", length)
         got = reported(paths, executor="inline", **chosen)
     assert_same(got, split(expected(named, **chosen)))
 

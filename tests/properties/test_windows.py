@@ -1,24 +1,41 @@
 """Windows against a recount of every second, by the words of their description."""
 
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
+from math import gcd
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats, Summary
+from fastlog.model.events import Alert, Stats, Summary, singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.segments import cut_segments
 from fastlog.parsers.timestamps import Seconds
-from fastlog.windows.sliding import StatsWindows
-from fastlog.windows.traffic import TrafficWindow, Transition
+from fastlog.sinks.ndjson import NdjsonRenderer
+from fastlog.windows import sliding, traffic
+from fastlog.windows.traffic import Transition
+
+try:
+    from fastlog.windows import native
+except ImportError:
+    native = None  # type: ignore[assignment]
 
 YEAR = 31_536_000
+TRAFFIC: list[Any] = [traffic.TrafficWindow]
+STATS: list[Any] = [sliding.StatsWindows]
+if native is not None:
+    TRAFFIC.append(native.TrafficWindow)
+    STATS.append(native.StatsWindows)
+traffic_windows = pytest.mark.parametrize("window_of", TRAFFIC, ids=["python", "native"][: len(TRAFFIC)])
+stats_windows = pytest.mark.parametrize("windows_of", STATS, ids=["python", "native"][: len(STATS)])
+
 # ("add", second, hits) and ("close", end): late and early, backwards and forwards.
 moves = st.lists(
     st.one_of(
@@ -51,18 +68,22 @@ class Recount:
         self.closed = max(self.closed, end)
 
 
-@settings(max_examples=400, deadline=None)
+@traffic_windows
+@settings(max_examples=300, deadline=None)
 @given(
     moves=moves,
     window=st.integers(1, 20),
     threshold=st.sampled_from((0.0, 0.1, 0.29, 0.5, 1.0, 2.5)),
 )
-def test_the_traffic_window_is_a_recount(moves: list[Any], window: int, threshold: float) -> None:
-    real, recount = TrafficWindow(window, threshold), Recount(window, threshold)
+def test_the_traffic_window_is_a_recount(
+    window_of: Any, moves: list[Any], window: int, threshold: float
+) -> None:
+    real, recount = window_of(window, threshold), Recount(window, threshold)
     latest = None
     for kind, at, hits in moves:
         if kind == "add":
-            real.add(at, hits)
+            late = real.take(array("q", [at]), array("q", [hits]), range(1))
+            assert late == (hits if recount.closed is not None and at < recount.closed else 0)
             recount.hits[at] += hits
         elif latest is None or at > latest:  # the merger never goes back
             latest = at
@@ -103,29 +124,47 @@ class Windows:
         return sorted(self.open.items())
 
 
-@settings(max_examples=400, deadline=None)
+def a_pane(start: int, sections: dict[bytes, int]) -> Partial:
+    """A partial of one pane with these hits, all with GET and 200, of 7 bytes each."""
+    hits = sum(sections.values())
+    partial = Partial(sections=list(sections), methods=[b"GET"])
+    partial.pane_starts, partial.pane_hits = array("q", [start]), array("q", [hits])
+    partial.pane_bytes, partial.pane_bytes_high = array("q", [7 * hits]), array("q", [0])
+    partial.pane_sections = array("q", [len(sections)])
+    partial.section_cells = array("q", range(len(sections)))
+    partial.section_cell_hits = array("q", sections.values())
+    partial.pane_methods = partial.pane_statuses = array("q", [1])
+    partial.method_cells, partial.status_cells = array("q", [0]), array("q", [200])
+    partial.method_cell_hits = partial.status_cell_hits = array("q", [hits])
+    return partial
+
+
+def put(windows: Any, start: int, sections: dict[bytes, int]) -> None:
+    windows.take(a_pane(start, sections), range(1), (0, 0, 0))
+
+
+@stats_windows
+@settings(max_examples=300, deadline=None)
 @given(moves=moves, window=st.integers(1, 20), step=st.integers(1, 20), empty=st.booleans())
-def test_statistics_windows_are_a_recount(moves: list[Any], window: int, step: int, *, empty: bool) -> None:
+def test_statistics_windows_are_a_recount(
+    windows_of: Any, moves: list[Any], window: int, step: int, *, empty: bool
+) -> None:
     step = min(step, window)
-    real, recount = StatsWindows(window, step, empty=empty), Windows(window, step, empty=empty)
+    real, recount = windows_of(window, step, empty=empty), Windows(window, step, empty=empty)
     latest = None
     last = -(10**9)
     for kind, at, hits in moves:
         if kind == "add":
-            pane = real.pane(at)
-            if pane is not None:
-                pane.hits += hits
-                pane.bytes += at * 7
-                pane.sections.add(b"/%d" % (at % 3), hits)
+            put(real, at - at % gcd(window, step), {b"/%d" % (at % 3): hits})
             recount.add(at, hits)
             last = max(last, at)
         elif latest is None or at > latest:
             latest = at
-            got = list(real.close(at))
+            got = list(singly(real.close(at)))
             assert [(stats.start, stats.hits) for stats in got] == recount.close(at)
             assert not any(stats.partial for stats in got)
             check(got, window)
-    rest = list(real.rest(last))
+    rest = list(singly(real.rest(last)))
     assert [(stats.start, stats.hits) for stats in rest] == recount.rest()
     assert [stats.partial for stats in rest] == [stats.end - 1 > last for stats in rest]
     check(rest, window)
@@ -136,6 +175,72 @@ def check(windows: list[Stats], window: int) -> None:
         assert stats.end - stats.start == window
         assert sum(stats.sections.values()) == stats.hits
         assert stats.rate == round(stats.hits / window, 3)
+
+
+KEYS = [b"/%d" % number for number in range(4000)]
+
+
+@stats_windows
+@settings(max_examples=8, deadline=None)
+@given(
+    panes=st.lists(st.tuples(st.integers(0, 3000), st.sampled_from((5, 1500, 1990, 2400))), max_size=5),
+    window=st.integers(1, 4),
+)
+def test_a_section_that_is_named_has_all_of_its_hits(
+    windows_of: Any, panes: list[tuple[int, int]], window: int
+) -> None:
+    """However many sections there are: what is named is exact, and the rest of the hits is in (other)."""
+    real = windows_of(window, 1, empty=False)
+    contents = []
+    for start, (first, count) in enumerate(panes):
+        sections = {KEYS[(first + number) % 4000]: 1 + number % 3 for number in range(count)}
+        contents.append(sections)
+        put(real, start, sections)
+    printed = list(singly([*real.close(len(panes)), *real.rest(len(panes) - 1)]))
+    for stats in printed:
+        hits: Counter[str] = Counter()
+        for sections in contents[max(stats.start, 0) : stats.end]:
+            hits.update({key.decode(): count for key, count in sections.items()})
+        named = {key: count for key, count in stats.sections.items() if key != "(other)"}
+        assert named == {key: hits[key] for key in named}
+        assert sum(stats.sections.values()) == stats.hits == hits.total()
+        assert len(named) == len(hits) if len(hits) <= 2000 else len(named) <= 2000
+        assert list(stats.sections.items()) == sorted(
+            stats.sections.items(), key=lambda row: (-row[1], row[0])
+        )
+
+
+@pytest.mark.skipif(native is None, reason="not built")
+@settings(max_examples=150, deadline=None)
+@given(data=st.data(), window=st.integers(1, 12), step=st.integers(1, 12), empty=st.booleans())
+def test_native_windows_print_what_those_in_python_print(
+    data: st.DataObject, window: int, step: int, *, empty: bool
+) -> None:
+    step = min(step, window)
+    twins = sliding.StatsWindows(window, step, empty=empty), native.StatsWindows(window, step, empty=empty)
+    keys = st.sampled_from([b"/a", b"/b", b"/\xff", b"/\\xff", b"/\x1b", b"-", "/é".encode()])
+    end = 0
+    for _ in range(data.draw(st.integers(0, 12))):
+        start = data.draw(st.integers(end - 30, end + 30))
+        pane = a_pane(
+            start - start % gcd(window, step),
+            data.draw(st.dictionaries(keys, st.integers(1, 2**40), min_size=1, max_size=4)),
+        )
+        pane.pane_bytes_high = array("q", [data.draw(st.integers(0, 2**40))])
+        for windows in twins:
+            windows.take(pane, range(1), (0, 0, 0))
+        if data.draw(st.booleans()):
+            end += data.draw(st.integers(1, 30))
+            said, columns = list(twins[0].close(end)), twins[1].close(end)
+            said_natively = list(singly(columns))
+            assert said == said_natively
+            render = NdjsonRenderer().render
+            assert b"".join(map(render, columns)) == b"".join(map(render, said))
+            assert [list(stats.sections) for stats in said] == [
+                list(stats.sections) for stats in said_natively
+            ]
+    said, said_natively = (list(singly(windows.rest(end))) for windows in twins)
+    assert said == said_natively
 
 
 class Steps:
@@ -157,52 +262,52 @@ class Steps:
         return self._trace
 
 
-def crossing(gap: int) -> tuple[int, list[tuple[int, bool]], int]:
+def crossing(window_of: Any, windows_of: Any, gap: int) -> tuple[int, list[tuple[int, bool]], int]:
     """Steps taken, transitions (since the burst before them) and windows printed over a gap, twice."""
-    traffic, windows = TrafficWindow(120, 0.01), StatsWindows(10, 3, empty=False)
+    alerts, windows = window_of(120, 0.01), windows_of(10, 3, empty=False)
     transitions: list[tuple[int, bool]] = []
     printed = 0
     with Steps() as steps:
         for start in (0, gap):
             for second in (start, start + 1):
-                traffic.add(second, 100)
-                pane = windows.pane(second)
-                assert pane is not None
-                pane.hits += 1
+                alerts.add(second, 100)
+                put(windows, second, {b"/": 1})
             for end in (start + 2, start + gap):
-                transitions += [(change.at - start, change.firing) for change in traffic.close(end)]
-                printed += len(list(windows.close(end)))
+                transitions += [(change.at - start, change.firing) for change in alerts.close(end)]
+                printed += len(list(singly(windows.close(end))))
     return steps.count, transitions, printed
 
 
-def test_the_empty_years_of_a_gap_cost_nothing() -> None:
+@pytest.mark.parametrize(("window_of", "windows_of"), list(zip(TRAFFIC, STATS, strict=True)))
+def test_the_empty_years_of_a_gap_cost_nothing(window_of: Any, windows_of: Any) -> None:
     """Counted in steps, not in seconds: as many for thousands of years as for an hour."""
-    least, transitions, printed = crossing(3_600)
+    least, transitions, printed = crossing(window_of, windows_of, 3_600)
     assert transitions == [(0, True), (121, False)] * 2
     assert printed in (6, 7, 8)
     for years in (1, 1_000, 8_000):
-        steps, same, _ = crossing(years * YEAR)
+        steps, same, _ = crossing(window_of, windows_of, years * YEAR)
         assert same == transitions
         assert steps <= least + 100
 
 
-def test_a_leap_while_following_leaves_empty_windows_out() -> None:
-    windows = StatsWindows(10, 10, empty=True)
-    pane = windows.pane(5)
-    assert pane is not None
-    pane.hits = 1
-    assert [stats.start for stats in windows.close(35)] == [0, 10, 20]
+@stats_windows
+def test_a_leap_while_following_leaves_empty_windows_out(windows_of: Any) -> None:
+    windows = windows_of(10, 10, empty=True)
+    put(windows, 0, {b"/": 1})
+    assert [stats.start for stats in singly(windows.close(35))] == [0, 10, 20]
     assert list(windows.close(1_000 * YEAR)) == []
-    assert [stats.start for stats in windows.close(1_000 * YEAR + 20)] == [1_000 * YEAR, 1_000 * YEAR + 10]
+    assert [stats.start for stats in singly(windows.close(1_000 * YEAR + 20))] == [
+        1_000 * YEAR,
+        1_000 * YEAR + 10,
+    ]
 
 
-def test_a_leap_before_anything_has_closed_leaves_empty_windows_out_too() -> None:
-    windows = StatsWindows(10, 10, empty=True)
+@stats_windows
+def test_a_leap_before_anything_has_closed_leaves_empty_windows_out_too(windows_of: Any) -> None:
+    windows = windows_of(10, 10, empty=True)
     for second in (5, YEAR // 100 + 5):
-        pane = windows.pane(second)
-        assert pane is not None
-        pane.hits = 1
-    assert len(list(windows.close(YEAR // 100 + 10))) < 400
+        put(windows, second - second % 10, {b"/": 1})
+    assert len(list(singly(windows.close(YEAR // 100 + 10)))) < 400
 
 
 def follower() -> Merger:

@@ -129,7 +129,6 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
         (["--format", "nope"], "--format"),
         (["--format", ""], "--format"),
         (["--parser", "nope"], "--parser"),
-        (["--parser", "native"], "--parser"),
         (["--top", "-1"], "--top"),
         (["--top", "2001"], "--top"),
         (["--tz", "Mars/Phobos"], "--tz"),

@@ -46,6 +46,6 @@ def test_no_input_costs_more_than_linear_time(bomb: str, name: str) -> None:
     )
     parser = RegexParser(compile_format(name), plan)
     for data in (BOMBS[bomb], BOMBS[bomb] + b"\\\n"):
-        partial = parser.fold(data, 0, None)
+        partial = parser.fold([(0, data)], None)
         assert partial.lines == data.count(b"\n") + (not data.endswith(b"\n"))
         assert sum(partial.section_hits) == partial.parsed

@@ -1,0 +1,122 @@
+/* The lines of a block, one after the other, until one is not certain.
+ *
+ * The block is indexed a window at a time, so that its bytes are still in the cache when
+ * its lines are read. Lines that end within FL_PAD bytes of the end of the block are read
+ * from a copy with room behind it: so nothing outside of a buffer is ever read.
+ */
+#ifndef FASTLOG_BLOCK_H
+#define FASTLOG_BLOCK_H
+
+#include "line.h"
+
+#define FL_WINDOW (16 * 1024)
+
+typedef struct {
+    const uint8_t *data;
+    size_t length;    /* of whole lines */
+    size_t line;      /* where the current line begins */
+    int64_t lines;    /* taken up so far, over all blocks */
+    size_t indexed;   /* bytes that are in the index */
+    uint32_t *at;     /* the index: quotes and newlines of what is not read yet */
+    size_t first, n, room;
+    fl_indexer indexer;
+    uint8_t *copy;    /* the end of a block, and FL_PAD bytes */
+    size_t copy_room;
+} fl_block;
+
+/* Take up lines: `length` bytes, the last of which is a newline, FL_PAD more being readable. */
+static inline void fl_block_begin(fl_block *block, const uint8_t *data, size_t length) {
+    block->data = data;
+    block->length = length;
+    block->line = block->indexed = block->first = block->n = 0;
+}
+
+/* Index one window more; 0 where there is no memory. */
+static int fl_block_index(fl_block *block) {
+    size_t step = block->length - block->indexed;
+    if (step > FL_WINDOW)
+        step = FL_WINDOW;
+    block->n -= block->first;
+    memmove(block->at, block->at + block->first, block->n * sizeof *block->at);
+    block->first = 0;
+    size_t room = block->n + step + FL_INDEX_SLACK;
+    if (room > block->room) {
+        uint32_t *at = (uint32_t *)realloc(block->at, 2 * room * sizeof *at);
+        if (!at)
+            return 0;
+        block->at = at;
+        block->room = 2 * room;
+    }
+    block->n += block->indexer(block->data + block->indexed, step, (uint32_t)block->indexed, block->at + block->n);
+    block->indexed += step;
+    return 1;
+}
+
+/* Fold lines up to the first that is not certain: 1, and the line from `*start` to before its
+ * newline at `*stop`; 0 when all lines are done, or memory has run out (`failed`). */
+static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop) {
+    const uint8_t *data = block->data;
+    size_t usual = 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
+    while (block->line < block->length) {
+        const uint32_t *at = block->at + block->first;
+        size_t known = block->n - block->first, quotes = 0;
+        if (known > usual && data[at[usual]] == '\n')
+            quotes = usual;
+        /* No newline may stand before that one; where the guess is right this is all quotes. */
+        for (size_t i = 0; i < quotes; i++)
+            if (data[at[i]] == '\n')
+                quotes = i;
+        if (!quotes)
+            while (quotes < known && data[at[quotes]] != '\n')
+                quotes++;
+        if (quotes == known) {
+            if (!fl_block_index(block)) {
+                fold->failed = 1;
+                return 0;
+            }
+            continue;
+        }
+        size_t line = block->line, newline = at[quotes];
+        block->line = newline + 1;
+        block->lines++;
+        block->first += quotes + 1;
+        if (!fl_line(shape, fold, data, line, at, quotes, newline)) {
+            *start = line;
+            *stop = newline;
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* The end of a block in a copy, with a newline where there is none; NULL where there is no memory. */
+static inline const uint8_t *fl_block_copy(fl_block *block, const uint8_t *data, size_t *length) {
+    if (*length + 1 + FL_PAD > block->copy_room) {
+        size_t room = 2 * *length + 4096;
+        uint8_t *copy = (uint8_t *)realloc(block->copy, room);
+        if (!copy)
+            return NULL;
+        block->copy = copy;
+        block->copy_room = room;
+    }
+    memcpy(block->copy, data, *length);
+    if (block->copy[*length - 1] != '\n')
+        block->copy[(*length)++] = '\n';
+    memset(block->copy + *length, 0, FL_PAD);
+    return block->copy;
+}
+
+/* How much of a block can be read in place: whole lines with FL_PAD bytes behind them. */
+static inline size_t fl_block_safe(const uint8_t *data, size_t length) {
+    size_t cut = length > FL_PAD ? length - FL_PAD : 0;
+    while (cut && data[cut - 1] != '\n')
+        cut--;
+    return cut;
+}
+
+static inline void fl_block_free(fl_block *block) {
+    free(block->at);
+    free(block->copy);
+}
+
+#endif

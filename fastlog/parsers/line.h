@@ -1,0 +1,326 @@
+/* A line becomes a hit, if it is certain what the format's definition makes of it.
+ *
+ * Driven by the shape of the format: words, the stamp in brackets, the request in
+ * quotes, status, size, quoted fields. What is not certain is left to the regular
+ * expression (0 is returned): it costs time, never a wrong count.
+ *
+ * Reads up to FL_PAD bytes behind the line; the caller sees to it that they are there.
+ */
+#ifndef FASTLOG_LINE_H
+#define FASTLOG_LINE_H
+
+#include "fold.h"
+
+#define FL_PAD 64
+#define FL_LINE_LIMIT (100 * 1024) /* LINE_LIMIT of fastlog/model/chunk.py */
+#define FL_ALL UINT64_MAX
+
+typedef struct {
+    int words;  /* before the user name: virtual host, host, ident */
+    int vhost;  /* the first of them is the virtual host */
+    int quoted; /* quoted fields behind the size */
+} fl_shape;
+
+static inline int fl_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
+
+/* Two digits as a number; over 99 where they are none. */
+static inline unsigned fl_two(const uint8_t *p) {
+    unsigned high = (uint8_t)(p[0] - '0'), low = (uint8_t)(p[1] - '0');
+    return high > 9 || low > 9 ? 100 : 10 * high + low;
+}
+
+/* Up to eight digits that end at `end`, of which eight bytes before it are readable. */
+static inline int fl_digits(const uint8_t *end, unsigned length, uint64_t *value) {
+    const uint64_t zeros = 0x3030303030303030u;
+    uint64_t word = fl_load64(end - 8);
+    if (length < 8) {
+        uint64_t mask = ~(uint64_t)0 >> (8 * length);
+        word = (word & ~mask) | (zeros & mask);
+    }
+    word ^= zeros;
+    if ((word | (word + 0x0606060606060606u)) & 0xf0f0f0f0f0f0f0f0u)
+        return 0;
+    word = (word * (1 + (10 << 8))) >> 8 & 0x00ff00ff00ff00ffu;
+    word = (word * (1 + (100 << 16))) >> 16 & 0x0000ffff0000ffffu;
+    *value = (word * (1 + ((uint64_t)10000 << 32))) >> 32;
+    return 1;
+}
+
+/* The size that ends at `end`: 1 to 18 digits, or "-". */
+static inline int fl_size(const uint8_t *start, const uint8_t *end, uint64_t *size) {
+    size_t length = (size_t)(end - start);
+    if (length == 0 || length > 18)
+        return 0;
+    if (length <= 8) {
+        if (fl_digits(end, (unsigned)length, size))
+            return 1;
+        *size = 0;
+        return length == 1 && *start == '-';
+    }
+    uint64_t value = 0;
+    for (; start < end; start++) {
+        if (!fl_is_digit(*start))
+            return 0;
+        value = 10 * value + (*start - '0');
+    }
+    *size = value;
+    return 1;
+}
+
+/* " 200" as 200; over 999 where it is none. */
+static inline unsigned fl_status(const uint8_t *p) {
+    uint32_t word = fl_load32(p) ^ 0x30303020u;
+    if ((word | (word + 0x06060600u)) & 0xf0f0f0ffu)
+        return 1000;
+    return (word >> 8 & 0xff) * 100 + (word >> 16 & 0xff) * 10 + (word >> 24);
+}
+
+static inline int fl_same_stamp(const uint8_t *a, const uint8_t *b) {
+    return ((fl_load64(a) ^ fl_load64(b)) | (fl_load64(a + 8) ^ fl_load64(b + 8)) |
+            (fl_load64(a + 16) ^ fl_load64(b + 16)) | (fl_load64(a + 22) ^ fl_load64(b + 22))) == 0;
+}
+
+/* 1 to 12 for the English name of a month, in any case; 0 where it is none. */
+static inline unsigned fl_month(const uint8_t *p) {
+    static const char names[] = "janfebmaraprmayjunjulaugsepoctnovdec";
+    for (unsigned month = 0; month < 12; month++)
+        if ((p[0] | 0x20) == names[3 * month] && (p[1] | 0x20) == names[3 * month + 1] &&
+            (p[2] | 0x20) == names[3 * month + 2])
+            return month + 1;
+    return 0;
+}
+
+/* Days since 1970-01-01 in the proleptic Gregorian calendar; the year is 1 or more. */
+static inline int64_t fl_days(int64_t year, unsigned month, unsigned day) {
+    year -= month <= 2; /* years begin in March, so that the leap day ends one */
+    int64_t era = year / 400;
+    unsigned of_era = (unsigned)(year - era * 400);
+    unsigned of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return era * 146097 + (int64_t)(of_era * 365 + of_era / 4 - of_era / 100 + of_year) - 719468;
+}
+
+static inline unsigned fl_month_days(unsigned year, unsigned month) {
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    return days[month - 1] + (month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+}
+
+/* The second of a stamp " [dd/Mon/yyyy:HH:MM:SS +hhmm] ", which the next line is compared with. */
+static int fl_new_stamp(fl_fold *fold, const uint8_t *p, int64_t *second) {
+    unsigned minutes = fl_two(p + 17), seconds = fl_two(p + 20);
+    if (p[16] != ':' || p[19] != ':' || minutes > 59 || seconds > 60)
+        return 0;
+    if (seconds == 60) /* a leap second counts in the one before it */
+        seconds = 59;
+    /* The same hour and zone as before: only minutes and seconds are new. */
+    if (((fl_load64(p) ^ fl_load64(fold->stamp)) | (fl_load64(p + 8) ^ fl_load64(fold->stamp + 8)) |
+         (fl_load64(p + 22) ^ fl_load64(fold->stamp + 22))) != 0) {
+        unsigned day = fl_two(p + 2), month = fl_month(p + 5), century = fl_two(p + 9), of_century = fl_two(p + 11);
+        unsigned hours = fl_two(p + 14), zone_hours = fl_two(p + 24), zone_minutes = fl_two(p + 26);
+        unsigned year = century * 100 + of_century;
+        if (p[0] != ' ' || p[1] != '[' || p[4] != '/' || p[8] != '/' || p[13] != ':' || p[22] != ' ' ||
+            (p[23] != '+' && p[23] != '-') || p[28] != ']' || p[29] != ' ')
+            return 0;
+        if (month == 0 || century > 99 || of_century > 99 || year == 0 || day == 0 || day > 31 ||
+            day > fl_month_days(year, month) || hours > 23 || zone_hours > 23 || zone_minutes > 59)
+            return 0;
+        int64_t zone = (int64_t)zone_hours * 3600 + zone_minutes * 60;
+        fold->stamp_hour = fl_days(year, month, day) * 86400 + hours * 3600 - (p[23] == '+' ? zone : -zone);
+    }
+    memcpy(fold->stamp, p, FL_STAMP);
+    *second = fold->stamp_second = fold->stamp_hour + minutes * 60 + seconds;
+    return 1;
+}
+
+/* Whether the words before the stamp are as many as they should be, none of them empty. The
+ * last one, the user name, may hold spaces. */
+static inline int fl_head(const fl_shape *shape, const uint8_t *p, size_t length) {
+    size_t at = 0, word = 0;
+    if (length <= 32) {
+        uint32_t spaces = fl_spaces(p) & (uint32_t)(((uint64_t)1 << length) - 1);
+        if (shape->words == 2 && __builtin_popcount(spaces) == 2)
+            return !(spaces & 1) && !(spaces & spaces << 1) && p[length - 1] != ' ';
+    }
+    for (int words = 0; words < shape->words; words++, at++) {
+        for (word = at; at < length && p[at] != ' '; at++)
+            ;
+        if (at == length || at == word)
+            return 0;
+        if (words == 0 && shape->vhost && at + 2 < length && p[at + 1] == '-' && p[at + 2] == ' ')
+            return 0; /* in front of an ident of "-" stands a host */
+    }
+    if (at == length)
+        return 0;
+    /* A bracket behind a space may begin a stamp before this one. */
+    return !memchr(p + at, ' ', length - at) || !memchr(p + at, '[', length - at);
+}
+
+/* A letter of a method (RFC 9110 has more, logs have these). */
+static inline int fl_is_method(uint8_t byte) {
+    return (uint8_t)((byte | 0x20) - 'a') < 26 || byte == '-' || byte == '_';
+}
+
+static fl_key *fl_new_method(fl_fold *fold, const uint8_t *p, uint32_t length) {
+    fl_key *key = fl_key_of(&fold->methods, p, length);
+    if (key && length < 8 && fold->n_words < FL_WORDS) {
+        uint64_t mask = length == 7 ? FL_ALL : ((uint64_t)1 << (8 * (length + 1))) - 1;
+        fold->words[fold->n_words].mask = mask;
+        fold->words[fold->n_words].word = fl_load64(p) & mask;
+        fold->words[fold->n_words].key = (uint32_t)(key - fold->methods.keys);
+        fold->words[fold->n_words++].length = length;
+    }
+    return key;
+}
+
+/* The section of a target: its path up to the second '/', a '?' or a '#'. */
+static inline fl_key *fl_section(fl_fold *fold, const uint8_t *p, const uint8_t *stop) {
+    static const uint8_t none[17] = "-";
+    if (*p != '/') { /* absolute form: scheme and authority are cut */
+        const uint8_t *at = p;
+        if ((uint8_t)((*at | 0x20) - 'a') < 26)
+            while (at < stop && ((uint8_t)((*at | 0x20) - 'a') < 26 || fl_is_digit(*at) || *at == '+' ||
+                                 *at == '.' || *at == '-'))
+                at++;
+        if (at == p || stop - at < 3 || at[0] != ':' || at[1] != '/' || at[2] != '/')
+            return fl_key_of(&fold->sections, none, 1);
+        for (at += 3; at < stop && *at != '/' && *at != '?' && *at != '#' && *at != ' '; at++)
+            ;
+        if (at == stop || *at != '/')
+            return fl_key_of(&fold->sections, none, 1);
+        p = at;
+    }
+    const uint8_t *at = p + 1;
+    for (unsigned step = 16; step == 16 && at < stop; at += step)
+        step = fl_section_end(at);
+    if (at > stop)
+        at = stop;
+    return fl_key_of(&fold->sections, p, (uint32_t)(at - p));
+}
+
+/* Method and section of the request between the quotes; "-" and "-" where it is none. */
+static inline int fl_request(fl_fold *fold, const uint8_t *p, const uint8_t *stop, fl_key **section,
+                             fl_key **method) {
+    static const uint8_t none[17] = "-";
+    uint64_t word = fl_load64(p);
+    const uint8_t *at = p;
+    *method = NULL;
+    for (size_t i = 0; i < fold->n_words; i++)
+        if ((word & fold->words[i].mask) == fold->words[i].word) {
+            *method = fold->methods.keys + fold->words[i].key;
+            at = p + fold->words[i].length;
+            break;
+        }
+    if (!*method)
+        while (at < stop && at - p < 33 && fl_is_method(*at))
+            at++;
+    const uint8_t *target = at;
+    while (target < stop && *target == ' ')
+        target++;
+    if (at == p || at - p > 32 || target == at || target >= stop) {
+        *section = fl_key_of(&fold->sections, none, 1);
+        *method = fl_key_of(&fold->methods, none, 1);
+    } else {
+        if (!*method)
+            *method = fl_new_method(fold, p, (uint32_t)(at - p));
+        *section = fl_section(fold, target, stop);
+    }
+    if (*section && *method)
+        return 1;
+    fold->failed = 1;
+    return 0;
+}
+
+/* Whether an odd number of backslashes stands before a quote, none of them before `from`. */
+static inline int fl_escaped(const uint8_t *quote, const uint8_t *from) {
+    const uint8_t *at = quote;
+    while (at > from && at[-1] == '\\')
+        at--;
+    return (quote - at) & 1;
+}
+
+/* Status and size behind the closing quote of a request, up to `end` or a space. */
+static inline const uint8_t *fl_answer(const uint8_t *quote, const uint8_t *end, unsigned *status,
+                                       uint64_t *size) {
+    if (end - quote < 7 || quote[5] != ' ' || (*status = fl_status(quote + 1)) > 999)
+        return NULL;
+    const uint8_t *at = quote + 6;
+    while (at < end && *at != ' ' && at - quote < 6 + 19)
+        at++;
+    return (at == end || *at == ' ') && fl_size(quote + 6, at, size) ? at : NULL;
+}
+
+/* As fl_line for a line that has escaped quotes, stray ones or further fields. */
+static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, const uint32_t *quotes,
+                        size_t n, const uint8_t *end, int64_t second) {
+    const uint8_t *open = data + quotes[0], *close = NULL, *at = NULL;
+    unsigned status = 0;
+    uint64_t size = 0;
+    size_t i = 1;
+    for (; i < n && !at; i++) {
+        close = data + quotes[i];
+        if (!fl_escaped(close, open + 1))
+            at = fl_answer(close, end, &status, &size);
+    }
+    if (!at)
+        return 0;
+    for (int field = 0; field < shape->quoted; field++) {
+        int last = field + 1 == shape->quoted;
+        if (at + 1 >= end || *at != ' ' || i >= n || data + quotes[i] != at + 1)
+            return 0;
+        const uint8_t *begin = at + 2;
+        for (i++, at = NULL; i < n && !at; i++) {
+            const uint8_t *quote = data + quotes[i];
+            if (fl_escaped(quote, begin))
+                continue;
+            if (last ? quote + 1 == end || quote[1] == ' ' : quote + 2 < end && quote[1] == ' ' && quote[2] == '"')
+                at = quote + 1;
+            else if (!last && quote + 2 < end && quote[1] == ' ' && quote[2] == '-')
+                return 0; /* a bare "-" may be the next field */
+        }
+        if (!at)
+            return 0;
+    }
+    fl_key *section, *method;
+    if (fl_request(fold, open + 1, close, &section, &method))
+        fl_hit(fold, second, section, method, status, size);
+    return 1;
+}
+
+/* Count a line; 0 where it is not certain that it is a hit, and which. `quotes` are the
+ * offsets in `data` of its `n` quotes; it begins at `line`, its newline is at `newline`. */
+static inline int fl_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, size_t line,
+                          const uint32_t *quotes, size_t n, size_t newline) {
+    if (n < 2 || quotes[0] < line + FL_STAMP + 5)
+        return 0;
+    const uint8_t *start = data + line, *open = data + quotes[0], *end = data + newline;
+    end -= end[-1] == '\r';
+    if (end - start > FL_LINE_LIMIT)
+        return 0;
+    const uint8_t *stamp = open - FL_STAMP;
+    int64_t second = fold->stamp_second;
+    if (!fl_same_stamp(stamp, fold->stamp) && !fl_new_stamp(fold, stamp, &second))
+        return 0;
+    if (!fl_head(shape, start, (size_t)(stamp - start)))
+        return 0;
+    const uint8_t *close = data + quotes[1];
+    unsigned status;
+    uint64_t size;
+    if (n != 2 + 2 * (size_t)shape->quoted || close[-1] == '\\' || end - close < 7 || close[5] != ' ' ||
+        (status = fl_status(close + 1)) > 999)
+        return fl_hard_line(shape, fold, data, quotes, n, end, second);
+    const uint8_t *size_end = end;
+    if (shape->quoted) {
+        const uint8_t *referrer = data + quotes[3], *agent = data + quotes[5];
+        size_end = data + quotes[2] - 1;
+        if (*size_end != ' ' || referrer[-1] == '\\' || quotes[4] != quotes[3] + 2 || referrer[1] != ' ' ||
+            agent[-1] == '\\' || (agent + 1 != end && agent[1] != ' '))
+            return fl_hard_line(shape, fold, data, quotes, n, end, second);
+    }
+    if (size_end < close + 7 || !fl_size(close + 6, size_end, &size))
+        return fl_hard_line(shape, fold, data, quotes, n, end, second);
+    fl_key *section, *method;
+    if (fl_request(fold, open + 1, close, &section, &method))
+        fl_hit(fold, second, section, method, status, size);
+    return 1;
+}
+
+#endif

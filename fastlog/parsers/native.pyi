@@ -1,0 +1,25 @@
+"""The compiled twin of the regex parser: its contract.
+
+A line is counted here only when it is certain what the format's definition makes of
+it; every other line goes to ``RegexParser.parse``, whose word is final. So both parsers
+give the same partial for the same bytes. Not to be shared between threads.
+"""
+
+from collections.abc import Iterable
+
+from fastlog.formats.compile import Format
+from fastlog.model.partial import Partial
+from fastlog.model.plan import Plan
+
+SIMD: str
+"""What the index of quotes and newlines is made with: avx2, sse2, neon or plain."""
+
+class NativeParser:
+    """Folds chunks of one format into partials; see ``parsers.select.Parser``."""
+
+    name: str
+    def __init__(self, log_format: Format, plan: Plan) -> None: ...
+    def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
+        """As ``RegexParser.fold``. A block is read until the next is asked for, and never
+        beyond its end; it is shorter than 4 GiB. The GIL is free but for the lines that go
+        to the regex. Raises MemoryError."""

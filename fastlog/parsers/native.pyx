@@ -1,0 +1,226 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+"""The compiled twin of the regex parser. What it promises is in native.pyi, how it folds in the headers."""
+
+import os
+
+from cpython.array cimport array, clone
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from fastlog.model.partial import REASONS, Partial
+from fastlog.parsers.regex import REJECT_BYTES, RegexParser
+
+
+cdef extern from "block.h" nogil:
+    ctypedef struct fl_column:
+        int64_t *at
+        size_t n
+
+    ctypedef struct fl_key:
+        size_t text
+        uint32_t length
+        uint64_t hits
+
+    ctypedef struct fl_table:
+        fl_key *keys
+        uint8_t *arena
+        fl_column order
+
+    ctypedef struct fl_fold:
+        int failed
+        int64_t future
+        int64_t *status_hits
+        fl_table sections
+        fl_table methods
+        fl_column segment_rows, segment_panes_column, segment_hits_column
+        fl_column segment_first, segment_least, segment_greatest
+        fl_column seconds, hits
+        fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high
+        fl_column pane_sections, pane_methods, pane_statuses
+        fl_column section_cells, section_cell_hits, method_cells, method_cell_hits
+        fl_column status_cells, status_cell_hits
+
+    ctypedef struct fl_shape:
+        int words
+        int vhost
+        int quoted
+
+    ctypedef size_t (*fl_indexer)(const uint8_t *, size_t, uint32_t, uint32_t *)
+
+    ctypedef struct fl_block:
+        fl_indexer indexer
+        int64_t lines
+
+    int FL_STATUSES
+    fl_indexer fl_best_indexer(const char **name)
+    int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, uint64_t seed)
+    void fl_fold_begin(fl_fold *fold, int64_t horizon)
+    void fl_fold_end(fl_fold *fold)
+    void fl_fold_free(fl_fold *fold)
+    fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
+    void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
+    uint64_t fl_bytes_low(const fl_fold *fold)
+    uint64_t fl_bytes_high(const fl_fold *fold)
+    void fl_block_begin(fl_block *block, const uint8_t *data, size_t length)
+    int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop)
+    const uint8_t *fl_block_copy(fl_block *block, const uint8_t *data, size_t *length)
+    size_t fl_block_safe(const uint8_t *data, size_t length)
+    void fl_block_free(fl_block *block)
+
+
+cdef const char *_simd
+cdef fl_indexer _indexer = fl_best_indexer(&_simd)
+SIMD = _simd.decode()
+
+cdef array _LONGS = array("q")
+
+
+cdef array _column(const fl_column *column):
+    cdef array copy = clone(_LONGS, column.n, zero=False)
+    if column.n:
+        memcpy(copy.data.as_longlongs, column.at, column.n * sizeof(int64_t))
+    return copy
+
+
+cdef tuple _keys(const fl_table *table):
+    """The keys of the chunk by number, and their hits."""
+    cdef size_t i
+    cdef const fl_key *key
+    cdef list names = []
+    cdef array hits = clone(_LONGS, table.order.n, zero=False)
+    for i in range(table.order.n):
+        key = table.keys + table.order.at[i]
+        names.append((<const char *>table.arena + key.text)[:key.length])
+        hits.data.as_longlongs[i] = <int64_t>key.hits
+    return names, hits
+
+
+cdef class NativeParser:
+    """Folds chunks of one format into partials."""
+
+    name = "native"
+
+    cdef fl_fold sums
+    cdef fl_block block
+    cdef fl_shape shape
+    cdef object regex
+    cdef bint wants_rejects
+    cdef list rejected
+    cdef list rejects
+
+    def __cinit__(self, log_format, plan):
+        cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
+        self.block.indexer = _indexer
+        if not fl_fold_new(&self.sums, plan.lateness, plan.pane, plan.cells, seed):
+            raise MemoryError
+
+    def __init__(self, log_format, plan):
+        names = [field.name for field in log_format.fields]
+        self.shape.words = names.index("user")
+        self.shape.vhost = names[0] == "virtual host"
+        self.shape.quoted = len(names) - names.index("size") - 1
+        self.regex = RegexParser(log_format, plan)
+        self.wants_rejects = plan.rejects
+
+    def __dealloc__(self):
+        fl_fold_free(&self.sums)
+        fl_block_free(&self.block)
+
+    def fold(self, blocks, horizon):
+        self._begin(INT64_MAX if horizon is None else horizon)
+        for start, data in blocks:
+            self._feed(data, start)
+        return self._end()
+
+    cdef _begin(self, int64_t horizon):
+        fl_fold_begin(&self.sums, horizon)
+        self.block.lines = 0
+        self.rejected = [0] * len(REASONS)
+        self.rejects = []
+
+    cdef _feed(self, const uint8_t[::1] data, uint64_t start):
+        cdef size_t length = <size_t>data.shape[0], safe
+        cdef const uint8_t *rest
+        if not length:
+            return
+        safe = fl_block_safe(&data[0], length)
+        if safe:
+            self._fold(&data[0], safe, start)
+        if safe < length:
+            length -= safe
+            rest = fl_block_copy(&self.block, &data[0] + safe, &length)
+            if rest is NULL:
+                raise MemoryError
+            self._fold(rest, length, start + safe)
+
+    cdef _fold(self, const uint8_t *data, size_t length, uint64_t start):
+        cdef size_t line = 0, stop = 0
+        cdef int odd
+        fl_block_begin(&self.block, data, length)
+        while True:
+            with nogil:
+                odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
+            if not odd:
+                break
+            self._odd_line((<const char *>data)[line:stop], start + line)
+        if self.sums.failed:
+            raise MemoryError
+
+    cdef _odd_line(self, bytes line, uint64_t offset):
+        hit = self.regex.parse(line)
+        if isinstance(hit, str):
+            self.rejected[REASONS.index(hit)] += 1
+            if self.wants_rejects:
+                self.rejects.append((offset, hit, line[:REJECT_BYTES].removesuffix(b"\r")))
+            return
+        cdef bytes method, section
+        method, section = hit.request.split(b" ", 1)
+        cdef fl_key *section_key = self._key(&self.sums.sections, section)
+        cdef fl_key *method_key = self._key(&self.sums.methods, method)
+        cdef uint64_t size = 0 if hit.size == b"-" else int(hit.size)
+        fl_hit(&self.sums, self.regex.second_of(hit), section_key, method_key, int(hit.status), size)
+
+    cdef fl_key *_key(self, fl_table *table, bytes text) except NULL:
+        cdef bytes padded = text + bytes(16)
+        cdef fl_key *key = fl_key_of(table, <const uint8_t *><const char *>padded, <uint32_t>len(text))
+        if key is NULL:
+            raise MemoryError
+        return key
+
+    cdef _end(self):
+        cdef int status
+        fl_fold_end(&self.sums)
+        if self.sums.failed:
+            raise MemoryError
+        partial = Partial(lines=self.block.lines, rejected=self.rejected, rejects=self.rejects)
+        partial.future = self.sums.future
+        partial.total_bytes = (int(fl_bytes_high(&self.sums)) << 64) + fl_bytes_low(&self.sums)
+        partial.sections, partial.section_hits = _keys(&self.sums.sections)
+        partial.methods, partial.method_hits = _keys(&self.sums.methods)
+        for status in range(FL_STATUSES):
+            if self.sums.status_hits[status]:
+                partial.statuses.append(status)
+                partial.status_hits.append(self.sums.status_hits[status])
+        partial.segment_rows = _column(&self.sums.segment_rows)
+        partial.segment_panes = _column(&self.sums.segment_panes_column)
+        partial.segment_hits = _column(&self.sums.segment_hits_column)
+        partial.segment_first = _column(&self.sums.segment_first)
+        partial.segment_least = _column(&self.sums.segment_least)
+        partial.segment_greatest = _column(&self.sums.segment_greatest)
+        partial.seconds = _column(&self.sums.seconds)
+        partial.hits = _column(&self.sums.hits)
+        partial.pane_starts = _column(&self.sums.pane_starts)
+        partial.pane_hits = _column(&self.sums.pane_hits_column)
+        partial.pane_bytes = _column(&self.sums.pane_bytes_low)
+        partial.pane_bytes_high = _column(&self.sums.pane_bytes_high)
+        partial.pane_sections = _column(&self.sums.pane_sections)
+        partial.pane_methods = _column(&self.sums.pane_methods)
+        partial.pane_statuses = _column(&self.sums.pane_statuses)
+        partial.section_cells = _column(&self.sums.section_cells)
+        partial.section_cell_hits = _column(&self.sums.section_cell_hits)
+        partial.method_cells = _column(&self.sums.method_cells)
+        partial.method_cell_hits = _column(&self.sums.method_cell_hits)
+        partial.status_cells = _column(&self.sums.status_cells)
+        partial.status_cell_hits = _column(&self.sums.status_cell_hits)
+        return partial

@@ -1,0 +1,150 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""Statistics windows in columns as JSON. The twin of ndjson.py, whose bytes it gives."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.mem cimport PyMem_Free
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, strlen
+
+from fastlog.model.partial import LOW_BITS
+
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+    char *PyOS_double_to_string(double value, char code, int precision, int flags, int *type) except NULL
+
+
+cdef class _Text:
+    """Bytes that grow."""
+
+    cdef char *at
+    cdef size_t n, room
+
+    def __dealloc__(self):
+        free(self.at)
+
+    cdef int reserve(self, size_t more) except -1:
+        cdef char *at
+        if self.n + more > self.room:
+            at = <char *>realloc(self.at, 2 * (self.n + more) + 4096)
+            if at is NULL:
+                raise MemoryError
+            self.at = at
+            self.room = 2 * (self.n + more) + 4096
+        return 0
+
+    cdef int put(self, const char *text, size_t length) except -1:
+        self.reserve(length)
+        memcpy(self.at + self.n, text, length)
+        self.n += length
+        return 0
+
+    cdef int number(self, int64_t value) except -1:
+        cdef char digits[20]
+        cdef int at = 20
+        cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
+        while True:
+            at -= 1
+            digits[at] = <char>(48 + rest % 10)
+            rest //= 10
+            if not rest:
+                break
+        if value < 0:
+            self.put("-", 1)
+        return self.put(digits + at, 20 - at)
+
+    cdef int rate(self, int64_t hits, int64_t window) except -1:
+        """The three decimals of ``round(hits / window, 3)``, but for zeros at the end."""
+        cdef char *text
+        cdef size_t length
+        cdef double rate = <double>hits / <double>window
+        if hits % window == 0:
+            self.number(hits // window)
+            return self.put(".0", 2)
+        text = PyOS_double_to_string(rate, c"f", 3, 0, NULL)
+        try:
+            length = strlen(text)
+            while text[length - 1] == c"0" and text[length - 2] != c".":
+                length -= 1
+            return self.put(text, length)
+        finally:
+            PyMem_Free(text)
+
+
+cdef class _Names:
+    """The names of a table as they stand in JSON, each made once."""
+
+    cdef object names
+    cdef list quoted
+
+    def __init__(self, names):
+        self.names = names
+        self.quoted = [None] * len(names)
+
+    cdef int put(self, _Text text, int64_t key) except -1:
+        cdef bytes quoted = self.quoted[key]
+        if quoted is None:
+            name = self.names[key].replace("\\", "\\\\").replace('"', '\\"')
+            quoted = self.quoted[key] = f'"{name}":'.encode()
+        return text.put(<const char *>quoted, <size_t>len(quoted))
+
+
+cdef class _Table:
+    """Goes over the rows of a table, window by window."""
+
+    cdef const int64_t[::1] rows, keys, counts
+    cdef _Names names
+    cdef Py_ssize_t at
+
+    def __init__(self, columns):
+        self.rows, self.keys, self.counts = columns.rows, columns.keys, columns.counts
+        self.names = _Names(columns.names)
+
+    cdef int put(self, _Text text, Py_ssize_t window) except -1:
+        cdef Py_ssize_t at, stop = self.at + self.rows[window]
+        text.put("{", 1)
+        for at in range(self.at, stop):
+            if at > self.at:
+                text.put(",", 1)
+            self.names.put(text, self.keys[at])
+            text.number(self.counts[at])
+        self.at = stop
+        return text.put("}", 1)
+
+
+def render_columns(columns):
+    cdef const int64_t[::1] starts = columns.starts, hits = columns.hits
+    cdef const int64_t[::1] low = columns.bytes_low, high = columns.bytes_high, partial = columns.partial
+    cdef int64_t window = columns.window
+    cdef _Table sections, statuses, methods
+    cdef _Text text = _Text()
+    cdef Py_ssize_t at
+    sections, statuses, methods = [_Table(table) for table in columns.tables]
+    for at in range(starts.shape[0]):
+        text.put(b'{"event":"stats","start":', 25)
+        text.number(starts[at])
+        text.put(b',"end":', 7)
+        text.number(starts[at] + window)
+        text.put(b',"hits":', 8)
+        text.number(hits[at])
+        text.put(b',"bytes":', 9)
+        if high[at]:
+            digits = str((int(high[at]) << LOW_BITS) + low[at]).encode()
+            text.put(<const char *>digits, len(digits))
+        else:
+            text.number(low[at])
+        text.put(b',"rate":', 8)
+        text.rate(hits[at], window)
+        if partial[at]:
+            text.put(b',"partial":true,"sections":', 27)
+        else:
+            text.put(b',"partial":false,"sections":', 28)
+        sections.put(text, at)
+        text.put(b',"statuses":', 12)
+        statuses.put(text, at)
+        text.put(b',"methods":', 11)
+        methods.put(text, at)
+        text.put(b"}\n", 2)
+    return PyBytes_FromStringAndSize(text.at, text.n)

@@ -1,0 +1,709 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""The windows on packed columns: what is counted by second and by cell never becomes a Python object."""
+
+from cpython.array cimport array, clone
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t
+from libc.stdlib cimport calloc, free, malloc, qsort, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
+
+from math import gcd
+
+from fastlog.config import hits_limit
+from fastlog.model.events import StatsColumns, TableColumns
+from fastlog.model.partial import LOW_BITS
+from fastlog.model.printable import printable
+from fastlog.windows.sliding import LONGEST_SILENCE
+from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, ranked
+from fastlog.windows.traffic import Transition
+
+
+cdef extern from "Python.h":
+    const char *PyUnicode_AsUTF8AndSize(object text, Py_ssize_t *size) except NULL
+
+
+cdef extern from "series.h" nogil:
+    ctypedef struct fl_series:
+        int64_t *seconds
+        int64_t *hits
+        size_t first, end
+
+    size_t fl_series_find(const fl_series *series, int64_t second)
+    int fl_series_add(fl_series *series, int64_t second, int64_t hits)
+    void fl_series_free(fl_series *series)
+
+    ctypedef struct fl_longs:
+        int64_t *at
+        size_t n
+
+    int fl_longs_push(fl_longs *longs, int64_t value)
+
+    ctypedef struct fl_tally:
+        uint32_t *keys
+        int64_t *hits
+        size_t n
+        int64_t other
+
+    size_t fl_tally_find(const fl_tally *tally, uint32_t key)
+    int fl_tally_hash(fl_tally *tally)
+    int fl_tally_add(fl_tally *tally, uint32_t key, int64_t hits, size_t bound)
+    void fl_tally_empty(fl_tally *tally)
+    void fl_tally_free(fl_tally *tally)
+
+
+cdef int LOW = LOW_BITS
+cdef array _LONGS = array("q")
+
+
+cdef class TrafficWindow:
+    """Hits over a sliding window; see the twin in ``traffic`` for what is evaluated when."""
+
+    cdef int64_t window, limit, closed, sum
+    cdef fl_series open, inside
+    cdef bint began, unseen
+    cdef readonly bint firing
+
+    def __init__(self, window, threshold):
+        self.window = window
+        self.limit = min(hits_limit(threshold, window), (1 << 63) - 1)
+
+    def __dealloc__(self):
+        fl_series_free(&self.open)
+        fl_series_free(&self.inside)
+
+    def take(self, const int64_t[::1] seconds, const int64_t[::1] hits, rows):
+        cdef Py_ssize_t row, first = rows.start, stop = rows.stop
+        cdef int64_t late = 0
+        for row in range(first, stop):
+            late += self._add(seconds[row], hits[row])
+        return late
+
+    def add(self, second, hits):
+        self._add(second, hits)
+
+    cdef int64_t _add(self, int64_t second, int64_t hits) except -1:
+        """How many of the hits are late."""
+        if not self.began or second >= self.closed:
+            if not fl_series_add(&self.open, second, hits):
+                raise MemoryError
+            return 0
+        if second > self.closed - self.window:
+            if not fl_series_add(&self.inside, second, hits):
+                raise MemoryError
+            self.sum += hits
+            self.unseen = True
+        return hits
+
+    def close(self, int64_t end):
+        cdef list transitions = []
+        cdef fl_series *arriving = &self.open
+        cdef int64_t second
+        cdef bint any_due = arriving.first < arriving.end and arriving.seconds[arriving.first] < end
+        if not self.began:
+            self.closed = arriving.seconds[arriving.first] if any_due else end
+            self.began = True
+        if self.unseen and self.closed < end:
+            self.unseen = False
+            if not any_due or arriving.seconds[arriving.first] > self.closed:
+                self._evaluate(self.closed, 0, transitions)
+        while arriving.first < arriving.end and arriving.seconds[arriving.first] < end:
+            second = arriving.seconds[arriving.first]
+            self._evaluate(second, arriving.hits[arriving.first], transitions)
+            arriving.first += 1
+        self._expire(end, transitions)
+        self.closed = max(self.closed, end)
+        return transitions
+
+    cdef _evaluate(self, int64_t second, int64_t hits, list transitions):
+        cdef fl_series *inside = &self.inside
+        if inside.first < inside.end and inside.seconds[inside.first] + self.window < second:
+            self._expire(second, transitions)
+        while inside.first < inside.end and inside.seconds[inside.first] + self.window <= second:
+            self.sum -= inside.hits[inside.first]
+            inside.first += 1
+        if hits:
+            if not fl_series_add(inside, second, hits):
+                raise MemoryError
+            self.sum += hits
+        if (self.sum > self.limit) != self.firing:
+            self.firing = not self.firing
+            transitions.append(Transition(second, self.sum, bool(self.firing)))
+
+    cdef _expire(self, int64_t until, list transitions):
+        cdef fl_series *inside = &self.inside
+        cdef int64_t second
+        while inside.first < inside.end and inside.seconds[inside.first] + self.window < until:
+            second = inside.seconds[inside.first] + self.window
+            self.sum -= inside.hits[inside.first]
+            inside.first += 1
+            if self.firing and self.sum <= self.limit:
+                self.firing = False
+                transitions.append(Transition(second, self.sum, False))
+
+
+cdef enum:
+    SECTIONS, METHODS, STATUSES, TABLES
+
+
+cdef struct Pane:
+    int64_t start, hits, low, high  # low and high: bytes, as in a partial's columns
+    fl_tally tables[TABLES]
+
+
+cdef struct Row:
+    int64_t hits
+    const char *name
+    Py_ssize_t length
+    uint32_t key
+
+
+cdef int64_t _UNBOUNDED = 1 << 62
+cdef int64_t[TABLES] _BOUNDS
+_BOUNDS[SECTIONS], _BOUNDS[METHODS], _BOUNDS[STATUSES] = SECTIONS_NAMED, METHODS_NAMED, _UNBOUNDED
+cdef size_t _MOST_NAMES = 1 << 16  # then those that no pane holds are forgotten
+cdef size_t _POOL = 64  # panes kept for the next
+cdef list _STATUS = [f"{status:03d}" for status in range(1000)]
+
+
+cdef int _by_hits_then_name(const void *left, const void *right) noexcept nogil:
+    cdef const Row *a = <const Row *>left
+    cdef const Row *b = <const Row *>right
+    cdef int order
+    if a.hits != b.hits:
+        return -1 if a.hits > b.hits else 1
+    order = memcmp(a.name, b.name, min(a.length, b.length))
+    return order if order else (a.length > b.length) - (a.length < b.length)
+
+
+cdef class _Names:
+    """Keys by number, and what is printed of them. UTF-8 sorts as code points do."""
+
+    cdef dict numbers
+    cdef list texts
+    cdef list odd  # whether another key may print alike
+    cdef bint any_odd
+
+    def __cinit__(self):
+        self.any_odd = False
+        self.numbers = {}
+        self.texts = []
+        self.odd = []
+
+    cdef uint32_t number(self, bytes key):
+        number = self.numbers.get(key)
+        if number is None:
+            text = key.decode("latin-1")
+            plain = text.isascii() and text.isprintable() and "\\" not in text
+            number = self._new(key, text if plain else printable(key), not plain)
+        return number
+
+    cdef uint32_t _new(self, key, text, bint odd):
+        number = self.numbers[key] = len(self.texts)
+        self.texts.append(text)
+        self.odd.append(odd)
+        self.any_odd = self.any_odd or odd
+        return number
+
+    cdef bint is_odd(self, const fl_tally *tally):
+        """Whether a key of the tally may print like another."""
+        cdef size_t at
+        if self.any_odd:
+            for at in range(tally.n):
+                if self.odd[tally.keys[at]]:
+                    return True
+        return False
+
+    cdef uint32_t number_of_text(self, text):
+        """Of a text that several keys may print as, or that stands for the rest."""
+        number = self.numbers.get(text)
+        return self._new(text, text, False) if number is None else number
+
+    cdef keep(self, list renumbered):
+        """Forget the keys whose new number is None."""
+        numbers, texts, odd = self.numbers, self.texts, self.odd
+        self.__cinit__()
+        for key, old in numbers.items():
+            if renumbered[old] is not None:
+                renumbered[old] = self._new(key, texts[old], odd[old])
+
+
+cdef class _Columns:
+    """The columns of the windows that close together."""
+
+    cdef fl_longs starts, hits, low, high, partial
+    cdef fl_longs rows[TABLES]
+    cdef fl_longs keys[TABLES]
+    cdef fl_longs counts[TABLES]
+
+    def __dealloc__(self):
+        cdef int table
+        for table in range(TABLES):
+            free(self.rows[table].at)
+            free(self.keys[table].at)
+            free(self.counts[table].at)
+        free(self.starts.at)
+        free(self.hits.at)
+        free(self.low.at)
+        free(self.high.at)
+        free(self.partial.at)
+
+    cdef done(self, int64_t window, _Names sections, _Names methods):
+        """As events: none where no window has closed."""
+        if not self.starts.n:
+            return []
+        tables = (
+            self._table(SECTIONS, sections.texts),
+            self._table(STATUSES, _STATUS),
+            self._table(METHODS, methods.texts),
+        )
+        return [
+            StatsColumns(
+                window,
+                _array(&self.starts),
+                _array(&self.hits),
+                _array(&self.low),
+                _array(&self.high),
+                _array(&self.partial),
+                tables,
+            )
+        ]
+
+    cdef _table(self, int table, list names):
+        return TableColumns(names, _array(&self.rows[table]), _array(&self.keys[table]), _array(&self.counts[table]))
+
+
+cdef class StatsWindows:
+    """Statistics windows; see the twin in ``sliding`` for what is printed when."""
+
+    cdef int64_t window, step, size, closed, began_at, summed_to
+    cdef bint empty, has_closed, has_began, has_sum
+    cdef Pane **panes
+    cdef size_t first, end, room
+    cdef Pane **pool
+    cdef size_t pooled
+    cdef Pane sum
+    cdef _Names sections, methods
+    cdef object numbered  # the partial whose keys are in section_numbers and method_numbers
+    cdef uint32_t[::1] section_numbers, method_numbers
+
+    def __cinit__(self, window, step, *, empty):
+        self.window, self.step, self.size = window, step, gcd(window, step)
+        self.empty = empty
+        self.sections, self.methods = _Names(), _Names()
+        self.pool = <Pane **>calloc(_POOL, sizeof(Pane *))
+        if self.pool is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        cdef size_t at
+        for at in range(self.first, self.end):
+            _free_pane(self.panes[at])
+        for at in range(self.pooled):
+            _free_pane(self.pool[at])
+        free(self.panes)
+        free(self.pool)
+        _free_tables(&self.sum)
+
+    # -- counting ------------------------------------------------------------------------------
+
+    def take(self, partial, panes, at):
+        cdef const int64_t[::1] starts = partial.pane_starts, hits = partial.pane_hits
+        cdef const int64_t[::1] low = partial.pane_bytes, high = partial.pane_bytes_high
+        cdef const int64_t[::1] n_sections = partial.pane_sections, sections = partial.section_cells
+        cdef const int64_t[::1] n_methods = partial.pane_methods, methods = partial.method_cells
+        cdef const int64_t[::1] n_statuses = partial.pane_statuses, statuses = partial.status_cells
+        cdef const int64_t[::1] section_hits = partial.section_cell_hits
+        cdef const int64_t[::1] method_hits = partial.method_cell_hits
+        cdef const int64_t[::1] status_hits = partial.status_cell_hits
+        cdef Py_ssize_t number, first = panes.start, stop = panes.stop
+        cdef Py_ssize_t section = at[0], method = at[1], status = at[2]
+        cdef Py_ssize_t section_end, method_end, status_end
+        cdef Pane *pane
+        if self.numbered is not partial:
+            self._number(partial)
+        for number in range(first, stop):
+            section_end = section + n_sections[number]
+            method_end = method + n_methods[number]
+            status_end = status + n_statuses[number]
+            pane = self._pane(starts[number])
+            if pane is not NULL:
+                _add_bytes(pane, hits[number], low[number], high[number])
+                for section in range(section, section_end):
+                    _add(pane, SECTIONS, self.section_numbers[sections[section]], section_hits[section])
+                for method in range(method, method_end):
+                    _add(pane, METHODS, self.method_numbers[methods[method]], method_hits[method])
+                for status in range(status, status_end):
+                    _add(pane, STATUSES, <uint32_t>statuses[status], status_hits[status])
+            section, method, status = section_end, method_end, status_end
+
+    cdef _number(self, partial):
+        """The numbers here of the keys of a partial."""
+        if len(self.sections.texts) > <Py_ssize_t>_MOST_NAMES:
+            self._forget_names(self.sections, SECTIONS)
+        if len(self.methods.texts) > <Py_ssize_t>_MOST_NAMES:
+            self._forget_names(self.methods, METHODS)
+        self.section_numbers = _numbers(self.sections, partial.sections)
+        self.method_numbers = _numbers(self.methods, partial.methods)
+        self.numbered = partial
+
+    cdef _forget_names(self, _Names names, int table):
+        cdef list renumbered = [None] * len(names.texts)
+        cdef size_t at, key
+        cdef fl_tally *tally
+        self._drop_sum()
+        for at in range(self.first, self.end):
+            tally = &self.panes[at].tables[table]
+            for key in range(tally.n):
+                renumbered[tally.keys[key]] = 0
+        names.keep(renumbered)
+        for at in range(self.first, self.end):
+            tally = &self.panes[at].tables[table]
+            for key in range(tally.n):
+                tally.keys[key] = renumbered[tally.keys[key]]
+            if not fl_tally_hash(tally):
+                raise MemoryError
+
+    cdef Pane *_pane(self, int64_t start) except? NULL:
+        """The pane that begins at ``start``; NULL when every window that holds it is over."""
+        cdef size_t at
+        cdef Pane *pane
+        if self.has_sum and start < self.summed_to:
+            self._drop_sum()  # late hits are about to change a pane that is in it
+        at = self._place(start)
+        if at < self.end and self.panes[at].start == start:
+            return self.panes[at]
+        if self.has_closed and start < self._starts_after(self.closed - self.window):
+            return NULL
+        if self.pooled:
+            self.pooled -= 1
+            pane = self.pool[self.pooled]
+        else:
+            pane = <Pane *>calloc(1, sizeof(Pane))
+            if pane is NULL:
+                raise MemoryError
+        pane.start = start
+        at = self._make_room(at)
+        memmove(&self.panes[at + 1], &self.panes[at], (self.end - at) * sizeof(Pane *))
+        self.panes[at] = pane
+        self.end += 1
+        if not self.has_began:
+            self.has_began = True
+            self.began_at = self._first_holding(start)
+        return pane
+
+    cdef size_t _place(self, int64_t start):
+        """Where the first pane stands that begins at ``start`` or later."""
+        cdef size_t low = self.first, high = self.end, middle
+        if low < high and self.panes[high - 1].start == start:
+            return high - 1
+        while low < high:
+            middle = low + (high - low) // 2
+            if self.panes[middle].start < start:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    cdef size_t _make_room(self, size_t at) except? 0:
+        """See to it that a pane can be put in at a place; the place may move."""
+        cdef Pane **panes
+        if self.end < self.room:
+            return at
+        if self.first > self.room // 2:
+            memmove(self.panes, &self.panes[self.first], (self.end - self.first) * sizeof(Pane *))
+            at -= self.first
+            self.end -= self.first
+            self.first = 0
+            return at
+        panes = <Pane **>realloc(self.panes, (2 * self.room + 64) * sizeof(Pane *))
+        if panes is NULL:
+            raise MemoryError
+        self.panes = panes
+        self.room = 2 * self.room + 64
+        return at
+
+    # -- closing -------------------------------------------------------------------------------
+
+    def close(self, int64_t end):
+        cdef int64_t before = self.closed if self.has_closed else self.began_at
+        cdef bint leap = (self.has_closed or self.has_began) and end - before > LONGEST_SILENCE
+        windows = self._due(end, True, self.empty and not leap, 0)
+        self.closed = end
+        self.has_closed = True
+        self._forget(self._starts_after(end - self.window))
+        return windows
+
+    def rest(self, int64_t last):
+        return self._due(0, False, False, last)
+
+    cdef int64_t _starts_after(self, int64_t second):
+        return (_floor_div(second, self.step) + 1) * self.step
+
+    cdef int64_t _first_holding(self, int64_t pane):
+        return self._starts_after(pane + self.size - 1 - self.window)
+
+    cdef _due(self, int64_t end, bint until_end, bint empty, int64_t last):
+        """The windows to print, up to those that end at ``end``, or all: partial beyond ``last``."""
+        cdef _Columns windows = _Columns()
+        self._collect(windows, end, until_end, empty, last)
+        return windows.done(self.window, self.sections, self.methods)
+
+    cdef int _collect(self, _Columns windows, int64_t end, bint until_end, bint empty, int64_t last) except -1:
+        cdef int64_t start = 0, pane = 0
+        cdef bint held, has_start = self.has_closed
+        if not self.has_began:
+            return 0
+        if has_start:
+            start = self._starts_after(self.closed - self.window)
+        while True:
+            held = self.first < self.end
+            if not held and not empty:
+                return 0
+            if held:
+                pane = self.panes[self.first].start
+            if not has_start:
+                has_start = True
+                start = min(self.began_at, self._first_holding(pane)) if held else self.began_at
+            if (not held or pane >= start + self.window) and not (empty and start >= self.began_at):
+                start = self._first_holding(pane) if held else max(self.began_at, start)
+            if until_end and start + self.window > end:
+                return 0
+            self._add_window(windows, start, not until_end and start + self.window - 1 > last)
+            start += self.step
+            self._forget(start)
+
+    cdef _forget(self, int64_t before):
+        cdef Pane *pane
+        while self.first < self.end and self.panes[self.first].start < before:
+            pane = self.panes[self.first]
+            self.first += 1
+            if self.has_sum and pane.start < self.summed_to:
+                _add_pane(&self.sum, pane, -1)
+            if self.pooled < _POOL and not _is_large(pane):
+                _empty_pane(pane)
+                self.pool[self.pooled] = pane
+                self.pooled += 1
+            else:
+                _free_pane(pane)
+
+    cdef _drop_sum(self):
+        self.has_sum = False
+        _free_tables(&self.sum)
+        self.sum.hits = self.sum.low = self.sum.high = 0
+
+    cdef Pane *_total(self, int64_t end) except NULL:
+        """The sum of the panes held before ``end``: that of the last window, moved on by a step."""
+        cdef size_t at = self.first
+        if self.has_sum and _has_many_zeros(&self.sum):
+            self._drop_sum()
+        if self.has_sum:
+            at = self._place(self.summed_to)
+        self.has_sum = True
+        self.summed_to = end
+        while at < self.end and self.panes[at].start < end:
+            _add_pane(&self.sum, self.panes[at], 1)
+            at += 1
+        return &self.sum
+
+    cdef int _add_window(self, _Columns windows, int64_t start, bint partial) except -1:
+        cdef int64_t end = start + self.window
+        cdef size_t at
+        cdef Pane nothing
+        cdef Pane *total
+        if self.size == self.window:
+            at = self._place(start)
+            if at < self.end and self.panes[at].start == start:
+                total = self.panes[at]
+            else:
+                total = &nothing
+                _clear(total)
+        else:
+            total = self._total(end)
+        _push(&windows.starts, start)
+        _push(&windows.hits, total.hits)
+        _push(&windows.low, total.low)
+        _push(&windows.high, total.high)
+        _push(&windows.partial, partial)
+        self._add_table(windows, SECTIONS, total, self.sections, end)
+        _add_rows(windows, STATUSES, &total.tables[STATUSES], _STATUS, None)
+        self._add_table(windows, METHODS, total, self.methods, end)
+        return 0
+
+    cdef int _add_table(self, _Columns windows, int table, Pane *total, _Names names, int64_t end) except -1:
+        cdef fl_tally *tally = &total.tables[table]
+        cdef bint sliding = self.size != self.window
+        if sliding and (tally.other or _named(tally) > <size_t>_BOUNDS[table]):
+            return self._add_exact(windows, table, names, end)
+        return _add_rows(windows, table, tally, names.texts, names)
+
+    cdef int _add_exact(self, _Columns windows, int table, _Names names, int64_t end) except -1:
+        """As ``tables.united`` over the panes held before ``end``."""
+        cdef fl_tally total
+        cdef fl_tally *tally
+        cdef size_t at, key, last = self.first
+        cdef int64_t bound = _BOUNDS[table]
+        cdef object named = None
+        _clear_tally(&total)
+        while last < self.end and self.panes[last].start < end:
+            tally = &self.panes[last].tables[table]
+            if tally.other:
+                keys = {tally.keys[key] for key in range(tally.n)}
+                named = keys if named is None else named & keys
+            last += 1
+        try:
+            for at in range(self.first, last):
+                tally = &self.panes[at].tables[table]
+                total.other += tally.other
+                for key in range(tally.n):
+                    if named is not None and tally.keys[key] not in named:
+                        total.other += tally.hits[key]
+                    elif not fl_tally_add(&total, tally.keys[key], tally.hits[key], bound):
+                        raise MemoryError
+            return _add_rows(windows, table, &total, names.texts, names)
+        finally:
+            fl_tally_free(&total)
+
+
+cdef uint32_t[::1] _numbers(_Names names, list keys):
+    return array("I", [names.number(key) for key in keys] or [0])
+
+
+cdef int64_t _floor_div(int64_t value, int64_t by):
+    cdef int64_t quotient = value // by
+    return quotient - 1 if value % by < 0 else quotient
+
+
+cdef int _add(Pane *pane, int table, uint32_t key, int64_t hits) except -1:
+    if not fl_tally_add(&pane.tables[table], key, hits, _BOUNDS[table]):
+        raise MemoryError
+    return 0
+
+
+cdef void _add_bytes(Pane *pane, int64_t hits, int64_t low, int64_t high):
+    pane.hits += hits
+    pane.low += low
+    pane.high += high + (pane.low >> LOW)
+    pane.low &= (<int64_t>1 << LOW) - 1
+
+
+cdef int _add_pane(Pane *total, const Pane *pane, int sign) except -1:
+    """Add a pane to a sum that names everything, or take it out again: its keys stay, at 0."""
+    cdef int table
+    cdef size_t at
+    cdef const fl_tally *tally
+    _add_bytes(total, sign * pane.hits, sign * pane.low, sign * pane.high)
+    for table in range(TABLES):
+        tally = &pane.tables[table]
+        total.tables[table].other += sign * tally.other
+        for at in range(tally.n):
+            if not fl_tally_add(&total.tables[table], tally.keys[at], sign * tally.hits[at], _UNBOUNDED):
+                raise MemoryError
+    return 0
+
+
+cdef size_t _named(const fl_tally *tally):
+    cdef size_t at, named = 0
+    for at in range(tally.n):
+        named += tally.hits[at] != 0
+    return named
+
+
+cdef bint _has_many_zeros(const Pane *total):
+    cdef int table
+    for table in range(TABLES):
+        if total.tables[table].n > 64 and 2 * _named(&total.tables[table]) < total.tables[table].n:
+            return True
+    return False
+
+
+cdef bint _is_large(const Pane *pane):
+    return pane.tables[SECTIONS].n > 1024 or pane.tables[METHODS].n > 1024
+
+
+cdef void _clear_tally(fl_tally *tally):
+    memset(tally, 0, sizeof(fl_tally))
+
+
+cdef void _clear(Pane *pane):
+    memset(pane, 0, sizeof(Pane))
+
+
+cdef void _empty_pane(Pane *pane):
+    """As new, but for the memory of its tables."""
+    cdef int table
+    pane.hits = pane.low = pane.high = 0
+    for table in range(TABLES):
+        fl_tally_empty(&pane.tables[table])
+
+
+cdef void _free_tables(Pane *pane):
+    cdef int table
+    for table in range(TABLES):
+        fl_tally_free(&pane.tables[table])
+
+
+cdef void _free_pane(Pane *pane):
+    _free_tables(pane)
+    free(pane)
+
+
+cdef array _array(const fl_longs *longs):
+    cdef array copy = clone(_LONGS, longs.n, zero=False)
+    if longs.n:
+        memcpy(copy.data.as_longlongs, longs.at, longs.n * sizeof(int64_t))
+    return copy
+
+
+cdef int _push(fl_longs *longs, int64_t value) except -1:
+    if not fl_longs_push(longs, value):
+        raise MemoryError
+    return 0
+
+
+cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, list texts, _Names names) except -1:
+    """The rows of a table in their order; ``names`` is None where every text is its key's own."""
+    cdef Row few[64]
+    cdef Row *rows = few
+    cdef size_t at, n = 0
+    if names is not None and (tally.other or names.is_odd(tally)):
+        pairs = [(texts[tally.keys[at]], tally.hits[at]) for at in range(tally.n) if tally.hits[at]]
+        table_of_pairs = ranked(pairs, tally.other)
+        for text, hits in table_of_pairs.items():
+            _push(&windows.keys[table], names.number_of_text(text))
+            _push(&windows.counts[table], hits)
+        return _push(&windows.rows[table], len(table_of_pairs))
+    if tally.n > 64:
+        rows = <Row *>malloc(tally.n * sizeof(Row))
+        if rows is NULL:
+            raise MemoryError
+    for at in range(tally.n):
+        if tally.hits[at]:
+            rows[n].hits = tally.hits[at]
+            rows[n].key = tally.keys[at]
+            rows[n].name = PyUnicode_AsUTF8AndSize(texts[tally.keys[at]], &rows[n].length)
+            n += 1
+    _sort(rows, n)
+    try:
+        for at in range(n):
+            _push(&windows.keys[table], rows[at].key)
+            _push(&windows.counts[table], rows[at].hits)
+        return _push(&windows.rows[table], n)
+    finally:
+        if rows != few:
+            free(rows)
+
+
+cdef void _sort(Row *rows, size_t n) noexcept:
+    """Most tables are short, and an insertion sort of those is the quickest."""
+    cdef size_t at, to
+    cdef Row row
+    if n > 24:
+        qsort(rows, n, sizeof(Row), _by_hits_then_name)
+        return
+    for at in range(1, n):
+        row = rows[at]
+        to = at
+        while to > 0 and _by_hits_then_name(&row, &rows[to - 1]) < 0:
+            rows[to] = rows[to - 1]
+            to -= 1
+        rows[to] = row

@@ -1,0 +1,41 @@
+"""Which windows: the compiled ones where they are built and wanted, else those in Python."""
+
+from collections.abc import Iterable, Sequence
+from importlib.util import find_spec
+from typing import Protocol
+
+from fastlog.model.events import Stats, StatsColumns
+from fastlog.model.partial import Partial
+from fastlog.model.plan import Plan
+from fastlog.windows.traffic import TrafficWindow, Transition
+
+
+class Traffic(Protocol):
+    """The seam of the traffic window: see ``traffic.TrafficWindow``."""
+
+    @property
+    def firing(self) -> bool: ...
+    def take(self, seconds: Sequence[int], hits: Sequence[int], rows: range) -> int: ...
+    def close(self, end: int) -> list[Transition]: ...
+
+
+class Windows(Protocol):
+    """The seam of the statistics windows: see ``sliding.StatsWindows``."""
+
+    def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None: ...
+    def close(self, end: int) -> Iterable[Stats | StatsColumns]: ...
+    def rest(self, last: int) -> Iterable[Stats | StatsColumns]: ...
+
+
+def make_windows(plan: Plan) -> tuple[Traffic, Windows | None]:
+    """The traffic window of a run, and its statistics windows where the plan asks for them."""
+    window: tuple[int, float] = plan.alert_window, plan.threshold
+    panes = plan.stats_window, plan.stats_every
+    if plan.compiled and find_spec("fastlog.windows.native") is not None:
+        from fastlog.windows import native
+
+        stats = native.StatsWindows(*panes, empty=plan.follow) if plan.cells else None
+        return native.TrafficWindow(*window), stats
+    from fastlog.windows.sliding import StatsWindows
+
+    return TrafficWindow(*window), StatsWindows(*panes, empty=plan.follow) if plan.cells else None

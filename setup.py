@@ -1,0 +1,43 @@
+"""The compiled parser, windows and JSON: everything else about the package is in pyproject.toml.
+
+Where it cannot be compiled the installation goes on without it, and fastlog runs on
+the regular expressions; ``fastlog --version`` names the parser. FASTLOG_NATIVE=0 leaves
+it out, FASTLOG_NATIVE=1 makes a failed build fail the installation.
+"""
+
+import os
+
+from setuptools import Extension, setup
+
+_NATIVE = os.environ.get("FASTLOG_NATIVE", "")
+_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", *os.environ.get("FASTLOG_CFLAGS", "").split()]
+
+
+def extensions() -> list[Extension]:
+    if _NATIVE == "0":
+        return []
+    from Cython.Build import cythonize
+
+    parts = {
+        "parsers": ["block.h", "fold.h", "keys.h", "line.h", "scan.h"],
+        "windows": ["series.h"],
+        "sinks": [],
+    }
+    built: list[Extension] = cythonize(
+        [
+            Extension(
+                f"fastlog.{layer}.native",
+                [f"fastlog/{layer}/native.pyx"],
+                depends=[f"fastlog/{layer}/{header}" for header in headers],
+                extra_compile_args=_FLAGS,
+            )
+            for layer, headers in parts.items()
+        ],
+        build_dir="build/cython",
+    )
+    for extension in built:
+        extension.optional = _NATIVE != "1"  # cythonize does not carry it over
+    return built
+
+
+setup(ext_modules=extensions())

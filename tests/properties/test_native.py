@@ -1,0 +1,159 @@
+"""The compiled parser gives the partial that the regex parser gives, for any bytes cut anywhere."""
+
+import os
+from dataclasses import replace
+from importlib.util import find_spec
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from fastlog.errors import UsageError
+from fastlog.formats.compile import compile_format
+from fastlog.model.partial import Partial
+from fastlog.model.plan import Plan
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.select import parser_name
+from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated, random_log
+
+HORIZON = 1_525_890_000
+native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
+
+
+def plan(*, lateness: int = 5, cells: bool = True, step: int = 5) -> Plan:
+    return Plan(
+        follow=False, lateness=lateness, horizon=HORIZON, cells=cells, rejects=True, stats_window=10,
+        stats_every=step, alert_window=7, threshold=0.3,
+    )  # fmt: skip
+
+
+def blocks(data: bytes, cuts: list[int]) -> list[tuple[int, bytes]]:
+    """The lines of ``data`` in blocks that end with the first line after each cut."""
+    ends = sorted({data.find(b"\n", cut) + 1 or len(data) for cut in cuts} | {len(data)})
+    starts = [0, *ends]
+    return [(start, data[start:end]) for start, end in zip(starts, ends, strict=False) if start < end]
+
+
+def canonical(partial: Partial) -> Partial:
+    """With the statuses in their order, which has no meaning."""
+    hits = dict(sorted(zip(partial.statuses, partial.status_hits, strict=True)))
+    return replace(
+        partial,
+        statuses=type(partial.statuses)("q", hits),
+        status_hits=type(partial.statuses)("q", hits.values()),
+    )
+
+
+def both(format: Format, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
+    from fastlog.parsers.native import NativeParser
+
+    compiled = compile_format(format)
+    parser = NativeParser(compiled, chosen)
+    for _ in range(2):  # what a parser has learnt from a chunk changes nothing in the next
+        folded = parser.fold(blocks(data, cuts), horizon)
+        # The segments of the regex parser begin anew with each block: it gets the whole.
+        assert canonical(folded) == canonical(RegexParser(compiled, chosen).fold([(0, data)], horizon))
+
+
+def test_the_parser_in_use_is_the_one_that_was_built() -> None:
+    """``FASTLOG_NATIVE`` says what an installation was made to be, where it says anything."""
+    wanted = {"1": "native", "0": "regex"}.get(os.environ.get("FASTLOG_NATIVE", ""), parser_name("auto"))
+    assert parser_name("auto") == wanted
+
+
+@pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
+def test_a_parser_that_was_not_built_is_refused() -> None:
+    with pytest.raises(UsageError, match="--parser is 'native': it is not built"):
+        parser_name("native")
+
+
+@native
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats, lateness=st.sampled_from((0, 1, 5, 60, 5000)), cells=st.booleans())
+def test_native_is_regex_on_hostile_logs(
+    data: st.DataObject, format: Format, lateness: int, *, cells: bool
+) -> None:
+    log = data.draw(logs(format))
+    cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=3))
+    both(format, plan(lateness=lateness, cells=cells), log, cuts)
+
+
+@native
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
+def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
+    lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
+    both(format, plan(), b"\n".join(lines) + end, data.draw(st.lists(st.integers(0, 200), max_size=2)))
+
+
+@native
+@pytest.mark.parametrize("format", FORMATS)
+def test_native_is_regex_at_every_boundary(format: Format) -> None:
+    log = random_log(7, format=format)[:4000]
+    for cut in range(0, len(log), 7):
+        both(format, plan(), log, [cut])
+
+
+HEAD = b"192.0.2.1 - - [09/May/2018:16:00:00 +0000] "
+REQUESTS = [
+    b"", b"-", b"GET", b"GET ", b"GET  /a/b", b'GET /a"b HTTP/1.1', b"\\\\", b'a\\"b /x', b'GET /\\" 200 5 ',
+    b"GET http://h/a/b HTTP/1.1", b"GET http:///a", b"GET h:443", b"OPTIONS *", b"GET //x", b"GET /a?/b",
+    b"A" * 32 + b" /a", b"A" * 33 + b" /a", b"PROPFIND /dav/x", b"LONGEST /x", b"M-SEARCH /", b"G3T /x",
+    b"GET /" + b"s" * 14 + b"/x", b"GET /" + b"s" * 15 + b"/x", b"GET /" + b"s" * 16 + b" x",
+    b"GET /" + b"s" * 300 + b"?x", b"GET /" + b"s" * 102_200, b"GET /" + b"s" * 103_000,
+]  # fmt: skip
+AGENTS = [
+    rb'"-" "a\"b"', rb'"a" - "b" "c"', rb'- "-"', rb'"" ""', rb'"a"b" "c"d" x', rb'"-" "cut', rb'"-"  "-"',
+    rb'"-" "-" "further" fields', rb'"-" "\\"', rb'"\\" "\"',
+]  # fmt: skip
+STAMPS = [
+    b"09/may/2018:16:00:60 -0130", b"29/Feb/2000:16:00:00 +0000", b"29/Feb/1900:16:00:00 +0000",
+    b"31/Dec/0001:23:59:59 +2359", b"01/Jan/0000:00:00:00 +0000", b"01/Jan/0001:00:00:00 +2359",
+    b"31/Dec/9999:23:59:59 -2359", b"31/Apr/2018:16:00:00 +0000", b"09/May/2018:24:00:00 +0000",
+    b"09/May/2018:16:00:00 +2400", b"9/May/2018:16:00:00 +0000", b"09/May/2018:16:00:00  0000",
+]  # fmt: skip
+ANSWERS = [
+    b"2x0 1", b"999 1234567", b"200 -", b"200 999999999999999999", b"200 0000000000000000001", b"20 1",
+    b"200  1", b"200 1\r", b"200 12 34", b"200 123456789", b"200 -1", b"200 1x",
+]  # fmt: skip
+USERS = [b"- a b", b"-  ", b" - -", b"- [1] [", b"-"]
+HARD = [
+    *(HEAD + b'"' + request + b'" 200 5 "-" "curl"' for request in REQUESTS),
+    *(HEAD + b'"GET /a" 200 5 ' + agents for agents in AGENTS),
+    *(b"h - - [" + stamp + b'] "GET /a" 200 5 "-" "-"' for stamp in STAMPS),
+    *(HEAD + b'"GET /a" ' + answer for answer in ANSWERS),
+    *(HEAD.replace(b"- -", user) + b'"GET /a" 200 5 "-" "-"' for user in USERS),
+    b"\0" * 60 + b'"GET /a" 200 5 "-" "-"',
+    b"", b" \t", b'"', b'"""', b"x" * 102_400, b"x" * 102_401,
+]  # fmt: skip
+
+
+@native
+@settings(max_examples=60, deadline=None)
+@example(lines=HARD)
+@given(lines=st.lists(st.sampled_from([*HARD, line(1_525_881_600, format="combined")[:-1]]), max_size=12))
+def test_native_is_regex_on_what_is_hard(lines: list[bytes]) -> None:
+    log = b"\n".join(lines)
+    for name in FORMATS:
+        both(name, plan(), log, [len(log) // 2])
+
+
+@native
+def test_more_keys_than_a_table_remembers_are_all_counted() -> None:
+    text = b'h - - [09/May/2018:16:00:00 +0000] "GET /%d" 200 1\n'
+    log = b"".join(text % number for number in range(70_000))
+    both("common", plan(cells=False), log, [])
+
+
+@native
+@pytest.mark.parametrize("method", [b"A", b"ABCDEFG", b"ABCDEFGH"])
+def test_more_methods_than_are_remembered_by_their_word(method: bytes) -> None:
+    text = b'h - - [09/May/2018:16:00:00 +0000] "%b%b /" 200 1\n'
+    log = b"".join(text % (method[: 7 - number % 7], b"_" * (number % 7)) for number in range(200))
+    both("common", plan(), log, [])
+
+
+@native
+def test_a_run_in_the_future_is_in_no_window() -> None:
+    log = b"".join(line(second) for second in (HORIZON, HORIZON + 1, HORIZON + 1, HORIZON, HORIZON - 3))
+    both("common", plan(), log, [])
