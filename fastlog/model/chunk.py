@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from fastlog.model.position import FilePosition
 
-
 RANGE_BYTES = 1 << 22
 """Length of a range of a regular file. A constant of the program: cutting a log elsewhere
 must not change a result, and deriving it from the number of workers would hide it where

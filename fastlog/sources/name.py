@@ -14,7 +14,7 @@ from fastlog.model.chunk import Block, Left, Notice, Placed
 from fastlog.model.position import WITNESS_BYTES, FilePosition
 from fastlog.model.printable import printable
 from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
-from fastlog.sources.rotated import copy_of, cut_since, found_again, is_copy, unseen_files
+from fastlog.sources.rotated import copy_of, cut_since, found_again, is_copy, is_rotated_name, unseen_files
 
 GRACE_SECONDS = 5.0
 """How long a file that lost its name is read on after its last byte: its writer may not know yet."""
@@ -62,6 +62,7 @@ class FollowedName:
         self._peers, self._closed, self._out = peers, closed, out
         self._clock, self._tracked = clock, tracked
         self._last: HeldFile | FilePosition | None = None  # the file that came last
+        self._mtime = 0  # st_mtime_ns of ``file`` when the path last led to it
         self._problem: str | None = None
         self._ill_since: float | None = None
         self._retry_at = float("-inf")
@@ -109,7 +110,7 @@ class FollowedName:
             found = os.stat(self.path)
             key = key_of(found)  # not even opened unless it is regular: some devices act on that
             if self.file and self.file.key == key:
-                self.file.changed = found.st_mtime_ns
+                self._mtime = found.st_mtime_ns
                 self._ill_since = None
             elif self.passing and self._is_led_to(key):
                 self._retire(now)
@@ -149,14 +150,18 @@ class FollowedName:
         )
 
     def _copies_another(self, key: FileKey) -> bool:
-        """Whether the path leads to a copy of a file that is read: a rotator makes one, then truncates."""
+        """Whether the path is a rotated name of another log, with a copy of what is read of that one.
+
+        A rotator makes one, then truncates; the other takes it over when it sees that.
+        """
         fd, _ = open_regular(self.path)
         try:
             start = os.pread(fd, WITNESS_BYTES, 0)
         finally:
             os.close(fd)
-        others = (file for name in self._peers.values() for file in name.files() if file.key != key)
-        return any(file.head and start.startswith(file.head) for file in others)
+        others = (name for name in self._peers.values() if is_rotated_name(self.path, name.path))
+        held = (file for name in others for file in name.files() if file.key != key)
+        return any(file.head and start.startswith(file.head) for file in held)
 
     def _has_room(self) -> bool:
         """Whether one more old file can be held: the oldest goes, but not before it has been read."""
@@ -189,6 +194,7 @@ class FollowedName:
     def _take(self, file: HeldFile) -> None:
         file.aim()
         self.file = self._last = file
+        self._mtime = file.changed
         self._place(file)
 
     def _unseen(self, last: HeldFile | FilePosition | None, now: float) -> HeldFile | None:
@@ -269,8 +275,10 @@ class FollowedName:
         start, hole = file.line, file.hole
         try:
             data = file.read()
-            if file is self.file and self._ill_since is None:
-                self._well()
+            if file is self.file:
+                file.changed = self._mtime  # only now: had it been truncated, this were the time of that
+                if self._ill_since is None:
+                    self._well()
             if data is None:
                 return file is not self.file and now - file.touched > GRACE_SECONDS and self._finish(file)
         except TruncatedError:

@@ -51,6 +51,12 @@ def age_of(name: str, base: str) -> Age | None:
     return None
 
 
+def is_rotated_name(path: str, original: str) -> bool:
+    """Whether ``path`` looks like a rotated file of ``original``."""
+    (directory, name), (above, base) = os.path.split(path), os.path.split(original)
+    return directory == above and age_of(name, base) is not None
+
+
 def rotated_files(path: str, place: str) -> Iterator[RotatedFile]:
     """The regular files beside ``path``, and beside what it led to, that look like rotated ones of it."""
     for directory, base in dict.fromkeys([os.path.split(os.path.abspath(path)), os.path.split(place)]):

@@ -15,47 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block, Notice
+from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block
 from fastlog.sources import inotify, wake
-from fastlog.sources.follow import Follower
-from fastlog.sources.name import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS, Spoken
+from fastlog.sources.name import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS
+from tests.hazards.follower import Rig, append
 
 LATER = GRACE_SECONDS + 1
-
-
-class Rig:
-    """A follower with clocks of its own, and what it has given out so far."""
-
-    def __init__(self, *paths: Path, from_start: bool = True) -> None:
-        self.now = 1000.0
-        self.notices: list[str] = []
-        self.blocks: list[Block] = []
-        self.follower = Follower(
-            [str(path) for path in paths],
-            from_start=from_start,
-            clock=lambda: 7.5,
-            monotonic=lambda: self.now,
-        )
-
-    def poll(self, after: float = 0.0) -> bytes:
-        """Let ``after`` seconds pass; the bytes that then come, of all files."""
-        self.now += after
-        return b"".join(block.data for block in self.take(self.follower.poll()))
-
-    def take(self, items: Iterator[Spoken]) -> list[Block]:
-        blocks = []
-        for item in items:
-            if isinstance(item, Notice):
-                self.notices.append(item.text)
-            elif isinstance(item, Block):
-                assert item.data.endswith(b"\n")
-                assert item.at == 7.5
-                blocks.append(item)
-        self.blocks += blocks
-        return blocks
-
-    def said(self, text: str) -> int:
-        return sum(text in notice for notice in self.notices)
 
 
 @pytest.fixture
@@ -71,11 +36,6 @@ def rig(log: Path) -> Iterator[Rig]:
     assert made.poll() == b"old\n"
     yield made
     made.follower.close()
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
 
 
 def descriptors() -> int:
