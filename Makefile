@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check bench replay lint format clean
+.PHONY: help demo test check soak bench replay lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ test: $(VENV)/.test  ## run the tests
 	$(PY) -m pytest $(ARGS)
 
 check: lint test  ## lint, types and tests
+
+soak: $(VENV)/.test  ## the long tests: 5,000 lives of a log, then a follow of 15 minutes (ARGS: of bench.soak)
+	FASTLOG_SOAK=5000 $(PY) -m pytest tests/hazards/test_follow_machine.py
+	$(PY) -m bench.soak $(ARGS)
 
 bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
 	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \
