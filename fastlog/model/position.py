@@ -31,9 +31,9 @@ class FilePosition:
 
     ``path`` is the followed name, ``place`` what it led to (links resolved) when the
     file was opened. ``fingerprint`` is the digest of the file's first bytes that were
-    read, ``marker`` that of the bytes before ``offset``. ``changed`` is the time of the
-    last change (ns since the epoch) that was seen: files that came after it are not
-    older. ``skipping``: the rest of the line at ``offset`` is already counted, or is not
+    read, ``marker`` that of the bytes before ``offset``. ``looked`` is when its name
+    last led to it (wall clock, ns since the epoch): what came later was changed later.
+    ``skipping``: the rest of the line at ``offset`` is already counted, or is not
     to be; ``hole``: NUL bytes at ``offset`` are those of a truncation, not of a line.
     """
 
@@ -44,7 +44,7 @@ class FilePosition:
     fingerprint: str
     offset: int
     marker: str
-    changed: int
+    looked: int
     skipping: bool = False
     hole: bool = False
 

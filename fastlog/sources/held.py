@@ -69,7 +69,7 @@ class HeldFile:
     head: bytes = b""  # its first bytes, as they were read
     mark: bytes = b""  # the bytes before ``line``
     tail: bytes = b""  # the bytes before ``seen``
-    changed: int = 0  # its st_mtime_ns when its name last led to it
+    looked: int = 0  # ns since the epoch when its name last led to it, and it was whole
     skipping: bool = False  # inside a line of which nothing more is given out
     former: FilePosition | None = None  # under the name that it was taken over from, until that is said
     hole: bool = False  # NUL bytes may stand before the first line: those of a truncation
@@ -84,7 +84,7 @@ class HeldFile:
             return None
         file = cls(fd, key_of(os.fstat(fd)), place, now, head=head, mark=mark, tail=mark)
         file.line = file.seen = position.offset
-        file.changed = position.changed
+        file.looked = position.looked
         file.skipping, file.hole = position.skipping, position.hole
         return file
 
@@ -98,7 +98,7 @@ class HeldFile:
             fingerprint=digest(self.head),
             offset=self.line,
             marker=digest(self.mark),
-            changed=self.changed,
+            looked=self.looked,
             skipping=self.skipping,
             hole=self.hole,
         )

@@ -62,7 +62,7 @@ class FollowedName:
         self._peers, self._closed, self._out = peers, closed, out
         self._clock, self._tracked = clock, tracked
         self._last: HeldFile | FilePosition | None = None  # the file that came last
-        self._mtime = 0  # st_mtime_ns of ``file`` when the path last led to it
+        self._looked = 0  # ns since the epoch when the path last led to ``file``
         self._problem: str | None = None
         self._ill_since: float | None = None
         self._retry_at = float("-inf")
@@ -106,11 +106,11 @@ class FollowedName:
         """See which file the path leads to, and take it over if it is another one."""
         if now < self._retry_at:
             return
+        looked = self._time()  # before, since nothing younger may be older than that
         try:
-            found = os.stat(self.path)
-            key = key_of(found)  # not even opened unless it is regular: some devices act on that
+            key = key_of(os.stat(self.path))  # not even opened unless it is regular: some devices act on that
             if self.file and self.file.key == key:
-                self._mtime = found.st_mtime_ns
+                self._looked = looked
                 self._ill_since = None
             elif self.passing and self._is_led_to(key):
                 self._retire(now)
@@ -148,6 +148,9 @@ class FollowedName:
             name is not self and name.file and name.file.key == key and name.leads_to(key)
             for name in self._peers.values()
         )
+
+    def _time(self) -> int:
+        return int(self._clock() * 1e9)
 
     def _copies_another(self, key: FileKey) -> bool:
         """Whether the path is a rotated name of another log, with a copy of what is read of that one.
@@ -194,7 +197,7 @@ class FollowedName:
     def _take(self, file: HeldFile) -> None:
         file.aim()
         self.file = self._last = file
-        self._mtime = file.changed
+        self._looked = file.looked
         self._place(file)
 
     def _unseen(self, last: HeldFile | FilePosition | None, now: float) -> HeldFile | None:
@@ -210,8 +213,8 @@ class FollowedName:
                 file = self._opened(rotated.path, now, at_end=False)
             except (OSError, NotRegularError):  # gone already
                 continue
-            # The next is younger by name; its time may be earlier: old files get late lines.
-            file.changed = last.changed
+            # The next is younger by name; its path never led to this one while somebody looked.
+            file.looked = last.looked
             shown = printable(rotated.path)
             self._say(f"was rotated more than once since it was looked at: reading {shown} first")
             return file
@@ -219,6 +222,7 @@ class FollowedName:
 
     def _opened(self, path: str, now: float, at_end: bool) -> HeldFile:
         """The file that a path leads to, where it was known at the place that reading got to."""
+        looked = self._time()
         fd, info = open_regular(path)
         file = None
         try:
@@ -228,7 +232,7 @@ class FollowedName:
                 file = HeldFile(fd, key_of(info), place, now, hole=not at_end)
                 if at_end:
                     file.start_at_end()
-            file.place, file.changed = place, info.st_mtime_ns
+            file.place, file.looked = place, looked
         except OSError:
             os.close(fd)
             raise
@@ -276,7 +280,7 @@ class FollowedName:
         try:
             data = file.read()
             if file is self.file:
-                file.changed = self._mtime  # only now: had it been truncated, this were the time of that
+                file.looked = self._looked  # only now: copies of what was truncated are older than the look
                 if self._ill_since is None:
                     self._well()
             if data is None:
@@ -354,6 +358,8 @@ class FollowedName:
             self._last = _without_inode(file.position(self.path))
         self._forget(file)
         os.close(file.fd)
+        for other in self.files():
+            self._place(other)  # looked at after the last change of the one that is forgotten
         return True
 
     def _fail(self, file: HeldFile, error: OSError, now: float) -> None:

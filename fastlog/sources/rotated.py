@@ -20,6 +20,9 @@ _ONCE = re.compile(r"[.\-_](?:old|prev)")
 _LONGEST_NUMBER = 5
 """Digits of the number of a rotation; more of them are a date or a time."""
 
+_COARSE_NS = 20_000_000
+"""How far the clock of a file system may be behind the system's: it goes on with the timer's ticks."""
+
 Age = tuple[str, int]
 """A way of naming rotated files, and the place in it: the greater, the younger."""
 
@@ -76,8 +79,8 @@ def unseen_files(last: FilePosition, seen: Callable[[FileKey], bool]) -> list[Ro
     """The rotated files that came after the file of ``last``, oldest first.
 
     They must be younger than that one by name, where it can be found, and not have been changed before
-    it. Where it is gone (deleted, packed) only names that follow the whole of the old one count:
-    ``access.log.1``, not ``access.1.log``, which may well be another log.
+    the last look at it. Where it is gone (deleted, packed) only names that follow the whole of the old
+    one count: ``access.log.1``, not ``access.1.log``, which may well be another log.
     """
     found = list(rotated_files(last.path, last.place))
     own = next((file.age for file in found if file.key == last.key), None)
@@ -85,7 +88,7 @@ def unseen_files(last: FilePosition, seen: Callable[[FileKey], bool]) -> list[Ro
         file
         for file in found
         if file.key != last.key
-        and file.changed >= last.changed
+        and file.changed >= last.looked - _COARSE_NS
         and (file.age[0] == own[0] and file.age > own if own else not file.age[0].startswith("infix"))
         and not seen(file.key)
     ]
@@ -134,7 +137,7 @@ def cut_since(position: FilePosition, now: float) -> list[HeldFile]:
             continue
         if key_of(info) == position.key:
             place = os.path.realpath(path)
-            return [HeldFile(fd, position.key, place, now, changed=info.st_mtime_ns, hole=True)]
+            return [HeldFile(fd, position.key, place, now, looked=position.looked, hole=True)]
         os.close(fd)
     return []
 

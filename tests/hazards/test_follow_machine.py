@@ -27,10 +27,12 @@ from fastlog.model.chunk import Block, Left, Placed
 from fastlog.model.position import FilePosition
 from fastlog.sources import inotify
 from fastlog.sources.follow import Follower
-from fastlog.sources.name import GRACE_SECONDS
+from fastlog.sources.name import GRACE_SECONDS, OLD_FILES
 from fastlog.sources.wake import Waker
 
 LATER = GRACE_SECONDS + 1
+ROTATIONS = OLD_FILES // 2 - 1
+"""Most of them within a grace time: beyond twice as many the oldest files are given up."""
 SEQUENCES = int(os.environ.get("FASTLOG_SOAK", "200"))
 
 
@@ -58,7 +60,8 @@ class LogLife(RuleBasedStateMachine):
         self.root = Path(tempfile.mkdtemp(prefix="follow-machine-"))
         self.log = self.root / "logs" / "log"
         self.log.parent.mkdir()
-        self.now, self.stamp, self.count, self.targets = 1000.0, 10**18, 0, 0
+        self.now, self.stamp, self.count = 1000.0, 10**18, 0
+        self.targets = self.rotations = 0
         self.given: list[bytes] = []
         self.must: set[bytes] = set()
         self.may: set[bytes] = set()
@@ -93,7 +96,7 @@ class LogLife(RuleBasedStateMachine):
 
     def touch(self, place: int | Path) -> None:
         """Time goes on between two changes: the clock of a file system is too coarse for a test."""
-        self.stamp += 1_000_000
+        self.stamp += 100_000_000
         os.utime(place, ns=(self.stamp, self.stamp))
 
     def append(self, log: Log, data: bytes) -> None:
@@ -144,8 +147,12 @@ class LogLife(RuleBasedStateMachine):
         self.may.update(log.pending)
         log.pending = []
 
+    def may_rotate(self) -> bool:
+        return self.current is not None and self.rotations < ROTATIONS
+
     def leave(self, *, deleted: bool) -> None:
         """The log loses its name; its writer goes on for a while."""
+        self.rotations += 1
         log = self.current
         log.deleted = deleted
         log.lost = log.lost or (deleted and not (log.known and self.followed))
@@ -160,7 +167,7 @@ class LogLife(RuleBasedStateMachine):
         for number in sorted(numbers, reverse=True):
             self.log.with_name(f"log.{number}").rename(self.log.with_name(f"log.{number + 1}"))
 
-    @precondition(lambda self: self.current)
+    @precondition(lambda self: self.may_rotate())
     @rule(again=st.booleans())
     def rename(self, again: bool) -> None:
         self.shift()
@@ -173,7 +180,7 @@ class LogLife(RuleBasedStateMachine):
         if again:
             self.create()
 
-    @precondition(lambda self: self.current and not self.log.is_symlink())
+    @precondition(lambda self: self.may_rotate() and not self.log.is_symlink())
     @rule(again=st.booleans())
     def delete(self, again: bool) -> None:
         self.log.unlink()
@@ -186,7 +193,7 @@ class LogLife(RuleBasedStateMachine):
     def create(self) -> None:
         self.current = self.new_log()
 
-    @precondition(lambda self: self.current)
+    @precondition(lambda self: self.may_rotate())
     @rule()
     def link(self) -> None:
         """The name becomes a link to a new file elsewhere, in one step."""
@@ -215,9 +222,10 @@ class LogLife(RuleBasedStateMachine):
         for _ in range(lines):
             self.write_line(self.current)
 
-    @precondition(lambda self: self.current and not self.log.is_symlink())
+    @precondition(lambda self: self.may_rotate() and not self.log.is_symlink())
     @rule()
     def copytruncate(self) -> None:
+        self.rotations += 1
         self.shift()
         shutil.copyfile(self.log, self.log.with_name("log.1"))
         self.touch(self.log.with_name("log.1"))
@@ -242,7 +250,7 @@ class LogLife(RuleBasedStateMachine):
         self.followed = Follower(
             paths,
             from_start=True,
-            clock=lambda: 0.0,
+            clock=lambda: self.stamp / 1e9,
             monotonic=lambda: self.now,
             positions=list(self.positions.values()),
         )
@@ -261,6 +269,7 @@ class LogLife(RuleBasedStateMachine):
     @rule(after=st.sampled_from([0.2, 1.0, LATER]))
     def poll(self, after: float = 0.2) -> None:
         self.now += after
+        self.stamp += 100_000_000
         if self.waker is not None:
             self.waker.wait(0.0, [])
         self.take(self.followed.poll())
@@ -277,7 +286,7 @@ class LogLife(RuleBasedStateMachine):
             for log in self.old:
                 self.may.add(log.half)
                 os.close(log.writer)
-            self.old = []
+            self.old, self.rotations = [], 0
 
     @precondition(lambda self: self.followed)
     @rule(items=st.integers(0, 6))
