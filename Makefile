@@ -2,7 +2,7 @@
 #
 #   make test                     with python3
 #   PYTHON=python3.13 make test   with another one, in an environment of its own
-#   make test ARGS="-k wire -x"   arguments for pytest (test, bench)
+#   make test ARGS="-k wire -x"   arguments for pytest (test, bench), or for the measurement
 
 PYTHON ?= python3
 ARGS   ?=
@@ -27,10 +27,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check soak bench replay lint format clean
+.PHONY: help demo test test-regex check soak bench replay compare profile lint format clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert, recovery, summary
 	@mkdir -p $(dir $(DEMO_LOG))
@@ -40,7 +40,12 @@ demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert
 test: $(VENV)/.test  ## run the tests
 	$(PY) -m pytest $(ARGS)
 
-check: lint test  ## lint, types and tests
+test-regex:  ## run the tests in a copy where nothing is compiled
+	rm -rf build/regex && mkdir -p build/regex
+	git ls-files -z | xargs -0 cp --parents -t build/regex
+	FASTLOG_NATIVE=0 $(MAKE) -C build/regex test
+
+check: lint test test-regex  ## lint, types and tests
 
 soak: $(VENV)/.test  ## the long tests: 5,000 lives of a log, then a follow of 15 minutes (ARGS: of bench.soak)
 	FASTLOG_SOAK=5000 $(PY) -m pytest tests/hazards/test_follow_machine.py
@@ -52,6 +57,12 @@ bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a tab
 
 replay: $(VENV)/.bench  ## measure the whole command beside wc and a bare findall (several GB in build/)
 	$(PY) -m bench.replay $(ARGS)
+
+compare: $(VENV)/.compare  ## measure other programs too, on the same log, and fastlog over sizes (1 GB in build/)
+	$(PY) -m bench.compare $(ARGS)
+
+profile: $(VENV)/.compare  ## where the time goes: read, index, parse, hash, wire, merge, print
+	$(PY) -m bench.phases $(ARGS)
 
 lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
 	$(BIN)/ruff check .
@@ -76,8 +87,9 @@ $(VENV)/.made:
 $(VENV)/.run: EXTRAS :=
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.bench: EXTRAS := [bench]
+$(VENV)/.compare: EXTRAS := [compare]
 $(VENV)/.lint: EXTRAS := [bench,lint,test]
 
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.lint: $(VENV)/.made $(INPUTS)
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.compare $(VENV)/.lint: $(VENV)/.made $(INPUTS)
 	$(PY) -m pip install --quiet --editable '.$(EXTRAS)'
 	@touch $@

@@ -23,9 +23,11 @@ from typing import NamedTuple
 from fastlog.model.events import Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.model.snapshot import Snapshot
+from fastlog.windows.pairs import PairTally
 from fastlog.windows.select import make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import traffic_alert
+from fastlog.windows.traffic import RULE, traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -73,6 +75,7 @@ class Merger:
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
+        self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
         self._late = 0
@@ -94,6 +97,19 @@ class Merger:
     def alerts(self) -> int:
         """Alerts that have fired so far."""
         return self._alerts
+
+    def snapshot(self) -> Snapshot:
+        """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
+        return Snapshot(
+            lines=self._lines,
+            rejected=dict(zip(REASONS, self._rejected, strict=True)),
+            hits=self._pairs.table() if self._pairs is not None else {},
+            bytes=self._bytes,
+            late=self._late,
+            future=self._future,
+            alerts={(RULE, ""): self._traffic.firing},
+            watermark=self._closed,
+        )
 
     def open(self, source: int, name: str) -> None:
         """A source begins."""
@@ -166,6 +182,10 @@ class Merger:
             self._methods.add(method, hits)
         for status, hits in zip(partial.statuses, partial.status_hits, strict=True):
             self._statuses[status] = self._statuses.get(status, 0) + hits
+        if self._pairs is not None:
+            pairs = zip(partial.pair_sections, partial.pair_statuses, partial.pair_hits, strict=True)
+            for number, status, hits in pairs:
+                self._pairs.add(partial.sections[number], status, hits)
 
     def _believe(self, source: int, entry: _Source, segment: _Segment, first: int) -> None:
         """Queue a segment, its first second ``first``, once it is known to be credible."""

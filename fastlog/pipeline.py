@@ -16,6 +16,7 @@ from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
 from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, open_source, plan_ranges
@@ -36,6 +37,7 @@ def make_plan(config: Config) -> Plan:
         alert_window=config.alert_window,
         threshold=float(config.threshold),
         compiled=parser_name(config.parser) == "native",
+        pairs=config.listen is not None,
     )
 
 
@@ -66,6 +68,10 @@ class Run:
     def alerts(self) -> int:
         """Alerts that have fired."""
         return self._committer.merger.alerts
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands."""
+        return self._committer.merger.snapshot()
 
     def open(self) -> int | None:
         """Open the files of a replay; how many bytes they hold, None if that is not known.

@@ -4,12 +4,16 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fastlog.config import Config
+from fastlog.errors import UsageError
 from fastlog.model.chunk import Notice
-from fastlog.model.events import Event
+from fastlog.model.events import Event, Summary
+from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
 from fastlog.pipeline import Run
 from fastlog.sinks.ndjson import NdjsonRenderer
@@ -17,6 +21,11 @@ from fastlog.sinks.output import ClosedOutput, Output
 from fastlog.sinks.progress import Progress
 from fastlog.sinks.rejects import RejectsSink
 from fastlog.sinks.text import TextRenderer, use_color
+from fastlog.sources import clock
+
+if TYPE_CHECKING:
+    from fastlog.sinks.listen import Listener
+    from fastlog.sinks.notify import Notifier
 
 _MANY_FILES = 16_384
 _ECHO_SECONDS = 0.1
@@ -35,7 +44,7 @@ class Outcome:
 class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
         inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
         # First of all, so that no other file takes the place of a closed standard output.
         self._output = Output(config.output, inputs=inputs)
@@ -49,6 +58,8 @@ class Terminal:
         )
         self._shares_terminal = os.isatty(self._output.fd)
         self._run = Run(config, self._say, self._advance)
+        self._notifier = _notifier(notify, self._say) if notify else None
+        self._listener = None if config.listen is None else _listener(config.listen, self._page)
         self._signal = 0
         self._asked_at = 0.0
 
@@ -64,6 +75,9 @@ class Terminal:
         if self._output.watch_fd is not None and task is not None:
             loop.add_reader(self._output.watch_fd, self._reader_gone, task)
         try:
+            if self._listener is not None:
+                await self._listener.start()
+                self._say(Notice(f"metrics at {self._listener.url}"))
             async with aclosing(self._run.events()) as batches:
                 async for batch in batches:
                     await self._show(batch)
@@ -71,6 +85,10 @@ class Terminal:
             raise ClosedOutput("standard output: its reader has gone") from None
         finally:
             self._run.close()
+            if self._notifier is not None:
+                self._notifier.kill()
+            if self._listener is not None:
+                self._listener.close()
             if self._progress is not None:
                 self._progress.close()
             if self._output.watch_fd is not None:
@@ -89,7 +107,28 @@ class Terminal:
             self._rejects.close()
         self._output.close()
 
+    def _page(self) -> bytes:
+        from fastlog.sinks.metrics import metrics_page
+
+        snapshot = self._run.snapshot()
+        if self._notifier is not None:
+            snapshot = replace(snapshot, given_up=self._notifier.given_up)
+        return metrics_page(snapshot, clock.wall())
+
     async def _show(self, events: list[Event]) -> None:
+        if self._notifier is None:
+            await self._write(events)
+            return
+        for event in events:
+            self._notifier.offer(event)
+        *events, last = events
+        if isinstance(last, Summary):  # it waits until it can tell what arrived; nothing else does
+            await self._write(events)
+            await self._notifier.finish()
+            events, last = [], replace(last, notify=self._notifier.counts)
+        await self._write([*events, last])
+
+    async def _write(self, events: list[Event]) -> None:
         data = b"".join(map(self._renderer.render, events))
         if self._rejects is not None:
             for event in events:
@@ -122,9 +161,25 @@ class Terminal:
             return
         if self._signal:  # asked for a second time: at once
             self._run.close()
+            if self._notifier is not None:
+                self._notifier.kill()
             die_by(number)
         self._signal, self._asked_at = number, now
         self._run.stop()
+
+
+def _notifier(targets: Sequence[NotifyTarget], say: Callable[[Notice], None]) -> "Notifier":
+    from fastlog.sinks.notify import Notifier
+
+    return Notifier(targets, say)
+
+
+def _listener(address: str, page: Callable[[], bytes]) -> "Listener":
+    try:
+        from fastlog.sinks.listen import Listener
+    except ImportError as error:
+        raise UsageError(f"--listen needs {error.name}: pip install 'fastlog[serve]'") from error
+    return Listener(address, page)
 
 
 def _is_terminal(stream: object) -> bool:
@@ -172,12 +227,12 @@ def _allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def run_at_terminal(config: Config) -> Outcome:
-    """Run a configuration with its sinks, on uvloop."""
+def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outcome:
+    """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries."""
     import uvloop
 
     _allow_many_files()
     _occupy_standard_streams()
-    terminal = Terminal(config)
+    terminal = Terminal(config, notify)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())

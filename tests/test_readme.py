@@ -5,12 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fastlog.cli import parse_arguments
+from fastlog.model.notify import parse_notify
+from fastlog.model.snapshot import DurationHistogram, Snapshot
+from fastlog.sinks.metrics import metrics_page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -86,6 +90,45 @@ def test_the_table_of_options_is_that_of_the_command(fastlog: Run) -> None:
     # argparse shows both forms of a switch, the README one of --stats and --progress with its twin.
     assert known - told == {"--help", "--version"}
     assert told - known == set()
+
+
+def test_the_notifications_are_what_a_rules_file_takes() -> None:
+    entries = [
+        entry
+        for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+        for entry in tomllib.loads(block).get("notify", [])
+    ]
+    targets = [parse_notify(entry, number) for number, entry in enumerate(entries, 1)]
+    assert [(target.body, target.wants("traffic")) for target in targets] == [("text", True), ("event", True)]
+
+
+def test_the_script_for_alerts_runs(tmp_path: Path, environment: dict[str, str]) -> None:
+    script = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert script
+    logger = tmp_path / "logger"
+    logger.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >> called\n')
+    logger.chmod(0o700)
+    events = [
+        f'{{"event":"alert","rule":"a\\\\x1b","state":"{state}"}}\n' for state in ("firing", "resolved")
+    ]
+    for event in events:
+        subprocess.run(
+            ["sh", "-c", script[1].replace("/var/log/", "")],
+            input=event.encode(),
+            cwd=tmp_path,
+            env={**environment, "PATH": f"{tmp_path}:{environment['PATH']}"},
+            timeout=60,
+            check=True,
+        )
+    assert (tmp_path / "alerts.ndjson").read_text() == "".join(events)
+    assert (tmp_path / "called").read_text() == f"-p user.alert -t fastlog {events[0]}"
+
+
+def test_the_metrics_are_those_that_are_served() -> None:
+    told = set(re.findall(r"`(fastlog_[a-z_]+)", README))
+    durations = DurationHistogram(((1.0, 0),), hits=0, seconds=0)
+    page = metrics_page(Snapshot(0, {}, {}, 0, 0, 0, {}, watermark=0, durations=durations), 0)
+    assert told == {line.split()[2] for line in page.decode().splitlines() if line.startswith("# TYPE")}
 
 
 def test_the_screen_is_what_the_demo_prints(tmp_path: Path, fastlog: Run) -> None:

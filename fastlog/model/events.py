@@ -104,7 +104,11 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always."""
+    """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always.
+
+    ``notify`` counts the notifications that were ``delivered`` and ``given_up``, where
+    somebody is notified.
+    """
 
     complete: bool
     lines: int
@@ -121,6 +125,7 @@ class Summary:
     methods: Table
     alerts: int
     open_alerts: list[str]
+    notify: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ class Plan:
     ``cells`` asks for the tables of each pane, which only statistics windows need:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
     rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
+    ``pairs`` asks for hits by (section, status), which only metrics show.
     """
 
     follow: bool
@@ -31,6 +32,7 @@ class Plan:
     alert_window: int
     threshold: float
     compiled: bool = False
+    pairs: bool = False
 
     @property
     def pane(self) -> int:

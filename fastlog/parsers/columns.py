@@ -46,6 +46,8 @@ def count_hits(
     sizes = _integers(columns.sizes)
     partial.total_bytes = sum(sizes)
     _count_totals(columns, partial, known)
+    if plan.pairs:
+        _count_pairs(columns, partial)
     if horizon is not None and max(seconds) > horizon:
         kept = [second <= horizon for second in seconds]
         partial.future = sum(compress(lengths, map(not_, kept)))
@@ -89,6 +91,18 @@ def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None
     partial.methods, partial.method_hits = list(methods), array("q", methods.values())
     statuses = _count_statuses(columns.statuses, known)
     partial.statuses, partial.status_hits = array("q", map(int, statuses)), array("q", statuses.values())
+
+
+def _count_pairs(columns: Columns, partial: Partial) -> None:
+    """Count hits by (section, status)."""
+    number = {section: number for number, section in enumerate(partial.sections)}
+    pairs: dict[tuple[int, int], int] = {}
+    for (request, status), hits in Counter(zip(columns.requests, columns.statuses, strict=True)).items():
+        pair = number[request.split(b" ", 1)[1]], int(status)
+        pairs[pair] = pairs.get(pair, 0) + hits
+    partial.pair_sections = array("q", [section for section, _ in pairs])
+    partial.pair_statuses = array("q", [status for _, status in pairs])
+    partial.pair_hits = array("q", pairs.values())
 
 
 def _count_statuses(statuses: list[bytes], known: set[bytes]) -> dict[bytes, int]:

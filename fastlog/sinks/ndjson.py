@@ -113,4 +113,5 @@ def _summary(event: Summary) -> dict[str, Any]:
         "methods": event.methods,
         "alerts": event.alerts,
         "open_alerts": event.open_alerts,
+        **({} if event.notify is None else {"notify": event.notify}),
     }

@@ -89,7 +89,15 @@ class TextRenderer:
         lines = [head, *self._totals(event)] if event.hits else [f"{head}   no hits"]
         still = ", ".join(map(printable, event.open_alerts))
         firing = self._paint(_BOLD_RED, f"   still open: {still}") if still else ""
-        return [*lines, f"  alerts    {event.alerts:>13,}{firing}", *self._conservation(event)]
+        lines.append(f"  alerts    {event.alerts:>13,}{firing}")
+        if event.notify is not None:
+            lines.append(self._notified(event.notify))
+        return [*lines, *self._conservation(event)]
+
+    def _notified(self, counts: Table) -> str:
+        style = _BOLD_RED if counts["given_up"] else _DIM
+        given_up = self._paint(style, f"   given up {counts['given_up']:,}")
+        return f"  notified  {counts['delivered']:>13,}{given_up}"
 
     def _totals(self, event: Summary) -> list[str]:
         average = ""

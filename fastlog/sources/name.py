@@ -226,7 +226,7 @@ class FollowedName:
         fd, info = open_regular(path)
         file = None
         try:
-            file = self._known(fd, key_of(info))
+            file = self._known(fd, key_of(info), now)
             place = os.path.realpath(path)
             if file is None:
                 file = HeldFile(fd, key_of(info), place, now, hole=not at_end)
@@ -240,11 +240,13 @@ class FollowedName:
             os.close(fd)
         return file
 
-    def _known(self, fd: int, key: FileKey) -> HeldFile | None:
+    def _known(self, fd: int, key: FileKey, now: float) -> HeldFile | None:
         """The file if it was read before, here or under a name that it no longer has: it is resumed."""
         for name in self._peers.values():
             for file in name.files():
                 if file.key == key and (name is self or not name.leads_to(key)):
+                    if not file.intact():  # its copies bear names of the log that it was
+                        name._truncated(file, now)
                     name._release(file)
                     if name is not self:
                         file.former = file.position(name.path)

@@ -274,6 +274,17 @@ def test_text_of_a_summary() -> None:
     )
 
 
+def test_a_summary_counts_notifications_where_somebody_is_notified() -> None:
+    told = replace(SUMMARY, notify={"delivered": 1234, "given_up": 1})
+    assert (
+        NdjsonRenderer()
+        .render(told)
+        .endswith(b'"open_alerts":[],"notify":{"delivered":1234,"given_up":1}}\n')
+    )
+    assert "  alerts                1\n  notified          1,234   given up 1\n" in text(told)
+    assert "notif" not in text(SUMMARY)
+
+
 def test_text_of_an_empty_summary() -> None:
     shown = text(EMPTY).splitlines()
     assert shown[0] == "Summary   no hits"
