@@ -8,7 +8,7 @@ from fastlog.model.printable import printable
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
 from fastlog.sources import clock
 from fastlog.sources.follow import Follower
-from fastlog.sources.name import Named
+from fastlog.sources.voice import Named
 from fastlog.sources.wake import Waker, waker
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from fastlog.model.chunk import Notice
 from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
-from fastlog.sources.held import HeldFile, NotRegularError, key_of
-from fastlog.sources.name import FollowedName, Spoken
+from fastlog.sources.held import NotRegularError, key_of
+from fastlog.sources.name import FollowedName
 from fastlog.sources.patterns import is_pattern, matches
+from fastlog.sources.registry import Registry
+from fastlog.sources.voice import Spoken, Voice
 
 MOST_FILES = 512
 """Most names that patterns may add: with the files that lose theirs they fit a limit of 1,024 descriptors."""
@@ -23,7 +25,6 @@ SCAN_SECONDS = 0.1
 HEAD_BYTES = 64 * 1024
 """How much of a file ``head`` shows."""
 _MOST_UNSAID = 4 * MOST_FILES  # items that may wait while nobody pulls
-_CLOSED_FILES = 1024  # files that are remembered once closed, for when they come back under another name
 
 
 class Follower:
@@ -51,7 +52,7 @@ class Follower:
         self._tracked = positions is not None
         self._patterns = [path for path in paths if is_pattern(path)]
         self._names: dict[int, FollowedName] = {}
-        self._closed: deque[HeldFile] = deque(maxlen=_CLOSED_FILES)
+        self._registry = Registry()
         self._out: deque[Spoken] = deque()
         self._scan_at = float("-inf")
         self._full = False
@@ -123,17 +124,9 @@ class Follower:
 
     def _add(self, path: str, *, passing: bool) -> FollowedName:
         source = next(number for number in range(len(self._names) + 1) if number not in self._names)
-        name = FollowedName(
-            source,
-            path,
-            self._names,
-            self._closed,
-            self._out,
-            self._clock,
-            tracked=self._tracked,
-            passing=passing,
-        )
-        self._names[source] = name
+        voice = Voice(source, path, self._out, self._clock, tracked=self._tracked, passing=passing)
+        name = FollowedName(path, self._registry, voice, passing=passing)
+        self._names[source] = self._registry.names[source] = name
         return name
 
     def _resume(self, positions: Sequence[FilePosition]) -> None:
@@ -172,7 +165,7 @@ class Follower:
             key = key_of(os.stat(path))
         except (OSError, NotRegularError):
             return True
-        return any(name.file and name.file.key == key and name.leads_to(key) for name in self._names.values())
+        return self._registry.is_led_to(key)
 
     def _say_full(self) -> None:
         if not self._full:
@@ -185,4 +178,4 @@ class Follower:
         """Give up the names of files that fitted a pattern and are gone; their numbers are free again."""
         for source, name in list(self._names.items()):
             if name.passing and not name.files() and not os.path.lexists(name.path):
-                del self._names[source]
+                del self._names[source], self._registry.names[source]

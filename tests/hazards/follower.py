@@ -6,7 +6,7 @@ from pathlib import Path
 from fastlog.model.chunk import Block, Left, Notice, Placed
 from fastlog.model.position import FilePosition
 from fastlog.sources.follow import Follower
-from fastlog.sources.name import Spoken
+from fastlog.sources.voice import Spoken
 
 
 class Rig:

@@ -8,7 +8,8 @@ import pytest
 
 from fastlog.model.chunk import Placed
 from fastlog.sources import follow, inotify
-from fastlog.sources.name import GRACE_SECONDS, Named
+from fastlog.sources.name import GRACE_SECONDS
+from fastlog.sources.voice import Named
 from tests.hazards.follower import Rig, append
 
 LATER = GRACE_SECONDS + 1

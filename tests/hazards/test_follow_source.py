@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block
 from fastlog.sources import inotify, wake
-from fastlog.sources.name import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS
+from fastlog.sources.name import GRACE_SECONDS, OLD_FILES
+from fastlog.sources.voice import RETRY_SECONDS
 from tests.hazards.follower import Rig, append
 
 LATER = GRACE_SECONDS + 1
