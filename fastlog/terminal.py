@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastlog.config import Config
-from fastlog.errors import UsageError
+from fastlog.errors import FastlogError, UsageError
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event, Summary
 from fastlog.model.notify import NotifyTarget
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from fastlog.sinks.notify import Notifier
 
 _MANY_FILES = 16_384
+_OF_THE_LOOP = 16
+"""File descriptors that are kept free for the event loop."""
 _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
@@ -48,7 +51,9 @@ class Terminal:
         inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
         # First of all, so that no other file takes the place of a closed standard output.
         self._output = Output(config.output, inputs=inputs)
-        self._rejects = None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs)
+        self._rejects = (
+            None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs, data=self._output)
+        )
         self._config = config
         self._progress: Progress | None = None
         self._renderer = (
@@ -130,6 +135,14 @@ class Terminal:
         await self._write([*events, last])
 
     async def _write(self, events: list[Event]) -> None:
+        if self._progress is not None and self._shares_terminal:
+            self._progress.hide()
+        # In a thread: a window of many rows, or a reader that stalls, must not keep the signals waiting.
+        await asyncio.get_running_loop().run_in_executor(None, self._put, events)
+        if self._progress is not None and self._shares_terminal:
+            self._progress.show()
+
+    def _put(self, events: list[Event]) -> None:
         data = b"".join(map(self._renderer.render, events))
         if self._rejects is not None:
             for event in events:
@@ -137,12 +150,7 @@ class Terminal:
             if self._config.follow:
                 self._rejects.flush()
         if data:
-            if self._progress is not None and self._shares_terminal:
-                self._progress.hide()
-            # In a thread: a reader that stalls must not keep the signals waiting.
-            await asyncio.get_running_loop().run_in_executor(None, self._output.write, data)
-            if self._progress is not None and self._shares_terminal:
-                self._progress.show()
+            self._output.write(data)
 
     def _advance(self, size: int, lines: int) -> None:
         if self._progress is not None:
@@ -228,12 +236,30 @@ def _allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+def _reserve_descriptors() -> None:
+    """See that the event loop can have its descriptors: without, libuv aborts. Raises FastlogError."""
+    reserved: list[int] = []
+    try:
+        for _ in range(_OF_THE_LOOP // 4):
+            reserved += os.pipe()
+            reserved += (end.detach() for end in socket.socketpair())
+    except OSError as error:
+        raise FastlogError(f"cannot start: {error.strerror}: raise the limit (ulimit -n)") from error
+    finally:
+        for fd in reserved:
+            os.close(fd)
+
+
 def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outcome:
-    """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries."""
+    """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries.
+
+    Raises FastlogError.
+    """
     import uvloop
 
     _allow_many_files()
     _occupy_standard_streams()
+    _reserve_descriptors()
     terminal = Terminal(config, notify)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())

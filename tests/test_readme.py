@@ -38,11 +38,11 @@ def logs(tmp_path: Path) -> Path:
     (tmp_path / "access.log").write_text(LINE.format(30))
     (tmp_path / "access.log.1").write_text(LINE.format(10) * 2)
     (tmp_path / "old.gz").write_bytes(gzip.compress(LINE.format(20).encode() * 3))
+    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "rules.toml").write_text(next(block for block in blocks if "[[rule]]" in block))
     for number, server in enumerate(("web1", "web2"), 1):
         (tmp_path / server).mkdir()
         (tmp_path / server / "access.log.2.gz").write_bytes(gzip.compress(LINE.format(5).encode() * number))
-    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
-    (tmp_path / "rules.toml").write_text(next(block for block in blocks if "[[rule]]" in block))
     return tmp_path
 
 

@@ -17,8 +17,21 @@ import orjson
 
 from fastlog.errors import WireError
 from fastlog.model import measured
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
+from fastlog.model.chunk import (
+    Block,
+    ByteRange,
+    Chunk,
+    Closed,
+    Item,
+    Left,
+    Notice,
+    Opened,
+    Placed,
+    Switched,
+    Tick,
+)
 from fastlog.model.partial import COLUMNS, Partial
+from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
 MAX_HEADER = 1 << 26
@@ -26,7 +39,9 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Notice)}
+_ITEMS = {
+    kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Placed, Left, Notice)
+}
 
 
 def frame(header: Header, payload: bytes = b"") -> bytes:
@@ -89,7 +104,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
         if isinstance(value, bytes):
             payload = value
         else:
-            header[name] = value
+            header[name] = value.to_dict() if isinstance(value, FilePosition) else value
     return header, payload
 
 
@@ -101,6 +116,9 @@ def unpack_item(header: Header, payload: bytes) -> Item:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
         fields["data"] = payload
+    for name in ("position", "former"):
+        if fields.get(name) is not None:
+            fields[name] = FilePosition.from_dict(fields[name])
     item: Item = kind(**fields)
     return item
 

@@ -8,10 +8,11 @@ from itertools import islice
 
 from fastlog.errors import SourceError
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
+from fastlog.model.chunk import RANGE_BYTES, Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
+from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
 from fastlog.sources.packed import packed_head, read_packed
 from fastlog.sources.packings import packing_of
@@ -25,12 +26,14 @@ _PEEK_BYTES = 16 * 1024
 class _Input:
     """One input of a replay on its way: what was read of a stream to look at its first lines is kept.
 
-    ``blocks`` is None where ranges of the file will do.
+    ``blocks`` is None where ranges of the file will do. ``begun`` is the offset of its
+    next range where an earlier reader has handed out some.
     """
 
     index: int
     source: OpenSource
     blocks: Iterator[Cut] | None = None
+    begun: int | None = None
     head: bytes = b""
     ahead: Cut | None = None
     format: str = FALLBACK
@@ -38,23 +41,66 @@ class _Input:
     error: OSError | SourceError | None = None
 
 
-def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
-    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
+def replay_sources(
+    sources: Sequence[OpenSource],
+    log_format: str,
+    plan: Plan,
+    link: Link,
+    reached: Sequence[Reached] = (),
+) -> None:
+    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped.
+
+    ``reached`` is how far another reader had come, to go on from there.
+    """
     alone = len(sources) == 1
     pace = Pace(len(sources))
-    inputs = [_look_at(index, source, pace, link, prompt=alone) for index, source in enumerate(sources)]
-    notice = _choose_formats(inputs, log_format)
-    if notice:
-        link.emit(notice)
-    for entry in inputs:
-        link.emit(Opened(entry.index, entry.source.name, entry.format))
-    if len(inputs) == 1:
-        _emit_all(inputs[0], pace, link)
+    if reached:
+        inputs = [
+            _resumed(index, source, before, pace, link)
+            for index, (source, before) in enumerate(zip(sources, reached, strict=True))
+            if not before.closed
+        ]
+    else:
+        inputs = [_look_at(index, source, pace, link, prompt=alone) for index, source in enumerate(sources)]
+        notice = _choose_formats(inputs, log_format)
+        if notice:
+            link.emit(notice)
+        for entry in inputs:
+            link.emit(Opened(entry.index, entry.source.name, entry.format))
+    if alone:
+        for entry in inputs:
+            _emit_all(entry, pace, link)
         return
     clock = LineClock(plan)
     for entry in inputs:
-        entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+        if entry.begun is None:
+            entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
     _emit_by_time(inputs, clock, pace, link)
+
+
+def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link: Link) -> _Input:
+    """An input as it was when the reader before this one died."""
+    if reached.stop is None:
+        entry = _look_at(index, source, pace, link, prompt=False)
+        entry.format, entry.low = reached.format, reached.low
+        return entry
+    entry = _Input(index, source, begun=reached.stop, format=reached.format, low=reached.low)
+    try:  # its last range may have named other fields, with no time left to say so
+        start = max(source.origin, reached.stop - RANGE_BYTES)
+        _switch(entry, ByteRange(index, start, reached.stop), link)
+    except OSError as error:
+        entry.error = error
+    return entry
+
+
+def _switch(entry: _Input, chunk: Chunk, link: Link) -> None:
+    """Tell under which ``#Fields`` stands what follows a chunk, where that is news. Raises OSError."""
+    if names_fields(entry.format):
+        lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+        log_format = switched(entry.format, lines)
+        if log_format != entry.format:
+            entry.format = log_format
+            link.emit(Switched(entry.index, log_format))
 
 
 def _look_at(index: int, source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> _Input:
@@ -127,12 +173,7 @@ def _chunks(entry: _Input, pace: Pace, link: Link) -> Iterator[Chunk]:
     """
     for chunk in _pieces(entry, pace):
         yield chunk
-        if names_fields(entry.format):
-            lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
-            log_format = switched(entry.format, lines)
-            if log_format != entry.format:
-                entry.format = log_format
-                link.emit(Switched(entry.index, log_format))
+        _switch(entry, chunk, link)
 
 
 def _pieces(entry: _Input, pace: Pace) -> Iterator[Chunk]:
@@ -148,7 +189,7 @@ def _pieces(entry: _Input, pace: Pace) -> Iterator[Chunk]:
             yield _block(entry, cut)
         return
     assert source.end is not None
-    for start, stop in plan_ranges(source.origin, source.end, pace):
+    for start, stop in plan_ranges(source.origin, source.end, pace, entry.begun):
         yield ByteRange(entry.index, start, stop)
 
 
@@ -181,6 +222,7 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
     goes first, so that the others need not be held for it.
     """
     chunks = {entry.index: _chunks(entry, pace, link) for entry in inputs}
+    by_index = {entry.index: entry for entry in inputs}
     turns: list[tuple[float, int, Chunk | None]] = []  # None: not looked for yet
 
     def queue(entry: _Input, chunk: Chunk | None) -> None:
@@ -190,7 +232,7 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
         queue(entry, None)
     while turns:
         _, index, chunk = heapq.heappop(turns)
-        entry = inputs[index]
+        entry = by_index[index]
         if chunk is None:
             pace.begun += 1
             chunk = _next(entry, chunks[index], link)

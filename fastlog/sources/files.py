@@ -96,9 +96,9 @@ class Pace:
         return max(1, CHUNK_BYTES >> halvings)
 
 
-def plan_ranges(origin: int, end: int, pace: Pace) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each range, in order, without a gap."""
-    start = origin
+def plan_ranges(origin: int, end: int, pace: Pace, begun: int | None = None) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each range, in order, without a gap, from ``begun`` on."""
+    start = origin if begun is None else begun
     while start < end:
         length = pace.length(start - origin, RANGE_BYTES)
         stop = min(origin + ((start - origin) // length + 1) * length, end)

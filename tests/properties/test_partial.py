@@ -270,7 +270,7 @@ def said(parts: list[Partial], lateness: int) -> list[Event]:
     merger = Merger(plan(lateness=lateness))
     merger.open(0, "access.log")
     events = [event for part in parts for event in merger.commit(0, part)]
-    return events + merger.close(0) + merger.finish(complete=True)
+    return [*events, *merger.close(0), *merger.finish(), merger.summary(complete=True)]
 
 
 @settings(max_examples=200, deadline=None)
