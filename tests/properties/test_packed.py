@@ -56,6 +56,25 @@ def test_random_logs_are_merged_the_same_packed_and_plain(
     assert report(tmp_path, packed, **chosen) == report(tmp_path, contents, **chosen)
 
 
+@pytest.mark.parametrize("length", [64, 1_000, 1 << 20])
+def test_fields_that_are_named_anew_count_behind_them_packed_and_plain(
+    length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = (
+        "#Fields: date time cs-method cs-uri-stem sc-status sc-bytes\n2018-05-09 16:%02d:00 GET /a/b 200 7\n"
+    )
+    two = (
+        "#Fields: sc-bytes date cs-uri-stem sc-status cs-method time\n9 2018-05-09 /c/d 404 PUT 16:%02d:30\n"
+    )
+    contents = ["".join((one + two) % (n, n) for n in range(at, 60, 2)).encode() for at in range(2)]
+    for name in ("CHUNK_BYTES", "RANGE_BYTES"):
+        monkeypatch.setattr(files, name, length)
+    plain = report(tmp_path, contents, format="w3c")
+    assert plain.summary.statuses == {"200": 60, "404": 60}
+    assert report(tmp_path, [PACK["gzip"](contents[0]), contents[1]], format="w3c") == plain
+    assert report(tmp_path, [PACK["xz"](log) for log in contents], format="w3c") == plain
+
+
 def test_which_of_too_many_sections_are_named_is_the_same(tmp_path: Path) -> None:
     """It follows the order of the pieces that files are read in, so those have to be the same."""
     contents = [
