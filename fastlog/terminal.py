@@ -16,6 +16,7 @@ from fastlog.model.chunk import Notice
 from fastlog.model.events import Event, Summary
 from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
+from fastlog.parsers.select import parser_name
 from fastlog.pipeline import Run
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.output import ClosedOutput, Output
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from fastlog.sinks.listen import Listener
     from fastlog.sinks.notify import Notifier
 
+_NOT_NATIVE = (
+    "the native parser is not built, so the regex parser reads, some twenty times slower:"
+    " install with a C compiler, or ask for --parser regex"
+)
 _MANY_FILES = 16_384
 _OF_THE_LOOP = 16
 """File descriptors that are kept free for the event loop."""
@@ -72,6 +77,8 @@ class Terminal:
     async def run(self) -> Outcome:
         """Run to the end. Raises FastlogError; ClosedOutput when nobody reads any more."""
         total = self._run.open()
+        if self._config.parser == "auto" and parser_name("auto") == "regex":
+            self._say(Notice(_NOT_NATIVE))
         if self._config.progress if self._config.progress is not None else _is_terminal(sys.stderr):
             self._progress = None if self._config.follow else Progress(total, sys.stderr)
         loop = asyncio.get_running_loop()
