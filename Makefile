@@ -40,7 +40,7 @@ demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert
 	$(BIN)/fastlog --stats --stats-window 60 --top 3 --threshold 10 $(DEMO_LOG)
 
 test: $(VENV)/.test  ## run the tests
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto $(ARGS)
 
 test-regex:  ## run the tests in a copy where nothing is compiled
 	rm -rf build/regex && mkdir -p build/regex
@@ -49,8 +49,10 @@ test-regex:  ## run the tests in a copy where nothing is compiled
 
 check: lint test test-regex  ## lint, types and tests
 
-soak: $(VENV)/.test  ## what takes longer: KILLS=300 random SIGKILLs, the seed printed (SEED=N repeats one)
+soak: $(VENV)/.test  ## the long tests: SIGKILLs (KILLS, SEED), lives of a log, a follow of 15 minutes (ARGS: of bench.soak)
 	$(PY) -m tests.hazards.kill_schedule --kills $(KILLS) $(addprefix --seed ,$(SEED))
+	FASTLOG_SOAK=5000 $(PY) -m pytest tests/hazards/test_follow_machine.py
+	$(PY) -m bench.soak $(ARGS)
 
 bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
 	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \

@@ -64,8 +64,10 @@ class Config:
     top: int = 5
     output: str | os.PathLike[str] | None = None
     rejects: str | os.PathLike[str] | None = None
+    rules: str | os.PathLike[str] | None = None
     listen: str | None = None
     tz: str = "UTC"
+    log_tz: str = "UTC"
     color: ColorMode = "auto"
     progress: bool | None = None
     fail_on_alert: bool = False
@@ -93,6 +95,7 @@ class Config:
         _one_of("--color", self.color, get_args(ColorMode))
         _one_of("executor", self.executor, get_args(ExecutorName))
         zone(self.tz)
+        zone(self.log_tz, "--log-tz")
         if self.listen is not None:
             listen_address(self.listen)
 
@@ -112,7 +115,7 @@ class Config:
         return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
 
 
-def zone(name: str) -> "ZoneInfo":
+def zone(name: str, option: str = "--tz") -> "ZoneInfo":
     """The time zone of that name. Raises UsageError where there is none."""
     from zoneinfo import ZoneInfo  # here, since the children need no zones and start sooner without
 
@@ -120,7 +123,7 @@ def zone(name: str) -> "ZoneInfo":
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise UsageError(
-            f"--tz is {name!r}: give a zone of the tz database, such as Europe/Amsterdam"
+            f"{option} is {name!r}: give a zone of the tz database, such as Europe/Amsterdam"
         ) from error
 
 

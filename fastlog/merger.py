@@ -23,11 +23,12 @@ from typing import NamedTuple
 from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.model.rules import TRAFFIC
 from fastlog.model.snapshot import Snapshot
 from fastlog.windows.pairs import PairTally
-from fastlog.windows.select import make_windows
+from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import RULE, Transition, traffic_alert
+from fastlog.windows.traffic import Transition, traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -76,6 +77,7 @@ class Merger:
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
+        self._rules = make_rules(plan)
         self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
@@ -99,6 +101,10 @@ class Merger:
         """Alerts that have fired so far."""
         return self._alerts
 
+    def notices(self) -> Iterator[str]:
+        """What users should know of the rules since this was last asked."""
+        return iter(()) if self._rules is None else self._rules.notices()
+
     def snapshot(self) -> Snapshot:
         """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
         return Snapshot(
@@ -108,7 +114,7 @@ class Merger:
             bytes=self._bytes,
             late=self._late,
             future=self._future,
-            alerts={(RULE, ""): self._traffic.firing},
+            alerts={(TRAFFIC, ""): self._traffic.firing, **(self._rules.states() if self._rules else {})},
             watermark=self._closed,
         )
 
@@ -264,6 +270,8 @@ class Merger:
         self._last = segment.greatest if self._last is None else max(self._last, segment.greatest)
         if self._windows is not None:
             self._windows.take(partial, segment.panes, segment.cells)
+        if self._rules is not None:
+            self._rules.take(partial.measured, segment.number)
 
     def _close(self, end: int) -> Iterator[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""
@@ -272,10 +280,14 @@ class Merger:
         self._closed = end
         windows: Iterable[Event] = self._windows.close(end) if self._windows is not None else ()
         transitions = self._traffic.close(end)
-        if not transitions:
+        alerts: list[Event] = [self._alert(transition) for transition in transitions]
+        if self._rules is not None:
+            of_rules = self._rules.close(end, self._first)
+            self._alerts += sum(alert.state == "firing" for alert in of_rules)
+            alerts = sorted([*alerts, *of_rules], key=_caused_at)
+        if not alerts:
             yield from windows
             return
-        alerts: Iterable[Event] = map(self._alert, transitions)
         yield from heapq.merge(
             singly(windows), alerts, key=_caused_at
         )  # at one second the window comes first
@@ -283,6 +295,10 @@ class Merger:
     def _alert(self, transition: Transition) -> Alert:
         self._alerts += transition.firing
         return traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
+
+    def _open_alerts(self) -> list[str]:
+        traffic = [TRAFFIC] if self._traffic.firing else []
+        return traffic if self._rules is None else traffic + self._rules.open_alerts
 
     def summary(self, *, complete: bool) -> Summary:
         """The totals of what was committed."""
@@ -302,7 +318,7 @@ class Merger:
             statuses=ranked((f"{status:03d}", hits) for status, hits in self._statuses.items()),
             methods=self._methods.table(),
             alerts=self._alerts,
-            open_alerts=["traffic"] if self._traffic.firing else [],
+            open_alerts=self._open_alerts(),
         )
 
 

@@ -63,6 +63,7 @@ class Terminal:
         )
         self._shares_terminal = os.isatty(self._output.fd)
         self._run = Run(config, self._say, self._advance)
+        notify = [*notify, *self._run.targets]
         self._notifier = _notifier(notify, self._say) if notify else None
         self._listener = None if config.listen is None else _listener(config.listen, self._page)
         self._signal = 0

@@ -38,6 +38,8 @@ def logs(tmp_path: Path) -> Path:
     (tmp_path / "access.log").write_text(LINE.format(30))
     (tmp_path / "access.log.1").write_text(LINE.format(10) * 2)
     (tmp_path / "old.gz").write_bytes(gzip.compress(LINE.format(20).encode() * 3))
+    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "rules.toml").write_text(next(block for block in blocks if "[[rule]]" in block))
     return tmp_path
 
 
@@ -67,6 +69,21 @@ def test_a_replay_example_runs(command: str, logs: Path, environment: dict[str, 
     )
     assert done.returncode == 0, done.stderr.decode()
     assert b"3 hits" in done.stdout
+
+
+def test_the_rules_are_what_is_watched(logs: Path, fastlog: Run) -> None:
+    shown = re.search(r"<!-- rules -->\n```\n(.*?)```", README, re.DOTALL)
+    assert shown
+    assert (logs / "rules.toml").exists()
+    said = fastlog("--check-rules", "rules.toml")
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert said.stdout.decode() == shown[1]
+    (logs / "access.log").write_text(
+        "".join(LINE.format(second).replace(" 200 ", " 503 ") * 20 for second in range(30))
+    )
+    tried = fastlog("--rules", "rules.toml", "access.log")
+    assert tried.returncode == 0
+    assert "ALERT      5xx share fired for section /api - share = 1 over 60 s" in tried.stdout.decode()
 
 
 def test_the_python_example_runs(logs: Path, environment: dict[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from fastlog.merger import Merger
-from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
@@ -31,6 +31,8 @@ class Committer:
         if isinstance(item, Opened):
             self._names[item.source] = item.name
             self._formats[item.source] = item.format
+        elif isinstance(item, Switched):
+            self._formats[item.source] = item.format
 
     def format_of(self, source: int) -> str:
         """The format that a source was opened with."""
@@ -40,6 +42,11 @@ class Committer:
         """A message for the user."""
         self.degraded = self.degraded or notice.degraded
         self._notify(notice)
+
+    def tell_of_rules(self) -> None:
+        """What users should know of the rules, if there is something."""
+        for text in self.merger.notices():
+            self.tell(Notice(text))
 
     def name_of(self, source: int) -> str:
         return self._names[source]
@@ -67,4 +74,5 @@ class Committer:
         else:
             self._bytes_done += len(chunk.data)
             yield from self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)

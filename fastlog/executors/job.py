@@ -6,6 +6,7 @@ from typing import Any
 
 from fastlog.config import ParserName
 from fastlog.model.plan import Plan
+from fastlog.model.rules import Rule
 from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource
 
@@ -35,8 +36,9 @@ class Job:
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Job":
+        rules = [Rule(**rule) for rule in header["plan"]["rules"]]
         return cls(
-            plan=Plan(**header["plan"]),
+            plan=Plan(**{**header["plan"], "rules": rules}),
             parser=header["parser"],
             format=header["format"],
             sources=[OpenSource(**source) for source in header["sources"]],

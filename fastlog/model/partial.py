@@ -20,6 +20,8 @@ from array import array
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar
 
+from fastlog.model.measured import Measured
+
 REASONS = ("blank", "format", "time", "oversize")
 """Why a line is rejected, in the order of the summary."""
 
@@ -60,7 +62,8 @@ class Partial:
     (``pair_statuses``), where the plan asks for pairs, in order of first appearance. In a sum of
     partials a pair may stand more than once.
 
-    ``rejects`` are (offset in bytes, reason, line), where the plan asks for them.
+    ``rejects`` are (offset in bytes, reason, line), where the plan asks for them; ``measured``
+    is what its rules saw.
     """
 
     lines: int = 0
@@ -98,6 +101,7 @@ class Partial:
     pair_statuses: "array[int]" = field(default_factory=_longs)
     pair_hits: "array[int]" = field(default_factory=_longs)
     rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
+    measured: Measured = field(default_factory=Measured)
 
     @property
     def parsed(self) -> int:
@@ -112,6 +116,7 @@ class Partial:
             future=self.future + other.future,
             total_bytes=self.total_bytes + other.total_bytes,
             rejects=self.rejects + other.rejects,
+            measured=self.measured.followed_by(other.measured, len(self.segment_rows)),
         )
         for name in _CONCATENATED:
             setattr(total, name, getattr(self, name) + getattr(other, name))

@@ -9,7 +9,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
-from fastlog.parsers.regex import REJECT_BYTES, RegexParser
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.rejects import is_kept, reject
 
 
 cdef extern from "block.h" nogil:
@@ -109,7 +110,7 @@ cdef class NativeParser:
     cdef fl_block block
     cdef fl_shape shape
     cdef object regex
-    cdef bint wants_rejects
+    cdef object plan
     cdef list rejected
     cdef list rejects
 
@@ -120,12 +121,12 @@ cdef class NativeParser:
             raise MemoryError
 
     def __init__(self, log_format, plan):
-        names = [field.name for field in log_format.fields]
+        names = list(log_format.fields)
         self.shape.words = names.index("user")
         self.shape.vhost = names[0] == "virtual host"
         self.shape.quoted = len(names) - names.index("size") - 1
         self.regex = RegexParser(log_format, plan)
-        self.wants_rejects = plan.rejects
+        self.plan = plan
 
     def __dealloc__(self):
         fl_fold_free(&self.sums)
@@ -175,8 +176,8 @@ cdef class NativeParser:
         hit = self.regex.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
-            if self.wants_rejects:
-                self.rejects.append((offset, hit, line[:REJECT_BYTES].removesuffix(b"\r")))
+            if is_kept(hit, len(self.rejects), self.plan):
+                self.rejects.append(reject(self.regex, offset, hit, line, self.plan))
             return
         cdef bytes method, section
         method, section = hit.request.split(b" ", 1)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fastlog.model.chunk import Block, ByteRange, Closed, Item, Opened
+from fastlog.model.chunk import Block, ByteRange, Closed, Item, Opened, Switched
 from fastlog.sources.files import OpenSource
 
 
@@ -33,6 +33,8 @@ class Trail:
             if item.source in self._reached:
                 return False
             self._reached[item.source] = Reached(item.format)
+        elif isinstance(item, Switched):
+            self._reached[item.source].format = item.format
         elif isinstance(item, ByteRange):
             reached = self._reached[item.source]
             reached.stop, reached.low = item.stop, item.low

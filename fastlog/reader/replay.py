@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
+from fastlog.model.chunk import RANGE_BYTES, Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.regex import RegexParser
+from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
@@ -51,7 +50,7 @@ def replay_sources(
     alone = len(sources) == 1
     if reached:
         inputs = [
-            _resumed(index, source, before)
+            _resumed(index, source, before, link)
             for index, (source, before) in enumerate(zip(sources, reached, strict=True))
             if not before.closed
         ]
@@ -66,19 +65,35 @@ def replay_sources(
         for entry in inputs:
             _emit_all(entry, link)
         return
-    parsers = {entry.format: RegexParser(compile_format(entry.format), plan) for entry in inputs}
+    clock = LineClock(plan)
     for entry in inputs:
         if entry.begun is None:
-            entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
-    _emit_by_time(inputs, parsers, plan, link)
+            entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+    _emit_by_time(inputs, clock, link)
 
 
-def _resumed(index: int, source: OpenSource, reached: Reached) -> _Input:
+def _resumed(index: int, source: OpenSource, reached: Reached, link: Link) -> _Input:
     """An input as it was when the reader before this one died."""
     entry = _Input(index, source, begun=reached.stop, format=reached.format, low=reached.low)
-    if reached.stop is None:
-        _read_first(entry)
+    try:
+        if reached.stop is None:
+            _read_first(entry)
+        else:  # its last range may have named other fields, with no time left to say so
+            start = max(source.origin, reached.stop - RANGE_BYTES)
+            _switch(entry, ByteRange(index, start, reached.stop), link)
+    except OSError as error:
+        entry.error = error
     return entry
+
+
+def _switch(entry: _Input, chunk: Chunk, link: Link) -> None:
+    """Tell under which ``#Fields`` stands what follows a chunk, where that is news. Raises OSError."""
+    if names_fields(entry.format):
+        lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+        log_format = switched(entry.format, lines)
+        if log_format != entry.format:
+            entry.format = log_format
+            link.emit(Switched(entry.index, log_format))
 
 
 def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
@@ -134,7 +149,14 @@ def _named(entries: Sequence[_Input]) -> str:
     return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
 
 
-def _chunks(entry: _Input) -> Iterator[Chunk]:
+def _chunks(entry: _Input, link: Link) -> Iterator[Chunk]:
+    """All chunks of one input, and before each what ``#Fields`` it stands under. Raises OSError."""
+    for chunk in _pieces(entry):
+        yield chunk
+        _switch(entry, chunk, link)
+
+
+def _pieces(entry: _Input) -> Iterator[Chunk]:
     """All chunks of one input. Raises OSError."""
     if entry.error is not None:
         raise entry.error
@@ -153,20 +175,20 @@ def _chunks(entry: _Input) -> Iterator[Chunk]:
 
 def _emit_all(entry: _Input, link: Link) -> None:
     try:
-        for chunk in _chunks(entry):
+        for chunk in _chunks(entry, link):
             link.emit(chunk)
     except OSError as error:
         link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
     link.emit(Closed(entry.index))
 
 
-def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
+def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, link: Link) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time
     goes first, so that the others need not be held for it.
     """
-    chunks = {entry.index: _chunks(entry) for entry in inputs}
+    chunks = {entry.index: _chunks(entry, link) for entry in inputs}
     by_index = {entry.index: entry for entry in inputs}
     turns: list[tuple[float, int, Chunk]] = []
 
@@ -180,7 +202,7 @@ def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], pla
             link.emit(Closed(entry.index))
             return
         if not first:
-            seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
+            seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
             entry.low = _raised(entry.low, list(islice(seconds, 2)))
         low = entry.low
         heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
@@ -216,11 +238,3 @@ def _raised(low: int | None, first_hits: Sequence[int]) -> int | None:
     if low is None or (low < second and (len(first_hits) > 1 or second <= low + JUMP_SECONDS)):
         return second
     return low
-
-
-def _seconds(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> Iterator[int]:
-    """The seconds of those of ``lines`` that are hits and not in the future."""
-    for line in lines:
-        second = parser.second(line)
-        if second is not None and (plan.horizon is None or second <= plan.horizon):
-            yield second

@@ -1,4 +1,4 @@
-"""Rejected lines in a file: one a line, with its file, byte offset, reason and text between tabs."""
+"""Rejected lines in a file: one a line, with its file, byte offset, reason, field and text between tabs."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,14 @@ class RejectsSink:
         if not isinstance(event, Reject):
             return
         # Written out, a tab or newline of the line or of the file's name cannot break the columns.
-        columns = (printable(event.file), str(event.offset), printable(event.reason), printable(event.line))
+        reason, _, field = event.reason.partition(": ")
+        columns = (
+            printable(event.file),
+            str(event.offset),
+            reason,
+            printable(field or "-"),
+            printable(event.line),
+        )
         self._pending += "\t".join(columns).encode() + b"\n"
         if len(self._pending) >= _BUFFER:
             self.flush()

@@ -53,9 +53,10 @@ def assert_same(got: dict[str, list[str]], want: dict[str, list[str]]) -> None:
 
 
 def plain(kind: str, event: Any) -> Event:
-    """An event as the command writes it: a summary speaks of notifications only where there are some."""
+    """An event as the command writes it: without what only rules and notifications give."""
+    optional = ("key", "value", "notify")
     fields = dataclasses.asdict(event)
-    return {"event": kind, **{k: v for k, v in fields.items() if k != "notify" or v is not None}}
+    return {"event": kind, **{k: v for k, v in fields.items() if k not in optional or v is not None}}
 
 
 def reported(paths: Sequence[Path], **chosen: Any) -> dict[str, list[str]]:

@@ -581,7 +581,8 @@ def test_rejects_are_columns_that_no_line_can_break(tmp_path) -> None:
         sink.emit(event)
     sink.close()
     assert path.read_text() == (
-        "/var/log/access.log\t4096\tformat\tGET\\x09/ \\x1b[2J \\xff\\x0d\na\\x09b\\xff\t0\tblank\t\\x0a\n"
+        "/var/log/access.log\t4096\tformat\t-\tGET\\x09/ \\x1b[2J \\xff\\x0d\n"
+        "a\\x09b\\xff\t0\tblank\t-\t\\x0a\n"
     )
 
 
