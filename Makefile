@@ -29,7 +29,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test test-regex check soak bench replay compare profile lint format clean
+.PHONY: help demo test test-regex check soak bench replay compare profile image lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ compare: $(VENV)/.compare  ## measure other programs too, on the same log, and f
 
 profile: $(VENV)/.compare  ## where the time goes: read, index, parse, hash, wire, merge, print
 	$(PY) -m bench.phases $(ARGS)
+
+image:  ## run the steps of the Dockerfile, without Docker, in clean environments
+	$(PYTHON) -m tests.dockerfile
 
 lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
 	$(BIN)/ruff check .

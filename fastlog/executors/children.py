@@ -54,7 +54,7 @@ class Child:
     def send(self, header: Header, payload: bytes = b"") -> None:
         """Queue a frame; what is under way is bounded by the hub's credit. A dead child takes none."""
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(frame(header, payload))
+            self._writer.writelines(frame(header, payload))
 
     async def receive(self) -> tuple[Header, bytes] | None:
         try:

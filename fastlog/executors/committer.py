@@ -72,7 +72,7 @@ class Committer:
             self._bytes_done += chunk.stop - chunk.start
             yield from self.merger.commit(source, partial, low=chunk.low)
         else:
-            self._bytes_done += len(chunk.data)
+            self._bytes_done += len(chunk.data) if chunk.taken is None else chunk.taken
             yield from self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
         self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)

@@ -44,12 +44,16 @@ _ITEMS = {
 }
 
 
-def frame(header: Header, payload: bytes = b"") -> bytes:
-    """A whole frame. Raises WireError for one that no peer would accept."""
+def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
+    """A whole frame: what stands before the payload, and the payload, which is not copied.
+
+    Raises WireError for one that no peer would accept.
+    """
     head = orjson.dumps(header)
     if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
-    return PREFIX.pack(len(head), len(payload)) + head + payload
+    start = PREFIX.pack(len(head), len(payload)) + head
+    return (start, payload) if payload else (start,)
 
 
 def lengths(prefix: bytes) -> tuple[int, int]:
@@ -67,7 +71,8 @@ class Channel:
         self.sock = sock
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        self.sock.sendall(frame(header, payload))
+        for part in frame(header, payload):
+            self.sock.sendall(part)
 
     def receive(self) -> tuple[Header, bytes] | None:
         """The next frame; None when the other end is gone."""

@@ -16,7 +16,8 @@ must not change a result, and deriving it from the number of workers would hide 
 it did."""
 
 CHUNK_BYTES = 1 << 20
-"""Most bytes in a block: less than in a range, since it travels."""
+"""Most bytes in a block: less than in a range, since it travels. Ranges are no longer where
+several files are read, so that pieces of them all are cut alike, packed or not."""
 
 LINE_LIMIT = 100 * 1024
 """Longest line in bytes, without its line end; a longer one is ``oversize``."""
@@ -46,7 +47,9 @@ class Block:
     ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
     without being held. ``at`` is the wall clock in epoch seconds when the bytes
     were read from a live source, None in replay. ``position`` is that of the
-    followed file after this block, None where positions are not asked for.
+    followed file after this block, None where positions are not asked for. ``taken``
+    is how many bytes of the source were read for it, for those who watch the progress;
+    None: as many as it has.
     """
 
     source: int
@@ -55,6 +58,7 @@ class Block:
     at: float | None = None
     low: int | None = None
     position: FilePosition | None = None
+    taken: int | None = None
 
 
 Chunk = ByteRange | Block

@@ -11,12 +11,16 @@ from dataclasses import replace
 from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
 from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
+from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 from fastlog.sources.registry import Registry
 from fastlog.sources.rotated import copy_of, cut_since, found_again, is_copy, unseen_files
 from fastlog.sources.voice import MISSING, RETRY_SECONDS, Voice, reason_of
 
 GRACE_SECONDS = 5.0
 """How long a file that lost its name is read on after its last byte: its writer may not know yet."""
+_NOT_FOLLOWED = (
+    "is packed ({}), and following reads plain lines: nothing of it is counted; replay it without -f"
+)
 OLD_FILES = 16
 """Most files of one name that are held after they lost it."""
 
@@ -169,7 +173,10 @@ class FollowedName:
             place = os.path.realpath(path)
             if file is None:
                 file = HeldFile(fd, key_of(info), place, now, hole=not at_end)
-                if at_end:
+                packing = packing_of(os.pread(fd, SIGNATURE_BYTES, 0))
+                if packing is not None:
+                    self._voice.say(_NOT_FOLLOWED.format(packing.name), degraded=True)
+                if at_end or packing is not None:
                     file.start_at_end()
             file.place, file.looked = place, looked
         except OSError:
