@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import orjson
 
@@ -61,7 +61,13 @@ class Child:
             head, payload = lengths(await self._reader.readexactly(PREFIX.size))
             header: Header = orjson.loads(await self._reader.readexactly(head))
             return header, await self._reader.readexactly(payload) if payload else b""
-        except (asyncio.IncompleteReadError, OSError):
+        except asyncio.IncompleteReadError:
+            return None
+        except OSError:
+            # The writer was given the error too, and it is printed as lost if nobody takes it there.
+            if self._writer is not None:
+                with suppress(OSError):
+                    await self._writer.wait_closed()
             return None
 
     def fate(self) -> str:
