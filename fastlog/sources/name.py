@@ -66,6 +66,7 @@ class FollowedName:
                 self._voice.place(each)
         if self.old:
             self.file = self.old.pop()
+            self._looked = self.file.looked
         self._before = []
 
     def look(self, now: float, *, first: bool = False, at_end: bool = False) -> None:

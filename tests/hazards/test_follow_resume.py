@@ -233,3 +233,17 @@ def test_a_damaged_position_is_refused(log: Path, damage: Callable[[dict[str, An
     (position,) = begun(log).positions.values()
     with pytest.raises(ValueError):
         FilePosition.from_dict(damage(position.to_dict()))
+
+
+def test_what_was_finished_before_a_restart_is_not_taken_for_unseen_after_it(log: Path) -> None:
+    rig = begun(log)
+    shift(log)
+    log.write_bytes(b"new\n")
+    assert rig.poll() == b"new\n"
+    os.utime(log.with_name("access.log.1"), (1, 1))  # before the last look at the new one
+    assert rig.poll(LATER) == b""
+    append(log, b"newer\n")
+    log.rename(log.with_name("aside"))
+    rig = rig.again(log)
+    assert rig.poll() == b"newer\n"
+    assert rig.poll() == b""
