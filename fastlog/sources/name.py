@@ -47,7 +47,9 @@ class FollowedName:
 
     def hold(self, positions: Sequence[FilePosition], now: float) -> None:
         """Take hold of the files of an earlier run that can be found again, oldest first."""
-        self._before = [(position, found_again(position, now)) for position in positions]
+        for position in positions:
+            others = [other for other in positions if other is not position]
+            self._before.append((position, found_again(position, now, others)))
         self.old = [file for _, file in self._before if file]
 
     def resume(self, now: float) -> None:
@@ -242,7 +244,8 @@ class FollowedName:
         """What there is of the file of an earlier run when its content is not where it was."""
         files = list(self._copies(position, now))
         if not any(file.key == position.key for file in files):  # rotated, it may be among them
-            files += cut_since(position, now)
+            others = [other for other, _ in self._before if other is not position]
+            files += cut_since(position, now, others)
         if files:
             self._voice.say("was truncated since the last run: reading it from its start")
         else:

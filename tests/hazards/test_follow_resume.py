@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -247,3 +248,18 @@ def test_what_was_finished_before_a_restart_is_not_taken_for_unseen_after_it(log
     rig = rig.again(log)
     assert rig.poll() == b"newer\n"
     assert rig.poll() == b""
+
+
+def test_a_copy_with_the_inode_of_a_file_of_which_nothing_was_read_is_still_a_copy(log: Path) -> None:
+    rig = begun(log)
+    shutil.copyfile(log, log.with_name("access.log.1"))
+    info = log.with_name("access.log.1").stat()
+    (position,) = rig.positions.values()
+    empty = Rig(log.with_name("empty"), positions=())
+    log.with_name("empty").touch()
+    empty.poll()
+    (nothing,) = empty.positions.values()
+    gone = replace(nothing, path=position.path, place=position.place, device=info.st_dev, inode=info.st_ino)
+    log.write_bytes(b"new\n")
+    rig.follower.close()
+    assert Rig(log, positions=[gone, position]).poll() == b"new\n"
