@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -53,11 +53,12 @@ class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
     def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
-        inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
         # First of all, so that no other file takes the place of a closed standard output.
-        self._output = Output(config.output, inputs=inputs)
+        self._output = Output(config.output, inputs=_inputs(config))
         self._rejects = (
-            None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs, data=self._output)
+            None
+            if config.rejects is None
+            else RejectsSink(config.rejects, inputs=_inputs(config), data=self._output)
         )
         self._config = config
         self._progress: Progress | None = None
@@ -196,6 +197,20 @@ def _listener(address: str, page: Callable[[], bytes]) -> "Listener":
     except ImportError as error:
         raise UsageError(f"--listen needs {error.name}: pip install 'fastlog[serve]'") from error
     return Listener(address, page)
+
+
+def _inputs(config: Config) -> Iterator[str | os.PathLike[str]]:
+    """The logs that are read. Patterns are expanded when they are asked for: by then an output is there."""
+    if not config.follow:
+        yield from config.paths
+        return
+    from fastlog.sources.patterns import is_pattern, matches
+
+    for path in config.paths:
+        if is_pattern(os.fspath(path)):
+            yield from matches([os.fspath(path)])
+        else:
+            yield path
 
 
 def _is_terminal(stream: object) -> bool:

@@ -1,6 +1,6 @@
 """Follow: what is appended to files that are known by name, and the ticks of idle time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fastlog.formats.detect import detect, sample, undetected
 from fastlog.model.chunk import Block, Notice, Opened, Switched, Tick
@@ -9,7 +9,7 @@ from fastlog.reader.fields import switched
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
 from fastlog.sources import clock
 from fastlog.sources.follow import Follower
-from fastlog.sources.voice import Named
+from fastlog.sources.voice import Named, Spoken
 from fastlog.sources.wake import Waker, waker
 
 
@@ -29,7 +29,7 @@ def follow_sources(paths: Sequence[str], *, from_start: bool, log_format: str, l
         try:
             _follow(feed, follower, wake, link)
         except Stopped:
-            feed.read()
+            feed.read(follower.drain())
             feed.settle(clock.wall(), at_once=True)
     finally:
         wake.close()
@@ -39,7 +39,7 @@ def follow_sources(paths: Sequence[str], *, from_start: bool, log_format: str, l
 def _follow(feed: "_Feed", follower: Follower, wake: Waker, link: Link) -> None:
     tick = 0.0
     while True:
-        if feed.read():
+        if feed.read(follower.poll()):
             wake.watch([*follower.paths, *follower.patterns])
         now = clock.wall()
         feed.settle(now)
@@ -71,10 +71,10 @@ class _Feed:
         self._formats: dict[int, str] = {}
         self.seen_at: dict[int, float] = {}
 
-    def read(self) -> bool:
-        """Pass on all that is there; whether a file was added. Raises FormatError when no format fits."""
+    def read(self, items: Iterator[Spoken]) -> bool:
+        """Pass on all that comes; whether a file was added. Raises FormatError when no format fits."""
         added = False
-        for item in self._follower.poll():
+        for item in items:
             if isinstance(item, Named):
                 self._begin(item)
                 added = True

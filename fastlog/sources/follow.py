@@ -94,6 +94,11 @@ class Follower:
         yield from self._said()
         self._drop_passed()
 
+    def drain(self) -> Iterator[Spoken]:
+        """The last poll: files that have just come are taken in too. No half line is given out."""
+        self._scan_at = float("-inf")
+        return self.poll()
+
     def look(self) -> None:
         """Take hold of files that are new. For a caller who cannot pull: a file rotated twice is not lost."""
         if len(self._out) > _MOST_UNSAID:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from fastlog.model.position import FilePosition
+from fastlog.model.position import FilePosition, digest_length
 from fastlog.model.printable import printable
 from fastlog.sources.held import FileKey, HeldFile, NotRegularError, TruncatedError, key_of, open_regular
 from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
@@ -51,7 +51,10 @@ class FollowedName:
 
     def hold(self, positions: Sequence[FilePosition], now: float) -> None:
         """Take hold of the files of an earlier run that can be found again, oldest first."""
-        self._before = [(position, found_again(position, now)) for position in positions]
+        for position in positions:
+            others = [other for other in positions if other is not position]
+            file = None if self._begins_anew(position) else found_again(position, now, others)
+            self._before.append((position, file))
         self.old = [file for _, file in self._before if file]
 
     def resume(self, now: float) -> None:
@@ -70,6 +73,7 @@ class FollowedName:
                 self._voice.place(each)
         if self.old:
             self.file = self.old.pop()
+            self._looked = self.file.looked
         self._before = []
 
     def look(self, now: float, *, first: bool = False, at_end: bool = False) -> None:
@@ -244,11 +248,21 @@ class FollowedName:
             taken.aim()
             self._voice.place(taken)
 
+    def _begins_anew(self, position: FilePosition) -> bool:
+        """Whether the path leads to a file of which nothing was read, or to one that was given its inode.
+
+        Either is read from its start, after those that may have come between them.
+        """
+        return not digest_length(position.fingerprint) and self.leads_to(position.key)
+
     def _changed(self, position: FilePosition, now: float) -> list[HeldFile]:
         """What there is of the file of an earlier run when its content is not where it was."""
+        if self._begins_anew(position):
+            return []
         files = list(self._copies(position, now))
         if not any(file.key == position.key for file in files):  # rotated, it may be among them
-            files += cut_since(position, now)
+            others = [other for other, _ in self._before if other is not position]
+            files += cut_since(position, now, others)
         if files:
             self._voice.say("was truncated since the last run: reading it from its start")
         else:

@@ -9,7 +9,7 @@ dates fall.
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fastlog.model.position import FilePosition
@@ -95,18 +95,24 @@ def unseen_files(last: FilePosition, seen: Callable[[FileKey], bool]) -> list[Ro
     return sorted(later, key=lambda file: file.age)
 
 
-def found_again(position: FilePosition, now: float) -> HeldFile | None:
+def found_again(position: FilePosition, now: float, others: Sequence[FilePosition]) -> HeldFile | None:
     """The file of ``position``, with its content, under its old name or another beside it; held open.
 
     The device may have another number since the machine was started anew; inode, fingerprint and marker
-    are then enough.
+    are then enough. Where nothing was read of it the inode alone must do, unless what bears it is a copy
+    of one of the ``others``.
     """
     for path in _paths_of(position):
         file = _opened(path, position, now)
-        if file is not None:
-            if file.key[1] == position.inode and (file.key == position.key or file.head):
-                return file
-            os.close(file.fd)
+        if file is None:
+            continue
+        if file.head:
+            same = file.key[1] == position.inode
+        else:
+            same = file.key == position.key and not _is_copy_of_any(path, others)
+        if same:
+            return file
+        os.close(file.fd)
     return None
 
 
@@ -127,15 +133,18 @@ def copy_of(position: FilePosition, now: float, held: Callable[[FileKey], bool])
     return None
 
 
-def cut_since(position: FilePosition, now: float) -> list[HeldFile]:
-    """The file of ``position`` with another content, to be read from its start; empty where it is gone."""
+def cut_since(position: FilePosition, now: float, others: Sequence[FilePosition]) -> list[HeldFile]:
+    """The file of ``position`` with another content, to be read from its start; empty where it is gone.
+
+    A copy of one of the ``others`` was only given its inode.
+    """
     rotated = (file.path for file in rotated_files(position.path, position.place))
     for path in (position.path, position.place, *rotated):
         try:
             fd, info = open_regular(path)
         except (OSError, NotRegularError):
             continue
-        if key_of(info) == position.key:
+        if key_of(info) == position.key and not _is_copy_of_any(path, others):
             place = os.path.realpath(path)
             return [HeldFile(fd, position.key, place, now, looked=position.looked, hole=True)]
         os.close(fd)
@@ -149,6 +158,10 @@ def is_copy(path: str, position: FilePosition) -> bool:
         return False
     os.close(file.fd)
     return bool(file.head)
+
+
+def _is_copy_of_any(path: str, positions: Sequence[FilePosition]) -> bool:
+    return any(is_copy(path, position) for position in positions)
 
 
 def _opened(path: str, position: FilePosition, now: float) -> HeldFile | None:

@@ -34,6 +34,14 @@ def test_files_that_are_there_and_files_that_come(tmp_path: Path) -> None:  # 42
     rig.follower.close()
 
 
+def test_the_last_poll_takes_in_what_has_just_come(tmp_path: Path) -> None:
+    rig = Rig(tmp_path / "*.log")
+    (tmp_path / "a.log").write_bytes(b"a\nhalf")
+    assert rig.poll() == b""  # looked for a moment ago
+    assert [block.data for block in rig.take(rig.follower.drain())] == [b"a\n"]
+    rig.follower.close()
+
+
 def test_nothing_fits_yet(tmp_path: Path) -> None:
     rig = Rig(tmp_path / "logs" / "*.log")
     assert rig.poll() == b""

@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -233,3 +234,32 @@ def test_a_damaged_position_is_refused(log: Path, damage: Callable[[dict[str, An
     (position,) = begun(log).positions.values()
     with pytest.raises(ValueError):
         FilePosition.from_dict(damage(position.to_dict()))
+
+
+def test_what_was_finished_before_a_restart_is_not_taken_for_unseen_after_it(log: Path) -> None:
+    rig = begun(log)
+    shift(log)
+    log.write_bytes(b"new\n")
+    assert rig.poll() == b"new\n"
+    os.utime(log.with_name("access.log.1"), (1, 1))  # before the last look at the new one
+    assert rig.poll(LATER) == b""
+    append(log, b"newer\n")
+    log.rename(log.with_name("aside"))
+    rig = rig.again(log)
+    assert rig.poll() == b"newer\n"
+    assert rig.poll() == b""
+
+
+def test_a_copy_with_the_inode_of_a_file_of_which_nothing_was_read_is_still_a_copy(log: Path) -> None:
+    rig = begun(log)
+    shutil.copyfile(log, log.with_name("access.log.1"))
+    info = log.with_name("access.log.1").stat()
+    (position,) = rig.positions.values()
+    empty = Rig(log.with_name("empty"), positions=())
+    log.with_name("empty").touch()
+    empty.poll()
+    (nothing,) = empty.positions.values()
+    gone = replace(nothing, path=position.path, place=position.place, device=info.st_dev, inode=info.st_ino)
+    log.write_bytes(b"new\n")
+    rig.follower.close()
+    assert Rig(log, positions=[gone, position]).poll() == b"new\n"
