@@ -405,9 +405,9 @@ class Compiler:
         if self._fields[at].form == "time":
             return b" \t"
         if self._fields[at].form == "query":
-            return b" " + stops
+            return _once(b" " + stops)
         spaces = b"" if self._fields[at].form == "text" else self._spaces
-        return spaces + stops + (b"\\" if b'"' in stops else b"")
+        return _once(spaces + stops + (b"\\" if b'"' in stops else b""))
 
     @staticmethod
     def _role(field: Field, role: str | None) -> str:
@@ -420,6 +420,11 @@ class Compiler:
         return role
 
 
-def _in_class(text: Sequence[int] | bytes) -> bytes:
+def _once(text: bytes) -> bytes:
+    """Each byte once."""
+    return bytes(dict.fromkeys(text))
+
+
+def _in_class(text: bytes) -> bytes:
     """Bytes as members of a character class."""
-    return re.sub(rb"([\\\]^-])", rb"\\\1", bytes(dict.fromkeys(text)))
+    return re.sub(rb"([\\\]^-])", rb"\\\1", _once(text))

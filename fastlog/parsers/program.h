@@ -140,8 +140,8 @@ static const uint8_t *fl_text(const fl_step *step, const fl_step *next, const ui
     for (const uint8_t *at = p; (at = fl_next_stop(step, at, end)) < end; at++) {
         if (fl_is_literal(next, at, end) && (step->behind < 0 || fl_is_before(at + next->length, end, step->behind)))
             return at > p || (*at != ' ' && *at != '\t') ? at : NULL;
-        if (*at == '\\')
-            return NULL; /* what it escapes may be a stop */
+        if (*at != *next->literal)
+            return NULL; /* a space that no word holds, or a backslash, and what it escapes may be a stop */
         if (before_quote && (size_t)(end - at) >= next->length && at[next->length - 1] == '-')
             return NULL; /* a bare "-" may be the next field */
     }

@@ -103,9 +103,9 @@ def test_a_field_program_follows_the_example_to_its_end(name: str) -> None:
 
 def test_the_program_of_common() -> None:
     assert compile_format("common").program == (
-        Step(b"", "word", "host"),
-        Step(b" ", "word", "skip"),
-        Step(b" ", "word", "user"),
+        Step(b"", "word", "host", b" "),
+        Step(b" ", "word", "skip", b" "),
+        Step(b" ", "text", "user", b" "),
         Step(b" [", "bracketed", "time:apache"),
         Step(b'] "', "quoted", "request"),
         Step(b'" ', "status", "status"),
