@@ -46,7 +46,8 @@ class Step(NamedTuple):
       next steps can follow; empty only where ``stops`` are no space or tab;
     - ``quoted``: before the first quote that an even number of backslashes precedes,
       with which the next literal begins; ``bracketed``: before the next ``]``, no ``[`` in it;
-    - ``digits``: 1 to 18 digits, or a ``-``; ``status``: three digits; ``code``: that, or ``-``, ``0``, ``-1``;
+    - ``digits``: 1 to 18 digits, or a ``-``; ``status``: three digits; ``code``: that, or ``-``, ``0``
+      or ``-1``;
     - ``decimal``: digits with a sign and a fraction, or a ``-``; ``padded``: spaces, then digits;
     - ``query``: empty, or from a ``?`` to before the first of ``stops``; ``mark``: empty or a ``?``;
     - ``stamp``: as far as the pattern of its role goes;

@@ -20,15 +20,15 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END
 };
-enum { FL_SKIP, FL_TIME, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE };
+enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE };
 
 typedef struct {
     const uint8_t *literal;
     uint64_t word, mask; /* its first eight bytes */
     uint32_t length;
-    uint8_t kind, role;
+    uint8_t kind, role, by_tail; /* by_tail: the tail alone is a stop */
     uint8_t stops[4]; /* the last one repeated */
-    int behind;       /* see Op of program.py */
+    int behind, after_text, count; /* see Op of program.py */
 } fl_step;
 
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
 } fl_tails;
 
 static inline void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                                   const uint8_t *stops, uint32_t n_stops, int behind) {
+                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int count) {
     fl_step *step = program->steps + program->n++;
     uint8_t first[8] = {0};
     memcpy(first, literal, length < 8 ? length : 8);
@@ -60,6 +60,9 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     for (uint32_t i = 0; i < 4; i++)
         step->stops[i] = n_stops ? stops[i < n_stops ? i : n_stops - 1] : '\n';
     step->behind = behind;
+    step->after_text = after_text && kind != FL_PADDED && kind != FL_QUOTED;
+    step->count = count;
+    step->by_tail = step->stops[0] == program->tail && step->stops[3] == program->tail;
 }
 
 /* A bit for each of 64 bytes that is `byte`. */
@@ -78,23 +81,30 @@ static inline uint64_t fl_mask64(const uint8_t *p, uint8_t byte) {
     return mask;
 }
 
-/* The first tail from `p` on, or `end`. */
-static inline const uint8_t *fl_next_tail(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail) {
+/* Where the last of `count` words ends that begin at `p`, a tail between each two; NULL where one of
+ * them is empty, or the line ends before. */
+static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail, int count) {
+    const uint8_t *word = p;
     while (p < end) {
         size_t offset = (size_t)(p - tails->base);
-        if (offset < 64) {
-            uint64_t mask = tails->mask >> offset;
-            if (mask) {
-                p += __builtin_ctzll(mask);
-                return p < end ? p : end;
-            }
-            p = tails->base + 64;
-        } else {
+        if (offset >= 64) {
             tails->base = p;
             tails->mask = fl_mask64(p, tail);
+            offset = 0;
         }
+        for (uint64_t mask = tails->mask >> offset; mask; mask &= mask - 1) {
+            const uint8_t *at = p + __builtin_ctzll(mask);
+            if (at >= end)
+                return count == 1 && word < end ? end : NULL;
+            if (at == word)
+                return NULL;
+            if (--count == 0)
+                return at;
+            word = at + 1;
+        }
+        p = tails->base + 64;
     }
-    return end;
+    return count == 1 && word < end ? end : NULL;
 }
 
 /* The first byte of a step's stops from `p` on, or `end`. */
@@ -148,20 +158,30 @@ static const uint8_t *fl_text(const fl_step *step, const fl_step *next, const ui
     return NULL;
 }
 
+/* Where digits end, of which 24 at most are looked at. */
+static inline const uint8_t *fl_digits_end(const uint8_t *p) {
+    for (int words = 0; words < 3; words++, p += 8) {
+        uint64_t digits = fl_load64(p) ^ 0x3030303030303030u;
+        /* What is over 9 has its high bit set; a carry only comes from such a byte. */
+        uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u;
+        if (other)
+            return p + (__builtin_ctzll(other) >> 3);
+    }
+    return p;
+}
+
 /* Where a number ends: "-", or a sign and a fraction where they are allowed; NULL where there is none. */
 static inline const uint8_t *fl_number_end(const uint8_t *p, const uint8_t *end, int decimal) {
-    const uint8_t *at = p;
-    if (decimal && (*at == '-' || *at == '+'))
-        at++;
-    const uint8_t *digits = at;
-    while (fl_is_digit(*at) && at - digits < 18)
-        at++;
+    const uint8_t *digits = p + (decimal && (*p == '-' || *p == '+')), *at = fl_digits_end(digits);
     if (at == digits)
         return *p == '-' && p < end ? p + 1 : NULL;
-    if (decimal && *at == '.' && fl_is_digit(at[1])) {
-        digits = ++at;
-        while (fl_is_digit(*at) && at - digits < 18)
-            at++;
+    if (at - digits > 18)
+        return NULL;
+    if (decimal && *at == '.') {
+        digits = at + 1;
+        const uint8_t *stop = fl_digits_end(digits);
+        if (stop > digits)
+            return stop - digits > 18 ? NULL : stop;
     }
     return at;
 }
@@ -173,19 +193,22 @@ static inline const uint8_t *fl_padded_end(const uint8_t *p, const uint8_t *end)
     return fl_is_digit(*p) ? fl_number_end(p, end, 0) : NULL;
 }
 
-/* The quote that ends the field that begins at `p`; `quotes` is moved behind those that were passed. */
+/* The quote that ends the field that begins at `p`; `quotes` is moved behind it. */
 static inline const uint8_t *fl_quoted_end(const fl_program *program, const uint8_t *data, const uint32_t **quotes,
                                            const uint32_t *last, const uint8_t *p) {
-    for (; *quotes < last; ++*quotes) {
-        const uint8_t *quote = data + **quotes;
-        if (quote < p)
-            continue;
-        if (quote == p || quote[-1] != '\\')
-            return quote;
-        if (program->plain)
-            return NULL;
-        if (!fl_escaped(quote, p))
-            return quote;
+    const uint32_t *at = *quotes;
+    while (at < last && data + *at < p)
+        at++;
+    for (; at < last; at++) {
+        const uint8_t *quote = data + *at;
+        if (quote > p && quote[-1] == '\\') {
+            if (program->plain)
+                return NULL;
+            if (fl_escaped(quote, p))
+                continue;
+        }
+        *quotes = at + 1;
+        return quote;
     }
     return NULL;
 }
@@ -244,16 +267,11 @@ static inline int fl_take(fl_found *found, uint8_t role, const uint8_t *p, const
         found->target = p;
         found->target_end = stop;
         return 1;
-    case FL_STATUS_ROLE: {
-        int64_t status = stop - p == 3 ? fl_number(p, stop, 3) : -1;
-        found->status = (unsigned)status;
-        return status >= 0;
-    }
-    case FL_SIZE_ROLE: {
-        int64_t size = stop - p == 1 && *p == '-' ? 0 : fl_number(p, stop, 18);
-        found->size = (uint64_t)size;
-        return size >= 0;
-    }
+    case FL_STATUS_ROLE:
+        found->status = (unsigned)(100 * (p[0] - '0') + 10 * (p[1] - '0') + (p[2] - '0'));
+        return stop - p == 3 && fl_is_digit(p[0]) && fl_is_digit(p[1]) && fl_is_digit(p[2]);
+    case FL_SIZE_ROLE:
+        return fl_size(p, stop, &found->size);
     }
     return 1;
 }
@@ -275,11 +293,13 @@ static inline const uint8_t *fl_field_end(const fl_program *program, const fl_st
     const uint8_t *at;
     switch (step->kind) {
     case FL_WORD:
+        if (step->by_tail)
+            return fl_words(tails, p, end, program->tail, step->count);
+        at = fl_next_stop(step, p, end);
+        return at == p ? NULL : at;
     case FL_NAME:
     case FL_LIST:
-        at = step->stops[0] == program->tail && step->stops[3] == program->tail
-                 ? fl_next_tail(tails, p, end, program->tail)
-                 : fl_next_stop(step, p, end);
+        at = fl_next_stop(step, p, end);
         if (at == p)
             return NULL;
         if (step->kind == FL_NAME && end - at >= 3 && at[0] == ' ' && at[1] == '-' && at[2] == ' ')
@@ -288,13 +308,12 @@ static inline const uint8_t *fl_field_end(const fl_program *program, const fl_st
             return NULL;
         return at;
     case FL_UNTIL:
+    case FL_BRACKETED:
         return fl_next_stop(step, p, end);
     case FL_TEXT:
         return fl_text(step, step + 1, p, end);
     case FL_QUOTED:
         return fl_quoted_end(program, data, quotes, last, p);
-    case FL_BRACKETED:
-        return (const uint8_t *)memchr(p, ']', (size_t)(end - p));
     case FL_DIGITS:
         return fl_number_end(p, end, 0);
     case FL_STATUS:
@@ -328,15 +347,14 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
         if (p > end || !fl_is_literal(step, p, end))
             return 0;
         p += step->length;
-        if ((*p == ' ' || *p == '\t') && step->kind != FL_PADDED && step->kind != FL_QUOTED && step->length)
+        if (step->after_text && (*p == ' ' || *p == '\t'))
             return 0; /* a look ahead may take what does not begin here for a part of the field before */
         const uint8_t *stop;
-        if (step->role == FL_TIME) {
+        if (step->kind == FL_STAMP_STEP)
             stop = fl_take_stamp(program, &found, p);
-        } else {
+        else
             stop = fl_field_end(program, step, &tails, data, &quotes, last, p, end);
-        }
-        if (!stop || (step->role > FL_TIME && !fl_take(&found, step->role, p, stop)))
+        if (!stop || (step->role != FL_SKIP && !fl_take(&found, step->role, p, stop)))
             return 0;
         p = stop;
     }

@@ -18,7 +18,7 @@ KINDS = ("word", "name", "list", "until", "text", "quoted", "bracketed", "digits
 """By their numbers in program.h. A status that may be a code is three digits there."""
 _NUMBERS = ("digits", "status", "decimal", "padded")
 
-ROLES = ("skip", "time", "request", "method", "target", "status", "size")
+ROLES = ("skip", "request", "method", "target", "status", "size")
 """By their numbers in program.h."""
 
 STAMPS = {
@@ -39,14 +39,20 @@ _MORE_OF_A_NUMBER = b"0123456789+-."
 
 
 class Op(NamedTuple):
-    """A step in numbers. ``behind`` is the byte that stands behind the number that the next step is, where
-    a look at it tells if a ``text`` ends; else -1. ``stops`` are at most four."""
+    """A step in numbers: the kind is ``stamp`` wherever the time stands, and ``stops`` are at most four.
+
+    ``behind`` is the byte behind the number that the next step is, where a look at it tells if a
+    ``text`` ends; else -1. ``after_text`` says that the field before may go on past where it seems
+    to end. ``count`` words stand side by side, of which none counts.
+    """
 
     literal: bytes
     kind: int
     role: int
     stops: bytes
     behind: int = -1
+    after_text: bool = False
+    count: int = 1
 
 
 class Shape(NamedTuple):
@@ -82,7 +88,7 @@ def program_of(log_format: Format) -> Program | None:
     stamp = _stamp(steps)
     if stamp is None or not all(_is_certain(steps, at) for at in range(len(steps))):
         return None
-    ops = tuple(_op(steps, at, log_format.tail) for at in range(len(steps)))
+    ops = _joined([_op(steps, at, log_format.tail) for at in range(len(steps))], log_format.tail)
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
     return Program(ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or ()))
@@ -90,14 +96,27 @@ def program_of(log_format: Format) -> Program | None:
 
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
     step = steps[at]
-    role = "time" if step.role.startswith("time:") else step.role
+    is_time = step.role.startswith("time:")
     return Op(
         step.literal,
-        KINDS.index(step.kind),
-        ROLES.index(role) if role in ROLES else 0,
-        step.stops,
+        KINDS.index("stamp" if is_time else step.kind),
+        ROLES.index(step.role) if step.role in ROLES else 0,
+        b"]" if step.kind == "bracketed" else step.stops,
         _behind(steps, at, tail),
+        bool(at) and steps[at - 1].kind in ("text", "quoted", "bracketed"),
     )
+
+
+def _joined(ops: Sequence[Op], tail: bytes) -> tuple[Op, ...]:
+    """The steps with words that stand side by side, and are skipped, as one."""
+    word = Op(tail, KINDS.index("word"), ROLES.index("skip"), tail)
+    joined: list[Op] = []
+    for op in ops:
+        if op == word and joined and joined[-1]._replace(count=1) == word:
+            joined[-1] = word._replace(count=joined[-1].count + 1)
+        else:
+            joined.append(op)
+    return tuple(joined)
 
 
 def _stamp(steps: Sequence[Step]) -> int | None:

@@ -103,7 +103,7 @@ def test_a_program_is_the_regex_on_examples_cut_anywhere(name: str) -> None:
 
 _BYTES = st.sampled_from(
     [b'"', b"\\", b" ", b"[", b"]", b"-", b"\t", b"9", b"0", b"", b":", b"/", b"?", b",", b".", b"|", b"+",
-     b"Z", b"\r", b"\n", b"\xff", b'" ', b' "', b'"-"', b" - ", b" : ", b", ", b"  ", b'" 200 5 "', b"-1"]
+     b"Z", b"\r", b"\n", b"\xff", b'" ', b' "', b'"-"', b" - ", b" : ", b", ", b"  ", b'\\"', b'" 200 5 "', b"-1"]
 )  # fmt: skip
 
 
@@ -119,14 +119,14 @@ def damaged(draw: st.DrawFn, line: bytes) -> bytes:
     return b"\n".join(lines) + draw(st.sampled_from([b"", b"\n", b"\r\n"]))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data(), name=st.sampled_from(PROGRAMS), log_tz=st.sampled_from(ZONES))
 def test_a_program_is_the_regex_on_damaged_lines(data: st.DataObject, name: str, log_tz: str) -> None:
     log = data.draw(damaged(EXAMPLES[name].encode()))
     agree(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(chosen=formats(), several=st.lists(records, min_size=1, max_size=3), data=st.data())
 def test_a_program_is_the_regex_on_random_formats(
     chosen: tuple[str, list], several: list[Record], data: st.DataObject
@@ -146,14 +146,15 @@ STAMPS = (
     "0000-01-01T00:00:00Z", "2020-02-29t10:00:00z", "2020-02-29T10:00:00UTC", "2020-10-25T02:30:00",
     "2020-03-29T02:30:00", "1525334330", "1525334330.", "1525334330.1234567891", "253402300800", "0",
     "99999999999", "100000000000", "1525334330556", "999999999999999", "10/Oct/2000:13:55:36 -0700",
-    "10/Oct/2000:13:55:36.5 -0700", "1/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:36", "25/Oct/2020:02:30:00",
+    "10/Oct/2000:13:55:36.5 -0700", "1/Oct/2000:13:55:36 -0700", "10/Oct/2000:13:55:36",
+    "25/Oct/2020:02:30:00",
     "10/Oct/2000:13:55:36.123", "10/Oct/2000:13:55:36.", "10/Oct/2000:3:55:36.1", "1/Oct/2000:13:55:36.12",
     "2020-02-29 10:00:00.5", "2020-02-29 10:00:0.55", "2020-02-29 1:00:00.55", "10:00:00 2020-02-29",
     "2020-02-29\t10:00:00", "10/10/00 13:55:36", "10 Oct 2000 13:55:36 -0700", "10 Oct 2000 13:55:36 -0730",
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example(stamps=list(STAMPS), template=0, log_tz="UTC")
 @example(stamps=[stamp for stamp in STAMPS for _ in range(2)], template=0, log_tz="Europe/Berlin")
 @given(
