@@ -103,7 +103,8 @@ def test_a_program_is_the_regex_on_examples_cut_anywhere(name: str) -> None:
 
 _BYTES = st.sampled_from(
     [b'"', b"\\", b" ", b"[", b"]", b"-", b"\t", b"9", b"0", b"", b":", b"/", b"?", b",", b".", b"|", b"+",
-     b"Z", b"\r", b"\n", b"\xff", b'" ', b' "', b'"-"', b" - ", b" : ", b", ", b"  ", b'\\"', b'" 200 5 "', b"-1"]
+     b"Z", b"\r", b"\n", b"\xff",
+     b'" ', b' "', b'"-"', b" - ", b" : ", b", ", b"  ", b'\\"', b'" 200 5 "', b"-1"]
 )  # fmt: skip
 
 
