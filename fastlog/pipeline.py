@@ -21,7 +21,7 @@ from fastlog.model.rules import Rule
 from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
-from fastlog.sources.files import OpenSource, open_source, plan_ranges
+from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 Notify = Callable[[Notice], None]
 
@@ -159,9 +159,12 @@ class Run:
     def _workers(self) -> int:
         """As many workers as were asked for, but none that no range of the files is left for."""
         wanted = self._config.workers
-        if self._config.follow or any(source.end is None for source in self._sources):
+        if self._config.follow or any(source.end is None or source.packed for source in self._sources):
             return wanted
-        ranges = chain.from_iterable(plan_ranges(source.origin, source.end or 0) for source in self._sources)
+        pace = Pace(len(self._sources))
+        ranges = chain.from_iterable(
+            plan_ranges(source.origin, source.end or 0, pace) for source in self._sources
+        )
         return max(1, sum(1 for _ in islice(ranges, wanted)))
 
     def _job(self) -> Job:

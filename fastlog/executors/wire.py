@@ -17,8 +17,21 @@ import orjson
 
 from fastlog.errors import WireError
 from fastlog.model import measured
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
+from fastlog.model.chunk import (
+    Block,
+    ByteRange,
+    Chunk,
+    Closed,
+    Item,
+    Left,
+    Notice,
+    Opened,
+    Placed,
+    Switched,
+    Tick,
+)
 from fastlog.model.partial import COLUMNS, Partial
+from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
 MAX_HEADER = 1 << 26
@@ -26,15 +39,21 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Notice)}
+_ITEMS = {
+    kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Placed, Left, Notice)
+}
 
 
-def frame(header: Header, payload: bytes = b"") -> bytes:
-    """A whole frame. Raises WireError for one that no peer would accept."""
+def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
+    """A whole frame: what stands before the payload, and the payload, which is not copied.
+
+    Raises WireError for one that no peer would accept.
+    """
     head = orjson.dumps(header)
     if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
-    return PREFIX.pack(len(head), len(payload)) + head + payload
+    start = PREFIX.pack(len(head), len(payload)) + head
+    return (start, payload) if payload else (start,)
 
 
 def lengths(prefix: bytes) -> tuple[int, int]:
@@ -52,7 +71,8 @@ class Channel:
         self.sock = sock
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        self.sock.sendall(frame(header, payload))
+        for part in frame(header, payload):
+            self.sock.sendall(part)
 
     def receive(self) -> tuple[Header, bytes] | None:
         """The next frame; None when the other end is gone."""
@@ -89,7 +109,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
         if isinstance(value, bytes):
             payload = value
         else:
-            header[name] = value
+            header[name] = value.to_dict() if isinstance(value, FilePosition) else value
     return header, payload
 
 
@@ -101,6 +121,9 @@ def unpack_item(header: Header, payload: bytes) -> Item:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
         fields["data"] = payload
+    for name in ("position", "former"):
+        if fields.get(name) is not None:
+            fields[name] = FilePosition.from_dict(fields[name])
     item: Item = kind(**fields)
     return item
 

@@ -9,6 +9,8 @@ from fastlog.model.chunk import LINE_LIMIT, ByteRange
 from fastlog.model.plan import Plan
 from fastlog.parsers.select import LineReader, make_line_reader
 
+_MARK = b"#Fields:"
+
 
 def names_fields(log_format: str) -> bool:
     """Whether logs of a format name their fields themselves."""
@@ -25,13 +27,13 @@ def switched(log_format: str, lines: bytes) -> str:
 
 def fields_below(fd: int, chunk: ByteRange) -> bytes:
     """The last ``#Fields`` line that begins in a range, whole; empty where there is none. Raises OSError."""
-    data = os.pread(fd, chunk.stop - chunk.start + 1, max(0, chunk.start - 1))
-    at = (b"\n" + data if not chunk.start else data).rfind(b"\n#Fields:")
+    begin = max(0, chunk.start - 1)
+    # A line that begins with the last byte of the range shows its mark behind it.
+    data = os.pread(fd, chunk.stop + len(_MARK) - 1 - begin, begin)
+    at = (b"\n" + data if not chunk.start else data).rfind(b"\n" + _MARK)
     if at < 0:
         return b""
-    return os.pread(fd, LINE_LIMIT, max(0, chunk.start - 1) + at + (1 if chunk.start else 0)).partition(
-        b"\n"
-    )[0]
+    return os.pread(fd, LINE_LIMIT, begin + at + (1 if chunk.start else 0)).partition(b"\n")[0]
 
 
 class LineClock:

@@ -16,8 +16,9 @@ class RejectsSink:
     Lines are gathered up to 64 KiB: ``flush`` where somebody may be looking, ``close`` at the end.
     """
 
-    def __init__(self, path: Path, *, inputs: Iterable[Path] = ()) -> None:
-        self._output = Output(path, option="--rejects", inputs=inputs)
+    def __init__(self, path: Path, *, inputs: Iterable[Path] = (), data: Output | None = None) -> None:
+        """``data`` is where the other events go, which must be another file."""
+        self._output = Output(path, option="--rejects", inputs=inputs, other=data)
         self._pending = bytearray()
 
     def emit(self, event: Event) -> None:

@@ -77,6 +77,7 @@ def chunk_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def set_length(length: int) -> None:
         monkeypatch.setattr(files, "RANGE_BYTES", length)
+        monkeypatch.setattr(files, "CHUNK_BYTES", length)
         monkeypatch.setattr(stream, "CHUNK_BYTES", length)
 
     return set_length
@@ -121,6 +122,7 @@ def test_a_hostile_log_gives_what_the_reference_gives(
     chosen |= {"format": format}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "RANGE_BYTES", length)
+        patch.setattr(files, "CHUNK_BYTES", length)
         got = reported(write(tmp_path, log), executor="inline", **chosen)
     assert_same(got, split(expected(log, **chosen)))
 
@@ -136,6 +138,7 @@ def test_hostile_logs_merge_as_in_the_reference(
     named = [(path.name, content) for path, content in zip(paths, contents, strict=True)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(files, "RANGE_BYTES", length)
+        patch.setattr(files, "CHUNK_BYTES", length)
         got = reported(paths, executor="inline", **chosen)
     assert_same(got, split(expected(named, **chosen)))
 

@@ -102,8 +102,7 @@ def replayed(rules: tuple[Rule, ...], chunks: list[bytes]) -> tuple[list[Alert],
     for chunk in chunks:
         header, payload = pack_partial(parser.fold([(0, chunk)], None))
         events += merger.commit(0, unpack_partial(header, payload))
-    *events, summary = events + merger.finish(complete=True)
-    return events, summary
+    return [*events, *merger.finish()], merger.summary(complete=True)
 
 
 def counted(rule: Rule, lines: list[Line], wanted: Fits, of: Fits) -> list[tuple[Any, ...]]:
