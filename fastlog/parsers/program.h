@@ -28,7 +28,7 @@ typedef struct {
     uint32_t length;
     uint8_t kind, role, by_tail; /* by_tail: the tail alone is a stop */
     uint8_t stops[4]; /* the last one repeated */
-    int behind, after_text, count; /* see Op of program.py */
+    int behind, after_text, words; /* see Op of program.py */
 } fl_step;
 
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
 } fl_tails;
 
 static inline void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int count) {
+                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words) {
     fl_step *step = program->steps + program->n++;
     uint8_t first[8] = {0};
     memcpy(first, literal, length < 8 ? length : 8);
@@ -61,7 +61,7 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
         step->stops[i] = n_stops ? stops[i < n_stops ? i : n_stops - 1] : '\n';
     step->behind = behind;
     step->after_text = after_text && kind != FL_PADDED && kind != FL_QUOTED;
-    step->count = count;
+    step->words = words;
     step->by_tail = step->stops[0] == program->tail && step->stops[3] == program->tail;
 }
 
@@ -294,7 +294,7 @@ static inline const uint8_t *fl_field_end(const fl_program *program, const fl_st
     switch (step->kind) {
     case FL_WORD:
         if (step->by_tail)
-            return fl_words(tails, p, end, program->tail, step->count);
+            return fl_words(tails, p, end, program->tail, step->words);
         at = fl_next_stop(step, p, end);
         return at == p ? NULL : at;
     case FL_NAME:

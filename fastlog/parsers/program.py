@@ -43,7 +43,7 @@ class Op(NamedTuple):
 
     ``behind`` is the byte behind the number that the next step is, where a look at it tells if a
     ``text`` ends; else -1. ``after_text`` says that the field before may go on past where it seems
-    to end. ``count`` words stand side by side, of which none counts.
+    to end. ``words`` stand side by side, of which none counts.
     """
 
     literal: bytes
@@ -52,7 +52,7 @@ class Op(NamedTuple):
     stops: bytes
     behind: int = -1
     after_text: bool = False
-    count: int = 1
+    words: int = 1
 
 
 class Shape(NamedTuple):
@@ -112,8 +112,8 @@ def _joined(ops: Sequence[Op], tail: bytes) -> tuple[Op, ...]:
     word = Op(tail, KINDS.index("word"), ROLES.index("skip"), tail)
     joined: list[Op] = []
     for op in ops:
-        if op == word and joined and joined[-1]._replace(count=1) == word:
-            joined[-1] = word._replace(count=joined[-1].count + 1)
+        if op == word and joined and joined[-1]._replace(words=1) == word:
+            joined[-1] = word._replace(words=joined[-1].words + 1)
         else:
             joined.append(op)
     return tuple(joined)
