@@ -84,7 +84,11 @@ class Format:
     def program(self) -> tuple[Step, ...] | None:
         """The steps for the native parser; None where there are none."""
         layout = self.certain or self.layout
-        if self.kind != "text" or any(field.form == "tail" for _, field in layout):
+        if (
+            self.kind not in ("text", "fields")
+            or not layout
+            or any(field.form == "tail" for _, field in layout)
+        ):
             return None
         return Compiler(layout, used_fields(layout)).program()
 

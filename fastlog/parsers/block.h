@@ -7,7 +7,7 @@
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
-#include "line.h"
+#include "program.h"
 
 #define FL_WINDOW (16 * 1024)
 
@@ -22,6 +22,7 @@ typedef struct {
     fl_indexer indexer;
     uint8_t *copy;    /* the end of a block, and FL_PAD bytes */
     size_t copy_room;
+    fl_program *program; /* what lines are read by; NULL where it is the shape */
 } fl_block;
 
 /* Take up lines: `length` bytes, the last of which is a newline, FL_PAD more being readable. */
@@ -56,7 +57,8 @@ static int fl_block_index(fl_block *block) {
  * newline at `*stop`; 0 when all lines are done, or memory has run out (`failed`). */
 static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop) {
     const uint8_t *data = block->data;
-    size_t usual = 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
+    fl_program *program = block->program;
+    size_t usual = program ? program->quotes : 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
     while (block->line < block->length) {
         const uint32_t *at = block->at + block->first;
         size_t known = block->n - block->first, quotes = 0;
@@ -80,7 +82,8 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
         block->line = newline + 1;
         block->lines++;
         block->first += quotes + 1;
-        if (!fl_line(shape, fold, data, line, at, quotes, newline)) {
+        if (!(program ? fl_walk(program, fold, data, line, at, quotes, newline)
+                      : fl_line(shape, fold, data, line, at, quotes, newline))) {
             *start = line;
             *stop = newline;
             return 1;
