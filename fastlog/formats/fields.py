@@ -23,7 +23,8 @@ class Field(NamedTuple):
     - ``query``: empty, or from its ``?`` on; ``mark``: empty or ``?``;
     - ``time``: by ``pattern``, see ``formats.stamps``; ``tail``: by ``pattern``, a regular expression.
 
-    ``pattern`` of a duration is its unit in microseconds. Of two fields with one
+    ``pattern`` of a duration is its unit in microseconds, of a host WITH_PORT where
+    ``:port`` belongs to the same field. Of two fields with one
     role that with the higher ``rank`` counts, of equals the first.
     """
 
@@ -77,5 +78,7 @@ END = Field("end of line", form="end")
 
 US, MS, S = "1", "1000", "1000000"
 """Units of duration, in microseconds."""
+
+WITH_PORT = "with port"
 
 DURATION_ROLES = {US: "duration_us", MS: "duration_ms", S: "duration_s"}

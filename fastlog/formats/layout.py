@@ -45,7 +45,7 @@ ABSOLUTE = "absolute"
 _DEEP = 2  # so many quoted fields are looked at beyond a bare "-"
 
 
-_TOLD = ("host", "user", "protocol", "vhost", "referrer", "agent")
+_TOLD = ("user", "protocol", "vhost", "referrer", "agent")
 """Roles that are in the program, but in no pattern: nothing asks a line for them yet."""
 
 

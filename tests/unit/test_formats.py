@@ -137,6 +137,25 @@ def test_durations_are_microseconds(name: str, microseconds: int | None) -> None
     assert hit(name, EXAMPLES[name]).duration == microseconds
 
 
+@pytest.mark.parametrize(
+    ("name", "host", "target"),
+    [
+        ("common", b"192.0.2.7", b"/apache_pb.gif"),
+        ("vhost_combined", b"192.0.2.7", b"/apache_pb.gif"),
+        ("haproxy", b"192.0.2.7", b"/index.html"),  # of what syslog writes in front, and the port, nothing
+        ("squid", b"192.0.2.7", b"http://www.example.com/hello.txt"),
+        ("aws_alb", b"192.0.2.7", b"http://www.example.com:80/"),
+        ("aws_s3", b"192.0.2.3", b"/amzn-s3-demo-bucket?versioning"),
+        ("cloudfront", b"192.0.2.100", b"/index.html"),
+        ("w3c", b"198.51.100.146", b"/robots.txt"),
+        ("ltsv", b"192.0.2.1", b"/list"),
+        ("envoy", b"-", b"/api/v1/locations"),
+    ],
+)
+def test_who_asked_and_for_what(name: str, host: bytes, target: bytes) -> None:
+    assert hit(name, EXAMPLES[name])[5:] == (host, target)
+
+
 # Format strings
 
 
@@ -202,7 +221,7 @@ def test_strings(
     text: str, line: str, asked: bytes, status: bytes, size: bytes, duration: int | None
 ) -> None:
     found = hit(text, line)
-    assert found[1:] == (asked, status, size, duration)
+    assert found[1:5] == (asked, status, size, duration)
     assert make_line_reader(compile_format(text), plan()).second(line.encode()) == SECOND
     assert fold(text, line.encode() + b"\n").parsed == 1
 
