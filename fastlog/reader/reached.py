@@ -24,8 +24,9 @@ class Reached:
 class Trail:
     """What the items of a replay leave behind: the next range of a file begins where its last one ended."""
 
-    def __init__(self) -> None:
-        self._reached: dict[int, Reached] = {}
+    def __init__(self, reached: Sequence[Reached] = ()) -> None:
+        """``reached`` is what readers before have left behind."""
+        self._reached = dict(enumerate(reached))
 
     def passes(self, item: Item) -> bool:
         """Take note of an item. False for what an earlier reader has already said."""
