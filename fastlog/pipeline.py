@@ -76,7 +76,8 @@ class Run:
 
     Everything that needs no file is checked when it is made. ``notify`` gets each
     message; ``progress`` is told of bytes and lines after each chunk; ``checkpoint``
-    keeps how far the run is, and knows how far one before was. ``targets`` are those whom the rules file wants to be told of alerts.
+    keeps how far the run is, and knows how far one before was. ``targets`` are those
+    whom the rules file wants to be told of alerts.
     """
 
     def __init__(

@@ -153,7 +153,7 @@ class Checkpoint:
         return self._changed and clock.monotonic() - self._written_at >= EVERY_SECONDS
 
     async def write(self, merger: Merger, *, degraded: bool) -> None:
-        """Write a record, unless nothing changed, or lines wait for those of a slower file. Raises FastlogError."""
+        """Write a record, unless nothing changed or lines wait for a slower file. Raises FastlogError."""
         if not self._changed:
             return
         self._written_at = clock.monotonic()

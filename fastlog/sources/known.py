@@ -1,4 +1,4 @@
-"""Whether a file is the one that was read before: by device, inode, its first bytes and those before an offset."""
+"""Whether a file is the one that was read before: device, inode, first bytes, bytes before the offset."""
 
 import os
 
