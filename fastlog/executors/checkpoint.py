@@ -2,6 +2,9 @@
 
 A record is made between two items, when the events of all items before have been written: then files,
 counts and output agree. Events first, then the record: what is killed between repeats them, and loses none.
+
+Decision: a line is held against the wall clock of the run that reads it, not of the first: a log that is
+replayed again as it grows has no lines of the future.
 """
 
 import asyncio
@@ -124,6 +127,12 @@ class Checkpoint:
             Opened(number, source.name, entry.format)
             for number, (source, entry) in enumerate(zip(self._sources, reached, strict=False))
         ]
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of the files of a replay that are counted."""
+        pairs = zip(self._sources, self.reached, strict=False)
+        return sum(entry.stop - source.origin for source, entry in pairs if entry.stop is not None)
 
     @property
     def degraded(self) -> bool:

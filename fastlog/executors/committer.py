@@ -39,6 +39,7 @@ class Committer:
             for item in self.checkpoint.restore(self.merger):
                 self.announce(item)
             self.degraded = self.degraded or self.checkpoint.degraded
+            self._bytes_done = self.checkpoint.bytes_done
 
     async def at_rest(self, *, last: bool = False) -> None:
         """The events of all that is counted were taken: a record can be made of it. Raises FastlogError."""
