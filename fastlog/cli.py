@@ -101,6 +101,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
     add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--state", metavar="FILE", help="keep there what is counted, and go on with it when run again")
     add("--listen", metavar="[HOST:]PORT", help="serve /metrics and /healthz, on loopback without HOST")
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
     add("--tz", metavar="ZONE", help="zone of times in text (UTC); JSON has epoch seconds")

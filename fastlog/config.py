@@ -65,6 +65,7 @@ class Config:
     output: str | os.PathLike[str] | None = None
     rejects: str | os.PathLike[str] | None = None
     rules: str | os.PathLike[str] | None = None
+    state: str | os.PathLike[str] | None = None
     listen: str | None = None
     tz: str = "UTC"
     log_tz: str = "UTC"
@@ -98,6 +99,20 @@ class Config:
         zone(self.log_tz, "--log-tz")
         if self.listen is not None:
             listen_address(self.listen)
+        if self.state is not None:
+            self._check_state(self.state)
+
+    def _check_state(self, state: str | os.PathLike[str]) -> None:
+        """Raises UsageError for what a state cannot hold."""
+        for option, value in (("--rules", self.rules), ("--rejects", self.rejects)):
+            if value is not None:
+                raise UsageError(f"--state does not hold {option} yet: leave out one of them")
+        if any(os.fspath(path) == "-" for path in self.paths):
+            raise UsageError("--state does not hold standard input, which has no name: name a file")
+        if self.executor == "inline":
+            raise UsageError("--state needs processes: leave out executor 'inline'")
+        if self.output is not None and os.path.abspath(self.output) == os.path.abspath(state):
+            raise UsageError("--state and --output are one file: name two")
 
     @property
     def step(self) -> int:

@@ -26,6 +26,7 @@ from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.rules import TRAFFIC
 from fastlog.model.snapshot import Snapshot
 from fastlog.windows.pairs import PairTally
+from fastlog.windows.saved import State, restore_tally, tally_state
 from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
 from fastlog.windows.traffic import Transition, traffic_alert
@@ -119,8 +120,9 @@ class Merger:
         )
 
     def open(self, source: int, name: str) -> None:
-        """A source begins."""
-        self._sources[source] = _Source(name)
+        """A source begins. In a follow that was taken up again, its clock goes on."""
+        before = next((key for key, entry in self._sources.items() if key < 0 and entry.name == name), None)
+        self._sources[source] = _Source(name) if before is None else self._sources.pop(before)
 
     def commit(
         self, source: int, partial: Partial, *, low: int | None = None, at: float | None = None
@@ -173,6 +175,61 @@ class Merger:
             yield from self._close(self._last + 1)
             if self._windows is not None:
                 yield from self._windows.rest(self._last)
+
+    def state(self) -> State | None:
+        """All that it knows; None while it holds lines of which it is not known yet when their turn comes.
+
+        Rules are not in it: the configuration refuses them beside a state.
+        """
+        assert self._rules is None
+        if self._waiting or any(entry.clock.suspect is not None for entry in self._sources.values()):
+            return None
+        return {
+            "sources": [
+                [source, entry.name, entry.clock.greatest, entry.clock.seen_at]
+                for source, entry in self._sources.items()
+            ],
+            "closed": self._closed,
+            "low": self._low,
+            "lines": self._lines,
+            "rejected": self._rejected,
+            "late": self._late,
+            "future": self._future,
+            "bytes": str(self._bytes),
+            "first": self._first,
+            "last": self._last,
+            "sections": tally_state(self._sections.counts.items(), self._sections.other),
+            "methods": tally_state(self._methods.counts.items(), self._methods.other),
+            "statuses": list(self._statuses.items()),
+            "alerts": self._alerts,
+            "traffic": self._traffic.state(),
+            "windows": None if self._windows is None else self._windows.state(),
+            "pairs": None if self._pairs is None else self._pairs.state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from the ``state`` of a merger of the same plan; for a new one.
+
+        The sources of a replay are open again, under their numbers: one that had ended
+        ends once more. Those of a follow, which may come under other numbers, are
+        known by their names; until then they hold the clock under negative ones.
+        """
+        for source, name, greatest, seen_at in state["sources"]:
+            number = -1 - len(self._sources) if self.plan.follow else source
+            self._sources[number] = _Source(name, SourceClock(greatest, None, seen_at))
+        self._closed, self._low = state["closed"], state["low"]
+        self._lines, self._rejected = state["lines"], list(state["rejected"])
+        self._late, self._future, self._bytes = state["late"], state["future"], int(state["bytes"])
+        self._first, self._last = state["first"], state["last"]
+        restore_tally(self._sections, state["sections"])
+        restore_tally(self._methods, state["methods"])
+        self._statuses = dict(map(tuple, state["statuses"]))
+        self._alerts = state["alerts"]
+        self._traffic.restore(state["traffic"])
+        if self._windows is not None:
+            self._windows.restore(state["windows"])
+        if self._pairs is not None:
+            self._pairs.restore(state["pairs"])
 
     def _add_totals(self, partial: Partial) -> None:
         self._lines += partial.lines

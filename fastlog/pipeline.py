@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain, islice
+from typing import TYPE_CHECKING
 
 from fastlog.config import Config
 from fastlog.errors import SourceError
@@ -22,6 +23,9 @@ from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
+
+if TYPE_CHECKING:
+    from fastlog.executors.checkpoint import Checkpoint
 
 Notify = Callable[[Notice], None]
 
@@ -45,6 +49,13 @@ def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
     )
 
 
+def open_checkpoint(config: Config) -> "Checkpoint":
+    """The record of ``--state``, held for this run. Raises UsageError for one that cannot be gone on with."""
+    from fastlog.executors.checkpoint import Checkpoint
+
+    return Checkpoint(config)
+
+
 def _read_rules(config: Config) -> tuple[Sequence[Rule], Sequence[NotifyTarget]]:
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
@@ -66,18 +77,24 @@ class Run:
     """One run: its events, and how to end it early.
 
     Everything that needs no file is checked when it is made. ``notify`` gets each
-    message; ``progress`` is told of bytes and lines after each chunk. ``targets``
-    are those whom the rules file wants to be told of alerts.
+    message; ``progress`` is told of bytes and lines after each chunk; ``checkpoint``
+    keeps how far the run is, and knows how far one before was. ``targets`` are those
+    whom the rules file wants to be told of alerts.
     """
 
     def __init__(
-        self, config: Config, notify: Notify, progress: Callable[[int, int], None] = lambda size, lines: None
+        self,
+        config: Config,
+        notify: Notify,
+        progress: Callable[[int, int], None] = lambda size, lines: None,
+        checkpoint: "Checkpoint | None" = None,
     ) -> None:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
         rules, self.targets = _read_rules(config)
-        self._committer = Committer(Merger(make_plan(config, rules)), notify, progress)
+        self._checkpoint = checkpoint
+        self._committer = Committer(Merger(make_plan(config, rules)), notify, progress, checkpoint)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
         self.interrupted = False
@@ -99,9 +116,10 @@ class Run:
     def open(self) -> int | None:
         """Open the files of a replay; how many bytes they hold, None if that is not known.
 
-        A file that cannot be opened is reported; SourceError when none is left.
+        A file that cannot be opened is reported; SourceError when none is left, or there is a state.
         """
         if self._config.follow:
+            self._committer.resume()
             return None
         failures: list[SourceError] = []
         for path in self._config.paths:
@@ -109,12 +127,17 @@ class Run:
                 self._sources.append(open_source(path))
             except SourceError as error:
                 failures.append(error)
+        if failures and self._checkpoint is not None:
+            raise failures[0]  # a record is of all files: the run that has them goes on with it
         if not self._sources:
             last = failures.pop()
         for failure in failures:
             self._committer.tell(Notice(str(failure), degraded=True))
         if not self._sources:
             raise last
+        if self._checkpoint is not None:
+            self._checkpoint.open(self._sources)
+            self._committer.resume()
         sizes = [None if source.end is None else source.end - source.origin for source in self._sources]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
@@ -170,12 +193,15 @@ class Run:
         return max(1, sum(1 for _ in islice(ranges, wanted)))
 
     def _job(self) -> Job:
-        follow = self._config.follow
+        follow, before = self._config.follow, self._checkpoint
         return Job(
             plan=self._committer.merger.plan,
             parser=self._config.parser,
             format=self._config.format,
             sources=self._sources,
             paths=[os.fspath(path) for path in self._config.paths] if follow else [],
-            from_start=self._config.from_start,
+            from_start=self._config.from_start or (before is not None and before.resumes),
+            positions=None if before is None else before.positions,
+            formats={} if before is None else before.formats,
+            reached=() if before is None else before.reached,
         )

@@ -17,7 +17,7 @@ from fastlog.model.events import Event, Summary
 from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
 from fastlog.parsers.select import parser_name
-from fastlog.pipeline import Run
+from fastlog.pipeline import Run, open_checkpoint
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.output import ClosedOutput, Output
 from fastlog.sinks.progress import Progress
@@ -52,8 +52,12 @@ class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
     def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
-        # First of all, so that no other file takes the place of a closed standard output.
-        self._output = Output(config.output, inputs=_inputs(config))
+        checkpoint = None if config.state is None else open_checkpoint(config)
+        keep = 0 if checkpoint is None else checkpoint.output_length
+        # Before the logs, so that none takes the place of a closed standard output.
+        self._output = Output(config.output, inputs=_inputs(config), keep=keep)
+        if checkpoint is not None:
+            checkpoint.settle = self._output.settle
         self._rejects = (
             None
             if config.rejects is None
@@ -67,7 +71,7 @@ class Terminal:
             else TextRenderer(config.tz, use_color(config.color, self._output.fd, os.environ), config.top)
         )
         self._shares_terminal = os.isatty(self._output.fd)
-        self._run = Run(config, self._say, self._advance)
+        self._run = Run(config, self._say, self._advance, checkpoint)
         notify = [*notify, *self._run.targets]
         self._notifier = _notifier(notify, self._say) if notify else None
         self._listener = None if config.listen is None else _listener(config.listen, self._page)

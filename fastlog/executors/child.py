@@ -91,7 +91,14 @@ def _read(job: Job, channel: Channel) -> None:
         if job.paths:
             from fastlog.reader.follow import follow_sources
 
-            follow_sources(job.paths, from_start=job.from_start, log_format=job.format, link=link)
+            follow_sources(
+                job.paths,
+                from_start=job.from_start,
+                log_format=job.format,
+                link=link,
+                positions=job.positions,
+                formats=job.formats,
+            )
         else:
             from fastlog.reader.replay import replay_sources
 

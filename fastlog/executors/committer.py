@@ -1,12 +1,16 @@
 """Items in the reader's order, committed to the merger as they become ready."""
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from fastlog.merger import Merger
 from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
+
+if TYPE_CHECKING:
+    from fastlog.executors.checkpoint import Checkpoint
 
 Notify = Callable[[Notice], None]
 Progress = Callable[[int, int], None]
@@ -16,8 +20,11 @@ Progress = Callable[[int, int], None]
 class Committer:
     """What both executors do with an item once its turn has come."""
 
-    def __init__(self, merger: Merger, notify: Notify, progress: Progress) -> None:
+    def __init__(
+        self, merger: Merger, notify: Notify, progress: Progress, checkpoint: "Checkpoint | None" = None
+    ) -> None:
         self.merger = merger
+        self.checkpoint = checkpoint
         self.degraded = False
         self._notify = notify
         self._progress = progress
@@ -25,6 +32,24 @@ class Committer:
         self._names: dict[int, str] = {}
         self._formats: dict[int, str] = {}
         self._short: set[int] = set()
+
+    def resume(self) -> None:
+        """Go on where the run before was, if there is one; once the files of a replay are open."""
+        if self.checkpoint is not None and self.checkpoint.resumes:
+            for item in self.checkpoint.restore(self.merger):
+                self.announce(item)
+            self.degraded = self.degraded or self.checkpoint.degraded
+            self._bytes_done = self.checkpoint.bytes_done
+
+    async def at_rest(self, *, last: bool = False) -> None:
+        """The events of all that is counted were taken: a record can be made of it. Raises FastlogError."""
+        if self.checkpoint is not None and (last or self.checkpoint.due()):
+            await self.checkpoint.write(self.merger, degraded=self.degraded)
+
+    @property
+    def wants_rest(self) -> bool:
+        """Whether to come to rest after this item."""
+        return self.checkpoint is not None and self.checkpoint.due()
 
     def announce(self, item: Item) -> None:
         """Take note of an item as it arrives, before its turn."""
@@ -53,14 +78,19 @@ class Committer:
 
     def control(self, item: Item) -> Iterator[Event]:
         """An item that is no chunk. Done once all its events were taken."""
+        told = False
         if isinstance(item, Opened):
             self.merger.open(item.source, item.name)
         elif isinstance(item, Closed):
             yield from self.merger.close(item.source)
         elif isinstance(item, Tick):
-            yield from self.merger.tick(item.now)
+            for event in self.merger.tick(item.now):
+                told = True
+                yield event
         elif isinstance(item, Notice):
             self.tell(item)
+        if self.checkpoint is not None:
+            self.checkpoint.note(item, told=told)
 
     def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> Iterator[Event]:
         """A folded chunk. Done once all its events were taken."""
@@ -74,5 +104,7 @@ class Committer:
         else:
             self._bytes_done += len(chunk.data) if chunk.taken is None else chunk.taken
             yield from self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        if self.checkpoint is not None:
+            self.checkpoint.note(chunk)
         self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)

@@ -1,7 +1,7 @@
 """What the hub tells its children once, before the first chunk."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from fastlog.config import ParserName
@@ -17,7 +17,9 @@ class Job:
 
     ``sources`` are the open inputs of a replay, by descriptor; ``paths`` the names
     to follow. Exactly one of them is empty. ``reached`` is where the reader of a
-    replay goes on: one entry a source, or none to begin at their starts.
+    replay goes on: one entry a source, or none to begin at their starts. ``positions``
+    are those of the followed files of a run before, None where nobody wants to know them,
+    and ``formats`` what those files had, by name.
     """
 
     plan: Plan
@@ -26,6 +28,8 @@ class Job:
     sources: Sequence[OpenSource]
     paths: Sequence[str]
     from_start: bool
+    positions: Sequence[dict[str, Any]] | None = None
+    formats: dict[str, str] = field(default_factory=dict)
     reached: Sequence[Reached] = ()
 
     def header(self) -> dict[str, Any]:
@@ -49,5 +53,7 @@ class Job:
             sources=[OpenSource(**source) for source in header["sources"]],
             paths=[bytes(path).decode("utf-8", "surrogateescape") for path in header["paths"]],
             from_start=header["from_start"],
+            positions=header["positions"],
+            formats=header["formats"],
             reached=[Reached(**reached) for reached in header["reached"]],
         )

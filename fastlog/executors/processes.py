@@ -49,7 +49,7 @@ class Hub:
         self.committer = committer
         self._line = Line()
         self._isolation = Isolation(job, self._line, committer)
-        self._trail = Trail()
+        self._trail = Trail(job.reached)
         self._holding: dict[Child, dict[int, Slot]] = {}
         self._reader: Child | None = None
         self._children: list[Child] = []
@@ -82,10 +82,15 @@ class Hub:
             while self._interrupted_at is None and self._failure is None:
                 for batch in self._batches(self._commit()):
                     yield batch
+                if self._out_of_time():
+                    break
+                await self.committer.at_rest()
                 if self._ended and not self._line:
                     break
                 await self._moved.wait()
                 self._moved.clear()
+            if not self._out_of_time():
+                await self.committer.at_rest(last=True)
             if self._failure is not None and self._failure.exit_status == 2:
                 raise self._failure
             if self._failure is not None:
@@ -288,6 +293,9 @@ class Hub:
             yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
             if head.credit and self._reader is not None:
                 self._reader.send({"kind": "Credit", "chunks": head.credit})
+            if self.committer.wants_rest:
+                self._moved.set()  # the line may have more
+                return
 
 
 def _failure(header: Header) -> FastlogError:

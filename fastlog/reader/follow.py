@@ -1,9 +1,12 @@
 """Follow: what is appended to files that are known by name, and the ticks of idle time."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, Notice, Opened, Switched, Tick
+from fastlog.model.chunk import Block, Left, Notice, Opened, Placed, Switched, Tick
+from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
 from fastlog.reader.fields import switched
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
@@ -13,14 +16,31 @@ from fastlog.sources.voice import Named, Spoken
 from fastlog.sources.wake import Waker, waker
 
 
-def follow_sources(paths: Sequence[str], *, from_start: bool, log_format: str, link: Link) -> None:
+def follow_sources(
+    paths: Sequence[str],
+    *,
+    from_start: bool,
+    log_format: str,
+    link: Link,
+    positions: Sequence[dict[str, Any]] | None = None,
+    formats: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Hand out what comes, until the hub wants no more. Raises FormatError.
+
+    ``positions`` are those of the files of a run before, and ``formats`` what they had, by name; with
+    positions, even none, those of this run are handed out.
 
     ``link.wait`` raising Stopped is the ordinary end: what is there by then is still
     read.
     """
-    follower = Follower(paths, from_start=from_start, clock=clock.wall, monotonic=clock.monotonic)
-    feed = _Feed(follower, log_format, link)
+    follower = Follower(
+        paths,
+        from_start=from_start,
+        clock=clock.wall,
+        monotonic=clock.monotonic,
+        positions=None if positions is None else [FilePosition.from_dict(plain) for plain in positions],
+    )
+    feed = _Feed(follower, log_format, link, formats)
     link.meanwhile = follower.look  # so that a file that is rotated twice meanwhile is not lost
     wake, notice = waker([*follower.paths, *follower.patterns])
     try:
@@ -62,12 +82,13 @@ class _Feed:
 
     SETTLE_SECONDS = 1.0
 
-    def __init__(self, follower: Follower, log_format: str, link: Link) -> None:
+    def __init__(self, follower: Follower, log_format: str, link: Link, formats: Mapping[str, str]) -> None:
         self._follower = follower
         self._format = log_format
         self._link = link
         self._names: dict[int, str] = {}
-        self._held: dict[int, list[Block]] = {}
+        self._before = dict(formats)
+        self._held: dict[int, list[Block | Placed | Left]] = {}  # each list has a block at least
         self._formats: dict[int, str] = {}
         self.seen_at: dict[int, float] = {}
 
@@ -80,6 +101,8 @@ class _Feed:
                 added = True
             elif isinstance(item, Block):
                 self._give(item)
+            elif isinstance(item, Placed | Left) and self._held:
+                self._keep(item)
             else:
                 self._link.emit(item)
         return added
@@ -92,6 +115,10 @@ class _Feed:
         self._names[source] = printable(named.path)
         self._formats.pop(source, None)
         self.seen_at.pop(source, None)
+        before = self._before.pop(self._names[source], None)
+        if before is not None:  # it may have changed on the way here, and its head not say it
+            self._open(source, before)
+            return
         if self._format != AUTO:
             self._open(source, self._format)
             self._switch(source, self._follower.head(source))
@@ -112,9 +139,19 @@ class _Feed:
         self._held.setdefault(block.source, []).append(block)
         self.settle(block.at or 0.0)
 
+    def _keep(self, item: Placed | Left) -> None:
+        """A position: it may not overtake the blocks that are held, which have others of the same file."""
+        if isinstance(item, Placed) and item.former is not None:
+            self.settle(0.0, at_once=True)  # the other position may be among those of another source
+        if item.source in self._held:
+            self._held[item.source].append(item)
+        else:
+            self._link.emit(item)
+
     def settle(self, now: float, *, at_once: bool = False) -> None:
         """Decide the formats that have waited long enough. Raises FormatError."""
-        for source, blocks in list(self._held.items()):
+        for source, held in list(self._held.items()):
+            blocks = _blocks(held)
             lines = sample(b"".join(block.data for block in blocks))
             waited = now - (blocks[0].at or now)
             if not lines and not at_once and len(blocks) < 4:
@@ -125,8 +162,8 @@ class _Feed:
 
     def _settle(self, source: int) -> None:
         """Tell the format by the lines that are held, and pass them on."""
-        blocks = self._held.pop(source)
-        lines = sample(b"".join(block.data for block in blocks))
+        held = self._held.pop(source)
+        lines = sample(b"".join(block.data for block in _blocks(held)))
         found = detect(lines)
         others = list(self._formats.values())
         if found is None and lines and not others:
@@ -136,9 +173,10 @@ class _Feed:
             told = "detected" if found else "not told by its lines, read as the others"
             self._link.emit(Notice(f"format {told}: {name} ({self._names[source]})"))
         self._open(source, name)
-        for block in blocks:
-            self._link.emit(block)
-            self._switch(source, block.data)
+        for item in held:
+            self._link.emit(item)
+            if isinstance(item, Block):
+                self._switch(source, item.data)
 
     @property
     def waiting(self) -> bool:
@@ -155,6 +193,10 @@ class _Feed:
     def _open(self, source: int, log_format: str) -> None:
         self._formats[source] = log_format
         self._link.emit(Opened(source, self._names[source], log_format))
+
+
+def _blocks(held: Sequence[Block | Placed | Left]) -> list[Block]:
+    return [item for item in held if isinstance(item, Block)]
 
 
 def next_tick(seen_at: Collection[float], now: float) -> float:

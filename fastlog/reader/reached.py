@@ -1,7 +1,7 @@
 """How far a reader has come, as seen from what it handed out: where another one goes on after it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastlog.model.chunk import Block, ByteRange, Closed, Item, Opened, Switched
 from fastlog.sources.files import OpenSource
@@ -24,8 +24,9 @@ class Reached:
 class Trail:
     """What the items of a replay leave behind: the next range of a file begins where its last one ended."""
 
-    def __init__(self) -> None:
-        self._reached: dict[int, Reached] = {}
+    def __init__(self, reached: Sequence[Reached] = ()) -> None:
+        """``reached`` is what readers before have left behind: copied, since each trail goes its own way."""
+        self._reached = {source: replace(entry) for source, entry in enumerate(reached)}
 
     def passes(self, item: Item) -> bool:
         """Take note of an item. False for what an earlier reader has already said."""

@@ -39,7 +39,7 @@ class ClosedOutput(FastlogError):
 
 
 class Output:
-    """Standard output, or the file at ``path``, created or emptied.
+    """Standard output, or the file at ``path``, created or emptied, or cut to its first ``keep`` bytes.
 
     ``option`` is how messages name the file; ``inputs`` are the logs, none of which may be it, nor may
     ``other``, where something else is written to.
@@ -54,10 +54,12 @@ class Output:
         inputs: Iterable[Path] = (),
         other: "Output | None" = None,
         fd: int = STDOUT,
+        keep: int = 0,
     ) -> None:
         self.name = "standard output" if path is None else f"{option} {printable(path)}"
         self._broken = False
         self._owned = path is not None
+        self._keep = keep
         self._fd = fd if path is None else self._open(path)
         self._watch: select.epoll | None = None
         try:
@@ -97,6 +99,19 @@ class Output:
                 self._broken = True
                 raise self._failure(error) from error
 
+    def settle(self) -> int | None:
+        """See that what was written is on the disk; how long the file is. None where it is no file of ours.
+
+        Raises FastlogError.
+        """
+        try:
+            if not (self._owned and stat.S_ISREG(os.fstat(self._fd).st_mode)):
+                return None
+            os.fsync(self._fd)
+            return os.lseek(self._fd, 0, os.SEEK_CUR)
+        except OSError as error:
+            raise self._failure(error) from error
+
     def close(self) -> None:
         """Give the descriptor back. Raises FastlogError when what was written did not arrive."""
         if self._watch is not None:
@@ -133,10 +148,18 @@ class Output:
                 if other is not None and os.path.samestat(mine, os.fstat(other.fd)):
                     raise UsageError(f"{self.name}: it is {other.name} too: write elsewhere")
                 if self._owned:
-                    os.ftruncate(self._fd, 0)
+                    self._cut(mine.st_size)
         except OSError as error:
             raise self._failure(error) from error
         return mine.st_mode
+
+    def _cut(self, size: int) -> None:
+        """Leave what is to be kept, and write on behind it. Raises OSError."""
+        if size < self._keep:
+            why = f"has {size} bytes, and the state vouches for {self._keep}"
+            raise UsageError(f"{self.name}: {why}: put it back, or remove the state to start anew")
+        os.ftruncate(self._fd, self._keep)
+        os.lseek(self._fd, self._keep, os.SEEK_SET)
 
     def _failure(self, error: OSError) -> FastlogError:
         if error.errno in {errno.EPIPE, errno.ECONNRESET}:

@@ -12,7 +12,8 @@ import stat
 from dataclasses import dataclass
 
 from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
-from fastlog.model.position import WITNESS_BYTES, FilePosition, digest, digest_length
+from fastlog.model.position import WITNESS_BYTES, FilePosition, digest
+from fastlog.sources.known import witnesses
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
@@ -77,11 +78,10 @@ class HeldFile:
     @classmethod
     def resumed(cls, fd: int, place: str, now: float, position: FilePosition) -> "HeldFile | None":
         """The file of ``position``, read on from there; None when its content is another. Raises OSError."""
-        head = os.pread(fd, digest_length(position.fingerprint), 0)
-        length = digest_length(position.marker)
-        mark = os.pread(fd, length, position.offset - length)
-        if digest(head) != position.fingerprint or digest(mark) != position.marker:
+        found = witnesses(fd, position)
+        if found is None:
             return None
+        head, mark = found
         file = cls(fd, key_of(os.fstat(fd)), place, now, head=head, mark=mark, tail=mark)
         file.line = file.seen = position.offset
         file.looked = position.looked

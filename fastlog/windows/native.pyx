@@ -13,6 +13,7 @@ from fastlog.config import hits_limit
 from fastlog.model.events import StatsColumns, TableColumns
 from fastlog.model.partial import LOW_BITS
 from fastlog.model.printable import printable
+from fastlog.windows.saved import tally_state
 from fastlog.windows.sliding import LONGEST_SILENCE
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, ranked
 from fastlog.windows.traffic import Transition
@@ -70,6 +71,27 @@ cdef class TrafficWindow:
     def __dealloc__(self):
         fl_series_free(&self.open)
         fl_series_free(&self.inside)
+
+    def state(self):
+        return {
+            "open": _pairs(&self.open),
+            "inside": _pairs(&self.inside),
+            "closed": self.closed if self.began else None,
+            "unseen": bool(self.unseen),
+            "firing": bool(self.firing),
+        }
+
+    def restore(self, state):
+        for second, hits in state["open"]:
+            if not fl_series_add(&self.open, second, hits):
+                raise MemoryError
+        for second, hits in state["inside"]:
+            if not fl_series_add(&self.inside, second, hits):
+                raise MemoryError
+            self.sum += hits
+        self.began = state["closed"] is not None
+        self.closed = state["closed"] or 0
+        self.unseen, self.firing = state["unseen"], state["firing"]
 
     def take(self, const int64_t[::1] seconds, const int64_t[::1] hits, rows):
         cdef Py_ssize_t row, first = rows.start, stop = rows.stop
@@ -139,6 +161,11 @@ cdef class TrafficWindow:
             if self.firing and self.sum <= self.limit:
                 self.firing = False
                 transitions.append(Transition(second, self.sum, False))
+
+
+cdef list _pairs(const fl_series *series):
+    cdef size_t at
+    return [[series.seconds[at], series.hits[at]] for at in range(series.first, series.end)]
 
 
 cdef enum:
@@ -309,6 +336,34 @@ cdef class StatsWindows:
         free(self.panes)
         free(self.pool)
         _free_tables(&self.sum)
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state(self):
+        cdef size_t at
+        keys = list(self.sections.numbers), list(self.methods.numbers), [b"%03d" % code for code in range(1000)]
+        return {
+            "closed": self.closed if self.has_closed else None,
+            "began": self.began_at if self.has_began else None,
+            "panes": [_pane_state(self.panes[at], keys) for at in range(self.first, self.end)],
+        }
+
+    def restore(self, state):
+        cdef Pane *pane
+        for plain in state["panes"]:
+            pane = self._pane(plain["start"])
+            total = int(plain["bytes"])
+            _add_bytes(pane, plain["hits"], total & ((1 << LOW_BITS) - 1), total >> LOW_BITS)
+            for table in range(TABLES):
+                self._restore_table(pane, table, plain["tables"][table])
+        self.has_closed, self.has_began = state["closed"] is not None, state["began"] is not None
+        self.closed, self.began_at = state["closed"] or 0, state["began"] or 0
+
+    cdef _restore_table(self, Pane *pane, int table, state):
+        cdef _Names names = self.sections if table == SECTIONS else self.methods
+        for text, hits in state["counts"].items():
+            _add(pane, table, int(text) if table == STATUSES else names.number(text.encode("latin-1")), hits)
+        pane.tables[table].other = state["other"]
 
     # -- counting ------------------------------------------------------------------------------
 
@@ -577,6 +632,22 @@ cdef class StatsWindows:
             return _add_rows(windows, table, &total, names.texts, names)
         finally:
             fl_tally_free(&total)
+
+
+cdef dict _pane_state(const Pane *pane, keys):
+    """As a pane of ``sliding`` gives it; ``keys`` are those of the tables by number.
+
+    The tables stand in the order of SECTIONS, METHODS, STATUSES.
+    """
+    cdef size_t at
+    cdef const fl_tally *tally
+    tables = []
+    for table in range(TABLES):
+        tally = &pane.tables[table]
+        named = [(keys[table][tally.keys[at]], tally.hits[at]) for at in range(tally.n)]
+        tables.append(tally_state(named, tally.other))
+    total = (pane.high << LOW_BITS) + pane.low
+    return {"start": pane.start, "hits": pane.hits, "bytes": str(total), "tables": tables}
 
 
 cdef uint32_t[::1] _numbers(_Names names, list keys):

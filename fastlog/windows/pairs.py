@@ -2,6 +2,7 @@
 
 from fastlog.model.events import OTHER
 from fastlog.model.printable import printable
+from fastlog.windows.saved import State
 
 SECTIONS = 100
 PAIRS = 1500
@@ -35,6 +36,20 @@ class PairTally:
         if key not in self._counts and len(self._counts) >= PAIRS:
             key = (None, None)
         self._counts[key] = self._counts.get(key, 0) + hits
+
+    def state(self) -> State:
+        """All that it knows."""
+        counts = [
+            [None if section is None else section.decode("latin-1"), status, hits]
+            for (section, status), hits in self._counts.items()
+        ]
+        return {"sections": [section.decode("latin-1") for section in self._sections], "counts": counts}
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; for a new tally."""
+        self._sections = {section.encode("latin-1") for section in state["sections"]}
+        for section, status, hits in state["counts"]:
+            self._counts[None if section is None else section.encode("latin-1"), status] = hits
 
     def table(self) -> dict[tuple[str, str], int]:
         """Hits by printable names. Pairs that print alike are one."""

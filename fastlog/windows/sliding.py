@@ -15,6 +15,7 @@ from math import gcd
 
 from fastlog.model.events import Stats
 from fastlog.model.partial import LOW_BITS, Partial
+from fastlog.windows.saved import State, restore_tally, tally_state
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, united
 
 LONGEST_SILENCE = 3600
@@ -73,6 +74,29 @@ class StatsWindows:
         self._summed_to = _BEFORE_ALL
         self._closed: int | None = None
         self._began: int | None = None
+
+    def state(self) -> State:
+        """All that it knows between two windows; the compiled twin has the same."""
+        panes = [
+            {
+                "start": start,
+                "hits": pane.hits,
+                "bytes": str(pane.bytes),
+                "tables": [tally_state(tally.counts.items(), tally.other) for tally in pane.tallies()],
+            }
+            for start, pane in sorted(self._panes.items())
+        ]
+        return {"closed": self._closed, "began": self._began, "panes": panes}
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; for new windows."""
+        self._closed, self._began = state["closed"], state["began"]
+        for plain in state["panes"]:
+            pane = self._panes[plain["start"]] = Pane()
+            pane.hits, pane.bytes = plain["hits"], int(plain["bytes"])
+            for tally, table in zip(pane.tallies(), plain["tables"], strict=True):
+                restore_tally(tally, table)
+        self._order = sorted(self._panes)
 
     def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None:
         """Count the hits of some panes of a partial; ``at`` are the places of their first section,

@@ -16,6 +16,7 @@ from typing import Literal
 from fastlog.config import hits_limit
 from fastlog.model.events import Alert
 from fastlog.model.rules import TRAFFIC
+from fastlog.windows.saved import State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1 = -62_135_596_800
@@ -47,6 +48,26 @@ class TrafficWindow:
         self._sum = 0
         self._unseen = False
         self.firing = False
+
+    def state(self) -> State:
+        """All that it knows; the compiled twin has the same."""
+        return {
+            "open": [[second, self._open[second]] for second in sorted(self._open)],
+            "inside": [list(pair) for pair in self._inside],
+            "closed": self._closed,
+            "unseen": self._unseen,
+            "firing": self.firing,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; for a new window."""
+        self._open = dict(state["open"])
+        self._order = sorted(self._open)
+        self._inside = deque((second, hits) for second, hits in state["inside"])
+        self._sum = sum(hits for _, hits in self._inside)
+        self._closed = state["closed"]
+        self._unseen = state["unseen"]
+        self.firing = state["firing"]
 
     def take(self, seconds: Sequence[int], hits: Sequence[int], rows: range) -> int:
         """Count the hits of some rows; returns how many were late, their second being closed."""

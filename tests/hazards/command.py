@@ -105,7 +105,17 @@ class Command:
     def started(self, workers: int = 1) -> "Command":
         """Wait until the reader and the workers are there."""
         until(lambda: len(self.children()) == workers + 1, "reader and workers")
+        # They start before the hub has opened the files: those are handed to them.
+        until(lambda: self.holds("anon_inode:[eventpoll]"), "the hub's event loop")
         return self
+
+    def holds(self, name: str, pid: int | None = None) -> bool:
+        """Whether a process, the hub if none is named, has a descriptor that leads to such a name."""
+        folder = Path(f"/proc/{self.pid if pid is None else pid}/fd")
+        try:
+            return any(os.readlink(entry).endswith(name) for entry in folder.iterdir())
+        except OSError:  # closed while it was looked at
+            return False
 
     def told(self, text: str) -> "Command":
         """Wait for a message."""

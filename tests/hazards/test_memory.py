@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.hazards.command import Command, until
+from tests.hazards.command import Command
 from tests.hazards.conftest import Start
 from tests.properties.strategies import line
 
 GIB = 1 << 30
 ROOM = 32 * 1024
 """KiB that a gibibyte without a newline may take, over what one line takes."""
+STATISTICS = ("--stats", "--stats-window", "1", "--lateness", "0")
 ARGUMENTS = ("--json", "--format", "common", "-w", "1")
 BEFORE, AFTER = line(1_525_881_600), line(1_525_881_601)
 
@@ -51,14 +52,14 @@ def test_a_gibibyte_without_a_newline_is_one_line_and_takes_little_memory(
     """A stream that comes after it holds the run, so that its children can be looked at."""
     reading, writing = os.pipe()
     (tmp_path / "small.log").write_bytes(BEFORE)
-    small = start(*ARGUMENTS, "small.log", "-")
-    until(lambda: small.children("worker"), "a worker")
-    small.feed(BEFORE)
-    usual = peaks(small.started())
+    small = start(*ARGUMENTS, *STATISTICS, "small.log", "-")
+    small.feed(line(1_525_881_700) * 20_000)
+    assert small.event()["start"] == 1_525_881_600
+    usual = peaks(small)
     small.end_input()
     assert small.wait() == 0
     names = ("-",) if way == "pipe" else ("access.log", "-")
-    command = start(*ARGUMENTS, "--stats", "--stats-window", "1", "--lateness", "0", *names, stdin=reading)
+    command = start(*ARGUMENTS, *STATISTICS, *names, stdin=reading)
     os.close(reading)
     if way == "pipe":
         subprocess.run(["cat", gibibyte], stdout=writing, check=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.hazards.command import until
 from tests.hazards.conftest import Start
 from tests.packing import PACK, SUFFIX, zstd_of_window
 from tests.properties.strategies import line
@@ -168,6 +169,7 @@ def test_a_file_that_grows_while_it_is_read_ends_where_it_ended(start: Start, tm
     (tmp_path / "a.gz").write_bytes(gzip.compress(log(5)))
     (tmp_path / "b").write_bytes(log(5))
     command = start("--json", "--workers", "1", "a.gz", "b", "fifo").started()
+    until(lambda: command.holds("/fifo", command.child("reader")), "a reader that has the files")
     for name, more in (("a.gz", gzip.compress(log(7))), ("b", log(7))):
         with (tmp_path / name).open("ab") as file:
             file.write(more)

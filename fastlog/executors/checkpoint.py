@@ -1,0 +1,221 @@
+"""What ``--state`` keeps of a run: how far each file is counted, what was counted, how long the output is.
+
+A record is made between two items, when the events of all items before have been written: then files,
+counts and output agree. Events first, then the record: what is killed between repeats them, and loses none.
+
+Decision: a line is held against the wall clock of the run that reads it, not of the first: a log that is
+replayed again as it grows has no lines of the future.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote_from_bytes
+
+from fastlog.config import Config
+from fastlog.errors import UsageError
+from fastlog.merger import Merger
+from fastlog.model.chunk import Block, Item, Left, Notice, Opened, Placed, Switched, Tick
+from fastlog.model.position import FilePosition
+from fastlog.reader.reached import Reached, Trail
+from fastlog.sinks.record import RecordFile
+from fastlog.sources import clock
+from fastlog.sources.files import OpenSource
+from fastlog.sources.known import is_known, position_in
+
+EVERY_SECONDS = 1.0
+
+Record = dict[str, Any]
+
+
+def settings_of(config: Config) -> dict[str, Any]:
+    """The options that a record must share with the run that goes on with it, by their names.
+
+    Decision: the parser, the number of workers and what concerns messages are not among them, nor where
+    a first follow starts; the options of the text are, since half an output each way would be none.
+    """
+    shown = {} if config.json else {"--tz": config.tz, "--top": config.top}
+    return {
+        "--follow": config.follow,
+        "the files": [_encoded(path) for path in config.paths],
+        "--format": config.format,
+        "--log-tz": config.log_tz,
+        "--stats": config.wants_stats,
+        "--stats-window": config.stats_window,
+        "--stats-every": config.step,
+        "--alert-window": config.alert_window,
+        "--threshold": float(config.threshold),
+        "--lateness": config.late_seconds,
+        "--listen": config.listen is not None,
+        "--output": None if config.output is None else _encoded(config.output),
+        "--json": config.json,
+        **shown,
+    }
+
+
+class Checkpoint:
+    """The record of a run: read when it is made, and written as the run goes on.
+
+    Raises UsageError for a record that cannot be gone on with. ``settle`` makes sure that the output
+    is on the disk, and says how long it is: None where it has no length.
+    """
+
+    def __init__(self, config: Config) -> None:
+        assert config.state is not None
+        self._file = RecordFile(config.state)
+        self._settings = settings_of(config)
+        self._paths = [os.fspath(path) for path in config.paths]
+        self._follow = config.follow
+        self._before = self._file.read()
+        self._sources: Sequence[OpenSource] = ()
+        self._trail = Trail()
+        self._positions: dict[tuple[str, int, int], FilePosition] = {}
+        self._formats: dict[int, tuple[str, str]] = {}  # name and format of each followed source
+        self._changed = False
+        self._written_at = float("-inf")
+        self.settle: Callable[[], int | None] = _no_length
+        if self._before is not None:
+            self._check(self._before)
+
+    @property
+    def resumes(self) -> bool:
+        """Whether there is a run to go on with."""
+        return self._before is not None
+
+    @property
+    def output_length(self) -> int:
+        """Bytes of the output that the record vouches for; 0 where there is none."""
+        return (self._before or {}).get("output") or 0
+
+    @property
+    def positions(self) -> list[dict[str, Any]]:
+        """Those of the followed files of the run before, in its order."""
+        return [position.to_dict() for position in self._positions.values()]
+
+    @property
+    def formats(self) -> dict[str, str]:
+        """The format of each followed file of the run before, by its name."""
+        return dict((self._before or {}).get("formats", []))
+
+    @property
+    def reached(self) -> list[Reached]:
+        """How far the files of a replay are counted; empty for one that begins."""
+        return self._trail.reached(self._sources) if self.resumes else []
+
+    def open(self, sources: Sequence[OpenSource]) -> None:
+        """Begin with the files of a replay. Raises UsageError for those that have no place to go on at."""
+        for source in sources:
+            if source.end is None or source.packed:
+                kind = "is packed" if source.packed else "is no regular file"
+                raise UsageError(f"{source.name}: {kind}, and a state knows plain files: leave out --state")
+        self._sources = sources
+        if self._before is None:
+            return
+        reached = [Reached(**entry) for entry in self._before["reached"]]
+        for source, position in zip(sources, self._before["files"], strict=True):
+            if not is_known(source.fd, FilePosition.from_dict(position)):
+                raise self._file.refuse(f"{source.name} is not the file that was counted, or was cut")
+        self._trail = Trail(reached)
+
+    def restore(self, merger: Merger) -> list[Opened]:
+        """Give a new merger what was counted; the files of a replay that are open."""
+        assert self._before is not None
+        merger.restore(self._before["merger"])
+        reached = self.reached
+        return [
+            Opened(number, source.name, entry.format)
+            for number, (source, entry) in enumerate(zip(self._sources, reached, strict=False))
+        ]
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes of the files of a replay that are counted."""
+        pairs = zip(self._sources, self.reached, strict=False)
+        return sum(entry.stop - source.origin for source, entry in pairs if entry.stop is not None)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether the run before had missed something."""
+        return self._before is not None and self._before["degraded"]
+
+    def note(self, item: Item, *, told: bool = False) -> None:
+        """An item is counted; ``told`` if events came of it."""
+        self._changed = self._changed or told or not isinstance(item, Tick | Notice)
+        if not self._follow:
+            self._trail.passes(item)
+        elif isinstance(item, Opened):
+            self._formats[item.source] = item.name, item.format
+        elif isinstance(item, Switched):
+            self._formats[item.source] = self._formats[item.source][0], item.format
+        elif isinstance(item, Placed):
+            if item.former is not None:
+                self._positions.pop((item.former.path, *item.former.key), None)
+            self._place(item.position)
+        elif isinstance(item, Left):
+            self._positions.pop((item.position.path, *item.position.key), None)
+        elif isinstance(item, Block) and item.position is not None:
+            self._place(item.position)
+
+    def due(self) -> bool:
+        """Whether it is time for the next record."""
+        return self._changed and clock.monotonic() - self._written_at >= EVERY_SECONDS
+
+    async def write(self, merger: Merger, *, degraded: bool) -> None:
+        """Write a record, unless nothing changed or lines wait for a slower file. Raises FastlogError."""
+        if not self._changed:
+            return
+        self._written_at = clock.monotonic()
+        record = self._record(merger, degraded=degraded)
+        if record is not None:
+            self._changed = False  # what comes while it is written is not in it
+            await asyncio.get_running_loop().run_in_executor(None, self._write, record)
+
+    def _write(self, record: Record) -> None:
+        record["output"] = self.settle()
+        self._file.write(record)
+
+    def _record(self, merger: Merger, *, degraded: bool) -> Record | None:
+        state = merger.state()
+        if state is None:
+            return None
+        record = {"settings": self._settings, "degraded": degraded, "merger": state}
+        if self._follow:
+            return {**record, "positions": self.positions, "formats": list(self._formats.values())}
+        reached = self._trail.reached(self._sources)
+        if not reached:  # not all of them are open
+            return None
+        try:
+            files = [
+                position_in(source.fd, path, source.origin if entry.stop is None else entry.stop).to_dict()
+                for source, path, entry in zip(self._sources, self._paths, reached, strict=True)
+            ]
+        except (OSError, ValueError):  # who reads it says so
+            return None
+        # One that had ended ends once more: by then it may have grown.
+        places = [{"format": entry.format, "stop": entry.stop, "low": entry.low} for entry in reached]
+        return {**record, "files": files, "reached": places}
+
+    def _place(self, position: FilePosition) -> None:
+        key = position.path, *position.key
+        self._positions.pop(key, None)
+        self._positions[key] = position
+
+    def _check(self, before: Record) -> None:
+        """Raises UsageError for a record of other settings."""
+        theirs = before["settings"]
+        other = [
+            name for name in {**theirs, **self._settings} if theirs.get(name) != self._settings.get(name)
+        ]
+        if other:
+            raise self._file.refuse(f"was made with other settings ({', '.join(other)})")
+        for plain in before.get("positions", ()):
+            self._place(FilePosition.from_dict(plain))
+
+
+def _no_length() -> int | None:
+    return None
+
+
+def _encoded(path: str | os.PathLike[str]) -> str:
+    return quote_from_bytes(os.path.abspath(os.fspath(path)).encode("utf-8", "surrogateescape"))

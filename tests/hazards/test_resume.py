@@ -1,0 +1,335 @@
+"""Killed at any moment and run again with the same arguments: the output is that of a run that was not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hazards.command import Command, state_of, until
+from tests.properties.strategies import line
+
+Start = Callable[..., Command]
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
+START = 1_525_881_600
+STEP = 8_000
+MORTAL = (sys.executable, str(Path(__file__).with_name("mortal.py")))
+FORMAT = ("--json", "--format", "common")
+REPLAY = (*FORMAT, "--stats", "-t", "0.5", "--workers", "2")
+FOLLOW = (
+    *FORMAT,
+    "--workers",
+    "1",
+    "--stats-window",
+    "1",
+    "--lateness",
+    "0",
+    "-t",
+    "0",
+    "--alert-window",
+    "2",
+)
+KEPT = ("-o", "out", "--state", "state")
+
+
+def request(section: int) -> bytes:
+    return b"GET /%d/" % section + b"x" * 900
+
+
+def a_log(path: Path, seconds: range, wide: int = 7) -> str:
+    """A thousand bytes a line, four lines a second."""
+    path.write_bytes(b"".join(line(START + second, request(second % wide)) * 4 for second in seconds))
+    return path.name
+
+
+@pytest.fixture
+def mortal(tmp_path: Path, environment: dict[str, str]) -> Run:
+    def run(when: str, number: int, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*MORTAL, when, str(number), *arguments],
+            cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.mark.parametrize("when", ["output", "record", "after"])
+def test_a_replay_that_is_killed_again_and_again(
+    tmp_path: Path, mortal: Run, fastlog: Run, when: str
+) -> None:
+    names = [
+        a_log(tmp_path / "b.log", range(1_000, 2_000)),  # out of order, one after the other
+        a_log(tmp_path / "a.log", range(1_000)),
+        a_log(tmp_path / "c.log", range(2_500, 2_600)),
+    ]
+    whole = fastlog(*REPLAY, *names)
+    assert whole.returncode == 0
+    deaths = 0
+    for number in (1, 3, 2, 100):
+        done = mortal(when, number, *REPLAY, *KEPT, *names)
+        assert done.returncode in (0, -signal.SIGKILL), done.stderr.decode()
+        deaths += done.returncode != 0
+        if not done.returncode:
+            break
+    assert deaths >= 3
+    assert done.returncode == 0
+    assert (tmp_path / "out").read_bytes() == whole.stdout
+    again = fastlog(*REPLAY, *KEPT, *names)
+    assert (again.returncode, (tmp_path / "out").read_bytes()) == (0, whole.stdout)
+
+
+def test_files_that_overlap(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
+    names = [a_log(tmp_path / "a.log", range(1_500)), a_log(tmp_path / "b.log", range(100, 1_600), 3)]
+    whole = fastlog(*REPLAY, *names)
+    assert mortal("after", 3, *REPLAY, *KEPT, *names).returncode == -signal.SIGKILL
+    assert fastlog(*REPLAY, *KEPT, *names).returncode == 0
+    assert (tmp_path / "out").read_bytes() == whole.stdout
+
+
+def test_with_standard_output_nothing_is_lost(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(4_000))
+    whole = fastlog(*REPLAY, name).stdout.splitlines()
+    first = mortal("record", 3, *REPLAY, "--state", "state", name)
+    assert first.returncode == -signal.SIGKILL
+    rest = fastlog(*REPLAY, "--state", "state", name).stdout.splitlines()
+    before = first.stdout.splitlines()
+    assert before == whole[: len(before)]
+    assert rest == whole[-len(rest) :]
+    assert len(whole) < len(before) + len(rest)  # the one record that was not written says some twice
+    assert len(rest) < len(whole)
+
+
+def test_a_log_that_has_grown_is_read_from_where_it_ended(tmp_path: Path, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(100))
+    assert fastlog(*REPLAY, *KEPT, name).returncode == 0
+    a_log(tmp_path / "more", range(100, 200))
+    with (tmp_path / name).open("ab") as file:
+        file.write((tmp_path / "more").read_bytes())
+    assert fastlog(*REPLAY, *KEPT, name).returncode == 0
+    assert (tmp_path / "out").read_bytes() == fastlog(*REPLAY, name).stdout
+
+
+def test_an_interrupted_replay_goes_on(tmp_path: Path, start: Start, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(4_000))
+    command = start(*REPLAY, *KEPT, name)
+    until((tmp_path / "state").exists, "a state")
+    command.kill(signal.SIGINT)
+    assert command.wait() in (0, -signal.SIGINT)
+    assert fastlog(*REPLAY, *KEPT, name).returncode == 0
+    assert (tmp_path / "out").read_bytes() == fastlog(*REPLAY, name).stdout
+
+
+def entry(step: int, section: str = "x") -> bytes:
+    return line(START + STEP * step, b"GET /%s/y HTTP/1.1" % section.encode())
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def summary_of(data: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(data.splitlines()[-1])
+    return found
+
+
+def counted(folder: Path) -> int:
+    """Lines that the record has."""
+    try:
+        body = (folder / "state").read_bytes().partition(b"\n")[2]
+    except FileNotFoundError:
+        return -1
+    lines: int = json.loads(body)["merger"]["lines"]
+    return lines
+
+
+def test_a_follow_that_is_killed_at_every_step(tmp_path: Path, start: Start) -> None:
+    """Appended to, rotated and left alone, while it runs and while it does not."""
+    log = tmp_path / "access.log"
+    log.touch()
+    arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
+    for step in range(0, 8, 2):
+        command = start(*arguments)
+        append(log, entry(step))
+        until(lambda step=step: counted(tmp_path) == step + 1, "the line that came while it ran")
+        command.kill(signal.SIGKILL)
+        command.wait()
+        append(log, entry(step + 1)[:20])
+        if step == 4:
+            log.rename(tmp_path / "access.log.1")
+            append(tmp_path / "access.log.1", entry(step + 1)[20:])
+            log.touch()
+        else:
+            append(log, entry(step + 1)[20:])
+    command = start(*arguments).started()
+    until(lambda: counted(tmp_path) == 8, "the last line")
+    command.kill(signal.SIGTERM)
+    assert command.wait() == 0, command.messages
+    events = [json.loads(text) for text in (tmp_path / "out").read_bytes().splitlines()]
+    assert (events[-1]["lines"], events[-1]["late"]) == (8, 0)
+    windows = [event["start"] for event in events if event["event"] == "stats" and event["hits"]]
+    assert windows == [START + STEP * step for step in range(8)]
+    fired = [event["at"] for event in events if event["event"] == "alert" and event["state"] == "firing"]
+    assert fired == windows
+
+
+def ended(command: Command) -> bool:
+    """Whether it is dead; it is still there to be waited for."""
+    return not state_of(command.pid)
+
+
+@pytest.mark.parametrize("when", ["output", "record", "after"])
+def test_a_follow_that_dies_while_it_writes(tmp_path: Path, start: Start, when: str) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(b"".join(entry(step) for step in range(50)))
+    arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
+    for lines, number in ((51, 1), (52, 2), (53, 2)):
+        command = start(when, str(number), *arguments, program=MORTAL)
+        append(log, entry(lines - 1))
+        until(lambda command=command, lines=lines: ended(command) or counted(tmp_path) == lines, "its end")
+        command.kill(signal.SIGKILL)
+        command.wait()
+    command = start(*arguments).started()
+    until(lambda: counted(tmp_path) == lines, "all lines")
+    command.kill(signal.SIGTERM)
+    assert command.wait() == 0, command.messages
+    events = [json.loads(text) for text in (tmp_path / "out").read_bytes().splitlines()]
+    assert events[-1]["lines"] == lines
+    windows = [event["start"] for event in events if event["event"] == "stats" and event["hits"]]
+    assert windows == sorted(set(windows))
+    assert len(windows) == lines
+
+
+def test_a_follow_that_was_stopped_takes_its_summary_back(tmp_path: Path, start: Start) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(entry(0))
+    for lines in (1, 2):
+        command = start(*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
+        until(lambda lines=lines: counted(tmp_path) == lines, "the line")
+        command.kill(signal.SIGTERM)
+        assert command.wait() == 0
+        append(log, entry(lines))
+    out = (tmp_path / "out").read_bytes()
+    assert out.count(b'"summary"') == 1
+    assert summary_of(out)["lines"] == 2
+
+
+REFUSED = {
+    "empty": (lambda state: state.write_bytes(b""), "is empty"),
+    "cut short": (lambda state: os.truncate(state, state.stat().st_size - 9), "is cut short"),
+    "damaged": (
+        lambda state: state.write_bytes(state.read_bytes().replace(b"lines", b"linen")),
+        "is damaged",
+    ),
+    "a link": (lambda state: state.rename("s").samefile("s") and state.symlink_to("s"), "is a symbolic link"),
+}
+
+
+@pytest.mark.parametrize("how", REFUSED)
+def test_a_state_that_cannot_be_believed(
+    tmp_path: Path, fastlog: Run, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = a_log(tmp_path / "a.log", range(10))
+    whole = fastlog(*REPLAY, *KEPT, name)
+    assert whole.returncode == 0
+    out = (tmp_path / "out").read_bytes()
+    spoil, said = REFUSED[how]
+    spoil(tmp_path / "state")
+    done = fastlog(*REPLAY, *KEPT, name)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert said in done.stderr.decode()
+    assert (tmp_path / "out").read_bytes() == out
+
+
+@pytest.mark.parametrize(
+    "other", [("-t", "7"), ("--stats-window", "7"), ("--format", "combined"), ("b.log",)]
+)
+def test_a_state_of_other_settings(tmp_path: Path, fastlog: Run, other: tuple[str, ...]) -> None:
+    name = a_log(tmp_path / "a.log", range(10))
+    a_log(tmp_path / "b.log", range(10))
+    assert fastlog(*REPLAY, *KEPT, name).returncode == 0
+    done = fastlog(*REPLAY, *KEPT, name, *other)
+    assert (done.returncode, b"was made with other settings (" in done.stderr) == (2, True)
+
+
+def test_the_parser_and_the_workers_are_no_such_settings(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(3_000))
+    assert mortal("after", 2, *REPLAY, *KEPT, "--parser", "regex", name).returncode == -signal.SIGKILL
+    assert fastlog(*REPLAY, *KEPT, "--workers", "1", name).returncode == 0
+    assert (tmp_path / "out").read_bytes() == fastlog(*REPLAY, name).stdout
+
+
+@pytest.mark.parametrize("what", ["replaced", "cut", "changed before the place"])
+def test_another_file_under_the_name(tmp_path: Path, fastlog: Run, what: str) -> None:
+    log = tmp_path / a_log(tmp_path / "a.log", range(10))
+    assert fastlog(*REPLAY, *KEPT, log.name).returncode == 0
+    data = log.read_bytes()
+    if what == "replaced":
+        log.rename(tmp_path / "a.log.1")
+        log.write_bytes(data)
+    elif what == "cut":
+        os.truncate(log, 100)
+    else:
+        log.write_bytes(data[:-5] + b"7" + data[-4:])
+    done = fastlog(*REPLAY, *KEPT, log.name)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert b"a.log is not the file that was counted, or was cut: remove it" in done.stderr
+
+
+def test_an_output_that_lost_bytes(tmp_path: Path, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(100))
+    assert fastlog(*REPLAY, *KEPT, name).returncode == 0
+    (tmp_path / "out").write_bytes(b"")
+    done = fastlog(*REPLAY, *KEPT, name)
+    assert (done.returncode, b"--output out: has 0 bytes, and the state vouches for" in done.stderr) == (
+        2,
+        True,
+    )
+
+
+def test_two_runs_on_one_state(tmp_path: Path, start: Start, fastlog: Run) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(entry(0))
+    command = start(*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
+    until(lambda: counted(tmp_path) == 1, "the line")
+    done = fastlog(*FOLLOW, "-f", *KEPT, "access.log")
+    assert (done.returncode, b"is in use by another run" in done.stderr) == (2, True)
+    command.kill(signal.SIGKILL)
+    command.wait()
+    again = start(*FOLLOW, "-f", *KEPT, "access.log").started()
+    again.kill(signal.SIGTERM)
+    assert again.wait() == 0, again.messages
+    assert summary_of((tmp_path / "out").read_bytes())["lines"] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--rules", "r.toml", "a.log"), "--rules"),
+        (("--rejects", "r", "a.log"), "--rejects"),
+        (("-",), "standard input"),
+        (("/dev/null",), "is no regular file"),
+        (("a.log", "-o", "state"), "are one file"),
+    ],
+)
+def test_what_a_state_does_not_hold(
+    tmp_path: Path, fastlog: Run, arguments: tuple[str, ...], said: str
+) -> None:
+    a_log(tmp_path / "a.log", range(1))
+    done = fastlog("--format", "common", "--state", "state", *arguments)
+    assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
+    assert said in done.stderr.decode()
+
+
+def test_a_full_disk_for_the_state(tmp_path: Path, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(10))
+    (tmp_path / "state.new").mkdir()  # what cannot be removed stands in its way
+    done = fastlog(*REPLAY, "--state", "state", name)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert b"--state state: Is a directory: " in done.stderr

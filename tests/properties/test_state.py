@@ -1,0 +1,103 @@
+"""A merger whose state went through JSON goes on as if nothing had been, in either twin of the windows."""
+
+from itertools import cycle
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastlog.merger import Merger
+from fastlog.model.chunk import Block
+from fastlog.model.events import singly
+from fastlog.model.partial import Partial
+from fastlog.model.plan import Plan
+from fastlog.windows.select import find_spec
+from fastlog.worker import Worker
+from tests.properties.strategies import line, logs, options
+
+HORIZON = 1_600_000_000
+TWINS = [False, True] if find_spec("fastlog.windows.native") else [False]
+
+
+def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
+    every = chosen["stats_every"] or chosen["stats_window"]
+    return Plan(
+        follow=follow,
+        horizon=None if follow else HORIZON,
+        cells=True,
+        rejects=False,
+        compiled=compiled,
+        pairs=True,
+        **{**chosen, "stats_every": every},
+    )
+
+
+def folded(plan: Plan, pieces: list[bytes]) -> list[Partial]:
+    worker = Worker(plan, "regex", [])
+    at = float(HORIZON) if plan.follow else None
+    return [worker.fold(Block(0, 0, piece, at), "common")[0] for piece in pieces]
+
+
+def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) -> list[Any]:
+    """The events of a run that is cut before the chunks of ``cuts``, each part done by the next merger."""
+    turn = cycle(mergers)
+    merger = next(turn)
+    merger.open(0, "log")
+    events: list[Any] = []
+    for number, partial in enumerate(partials):
+        state = merger.state() if number in cuts else None
+        if state is not None:
+            plan = merger.plan
+            merger = next(turn)
+            merger.__init__(merger.plan)  # type: ignore[misc]
+            merger.restore(orjson.loads(orjson.dumps(state)))
+            if plan.follow:
+                merger.open(0, "log")
+        at = float(HORIZON) if merger.plan.follow else None
+        events += singly(merger.commit(0, partial, at=at))
+    events += [*singly(merger.finish()), merger.summary(complete=True)]
+    return [*events, merger.snapshot()]
+
+
+@settings(max_examples=60, deadline=None)
+@given(log=logs(), chosen=options(), follow=st.booleans(), cuts=st.sets(st.integers(0, 30)))
+def test_a_run_that_is_cut_anywhere_has_the_same_events(
+    log: bytes, chosen: dict[str, Any], follow: bool, cuts: set[int]
+) -> None:
+    plans = [plan_of(chosen, follow=follow, compiled=compiled) for compiled in TWINS]
+    partials = folded(plans[0], log.splitlines(keepends=True))
+    whole = events_of([Merger(plans[0])], set(), partials)
+    for order in (plans, plans[::-1]):
+        assert events_of([Merger(plan) for plan in order], cuts, partials) == whole
+
+
+@pytest.mark.parametrize("compiled", TWINS)
+def test_the_bounds_of_names_and_sums_beyond_64_bits_last(compiled: bool) -> None:
+    chosen = {"lateness": 0, "threshold": 1.0, "alert_window": 5, "stats_window": 10, "stats_every": 5}
+    plan = plan_of(chosen, follow=False, compiled=compiled)
+    size = b"9" * 18
+    pieces = [
+        b"".join(line(1_525_881_600 + n // 400, b"GET /%d HTTP/1.1" % (n % 2_300), size=size) for n in part)
+        for part in (range(3_000), range(3_000, 6_000), range(6_000, 9_000))
+    ]
+    partials = folded(plan, pieces)
+    whole = events_of([Merger(plan)], set(), partials)
+    summary = whole[-2]
+    assert summary.bytes == 9_000 * int(size) > 1 << 64
+    assert summary.sections["(other)"] > 0
+    assert events_of([Merger(plan), Merger(plan)], {1, 2}, partials) == whole
+
+
+def test_there_is_no_state_while_a_line_waits_to_be_believed() -> None:
+    chosen = {"lateness": 0, "threshold": 1.0, "alert_window": 5, "stats_window": 10, "stats_every": 5}
+    plan = plan_of(chosen, follow=False, compiled=False)
+    now, leap, witness = folded(plan, [line(1_525_881_600), line(1_525_981_600), line(1_525_981_601)])
+    merger = Merger(plan)
+    merger.open(0, "log")
+    states = []
+    for partial in (now, leap, witness):
+        list(merger.commit(0, partial))
+        states.append(merger.state() is not None)
+    assert states == [True, False, True]
