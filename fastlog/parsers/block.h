@@ -9,7 +9,9 @@
 
 #include "line.h"
 
+#ifndef FL_WINDOW
 #define FL_WINDOW (16 * 1024)
+#endif
 
 typedef struct {
     const uint8_t *data;
@@ -36,9 +38,11 @@ static int fl_block_index(fl_block *block) {
     size_t step = block->length - block->indexed;
     if (step > FL_WINDOW)
         step = FL_WINDOW;
-    block->n -= block->first;
-    memmove(block->at, block->at + block->first, block->n * sizeof *block->at);
-    block->first = 0;
+    if (block->first) { /* not for each window of a line that is longer than one */
+        block->n -= block->first;
+        memmove(block->at, block->at + block->first, block->n * sizeof *block->at);
+        block->first = 0;
+    }
     size_t room = block->n + step + FL_INDEX_SLACK;
     if (room > block->room) {
         uint32_t *at = (uint32_t *)realloc(block->at, 2 * room * sizeof *at);
@@ -57,9 +61,10 @@ static int fl_block_index(fl_block *block) {
 static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop) {
     const uint8_t *data = block->data;
     size_t usual = 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
+    size_t seen = 0; /* quotes of a line that is longer than a window: they are looked at once */
     while (block->line < block->length) {
-        const uint32_t *at = block->at + block->first;
         size_t known = block->n - block->first, quotes = 0;
+        const uint32_t *at = known ? block->at + block->first : NULL; /* NULL + 0 is undefined in C */
         if (known > usual && data[at[usual]] == '\n')
             quotes = usual;
         /* No newline may stand before that one; where the guess is right this is all quotes. */
@@ -67,9 +72,10 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
             if (data[at[i]] == '\n')
                 quotes = i;
         if (!quotes)
-            while (quotes < known && data[at[quotes]] != '\n')
+            for (quotes = seen; quotes < known && data[at[quotes]] != '\n';)
                 quotes++;
         if (quotes == known) {
+            seen = known;
             if (!fl_block_index(block)) {
                 fold->failed = 1;
                 return 0;
@@ -77,6 +83,7 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
             continue;
         }
         size_t line = block->line, newline = at[quotes];
+        seen = 0;
         block->line = newline + 1;
         block->lines++;
         block->first += quotes + 1;
