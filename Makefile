@@ -6,6 +6,8 @@
 
 PYTHON ?= python3
 ARGS   ?=
+KILLS  ?= 300
+SEED   ?=
 
 # One environment per interpreter, so that changing PYTHON neither mixes nor remakes them.
 TAG    := $(shell $(PYTHON) -c 'import sys, sysconfig; print(sys.implementation.cache_tag + "t" * bool(sysconfig.get_config_var("Py_GIL_DISABLED")))' 2>/dev/null)
@@ -27,10 +29,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test check bench replay compare profile lint format clean
+.PHONY: help demo test test-regex check soak bench replay compare profile image lint format clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert, recovery, summary
 	@mkdir -p $(dir $(DEMO_LOG))
@@ -38,9 +40,19 @@ demo: $(VENV)/.run  ## replay ten generated minutes with a spike: windows, alert
 	$(BIN)/fastlog --stats --stats-window 60 --top 3 --threshold 10 $(DEMO_LOG)
 
 test: $(VENV)/.test  ## run the tests
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n auto $(ARGS)
 
-check: lint test  ## lint, types and tests
+test-regex:  ## run the tests in a copy where nothing is compiled
+	rm -rf build/regex && mkdir -p build/regex
+	git ls-files -z | xargs -0 cp --parents -t build/regex
+	FASTLOG_NATIVE=0 $(MAKE) -C build/regex test
+
+check: lint test test-regex  ## lint, types and tests
+
+soak: $(VENV)/.test  ## the long tests: SIGKILLs (KILLS, SEED), lives of a log, a follow of 15 minutes (ARGS: of bench.soak)
+	$(PY) -m tests.hazards.kill_schedule --kills $(KILLS) $(addprefix --seed ,$(SEED))
+	FASTLOG_SOAK=5000 $(PY) -m pytest tests/hazards/test_follow_machine.py
+	$(PY) -m bench.soak $(ARGS)
 
 bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
 	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \
@@ -54,6 +66,9 @@ compare: $(VENV)/.compare  ## measure other programs too, on the same log, and f
 
 profile: $(VENV)/.compare  ## where the time goes: read, index, parse, hash, wire, merge, print
 	$(PY) -m bench.phases $(ARGS)
+
+image:  ## run the steps of the Dockerfile, without Docker, in clean environments
+	$(PYTHON) -m tests.dockerfile
 
 lint: $(VENV)/.lint  ## ruff, its formatting, and mypy --strict
 	$(BIN)/ruff check .

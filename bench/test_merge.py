@@ -20,8 +20,8 @@ def merge(todo: list[Partial], cells: bool) -> list[Event]:
     merger.open(0, "access.log")
     events = [event for partial in todo for event in merger.commit(0, partial)]
     events += merger.close(0)
-    events += merger.finish(complete=True)
-    return events
+    events += merger.finish()
+    return [*events, merger.summary(complete=True)]
 
 
 @pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])

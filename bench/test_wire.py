@@ -22,7 +22,7 @@ def test_pack(benchmark: "BenchmarkFixture", partials: Partials, shape: Shape, c
     todo = partials(shape, cells)
 
     def pack() -> int:
-        return sum(len(frame(*pack_partial(partial))) for partial in todo)
+        return sum(sum(map(len, frame(*pack_partial(partial)))) for partial in todo)
 
     benchmark.group = "wire, partials of 8 MiB"
     size = benchmark(pack)

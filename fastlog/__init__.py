@@ -7,7 +7,15 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
+from fastlog.errors import (
+    FastlogError,
+    FormatError,
+    RuleError,
+    SourceError,
+    UsageError,
+    WireError,
+    WorkerError,
+)
 from fastlog.version import __version__
 
 if TYPE_CHECKING:
@@ -46,6 +54,7 @@ __all__ = [
     "FormatError",
     "Reject",
     "Report",
+    "RuleError",
     "SourceError",
     "Stats",
     "Summary",

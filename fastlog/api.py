@@ -14,7 +14,7 @@ from typing import Any
 from fastlog.config import Config
 from fastlog.errors import UsageError
 from fastlog.model.chunk import Notice
-from fastlog.model.events import Alert, Event, Stats, Summary, singly
+from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
 from fastlog.pipeline import Run
 
 Path = str | os.PathLike[str]
@@ -26,7 +26,9 @@ _OPTIONS = frozenset(
         "format",
         "from_start",
         "lateness",
+        "log_tz",
         "parser",
+        "rules",
         "stats",
         "stats_every",
         "stats_window",
@@ -113,7 +115,7 @@ def _config(paths: Path | Sequence[Path], options: dict[str, Any], *, follow: bo
 
 async def _collect(run: Run) -> list[Event]:
     async with aclosing(run.events()) as batches:
-        return [event async for batch in batches for event in batch]
+        return [event async for batch in batches for event in batch if not isinstance(event, Reject)]
 
 
 def _ignore(notice: Notice) -> None:

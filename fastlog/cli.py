@@ -6,11 +6,11 @@ import platform
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn
 
 from fastlog.config import DEFAULT_LOG, Config
-from fastlog.errors import FastlogError, UsageError
+from fastlog.errors import FastlogError, FormatError, UsageError
 from fastlog.model.printable import printable
 from fastlog.version import __version__
 
@@ -63,7 +63,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         choices=("start", "end"),
         help="where following starts in a file that is there (end)",
     )
-    add("--format", metavar="F", help="common, combined, vhost_common, vhost_combined, auto; or list (auto)")
+    add("--format", metavar="F", help="a name, a format string, json:KEY=FIELD,...; or list (auto)")
+    add("--log-tz", metavar="ZONE", help="zone of stamps that name none (UTC)")
     add("--parser", metavar="P", help="auto, native or regex (auto)")
     add("-w", "--workers", type=_whole, metavar="N", help="parsing processes (the CPUs it may run on)")
     add = group("alert and statistics")
@@ -94,10 +95,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="how long a second waits for late lines (2 in follow, 60 in replay)",
     )
+    add("--rules", metavar="FILE", help="alert rules, in TOML")
+    add("--check-rules", metavar="FILE", help="say what each rule of FILE will watch, and exit")
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
     add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--listen", metavar="[HOST:]PORT", help="serve /metrics and /healthz, on loopback without HOST")
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
     add("--tz", metavar="ZONE", help="zone of times in text (UTC); JSON has epoch seconds")
     add("--color", metavar="WHEN", help="auto, always or never (auto)")
@@ -126,7 +130,14 @@ def _decimal(text: str) -> float:
     return float(text)
 
 
-def parse_arguments(arguments: Sequence[str]) -> Config | None:
+@dataclass(frozen=True, slots=True)
+class RulesCheck:
+    """``--check-rules FILE``: no log is to be read."""
+
+    path: str
+
+
+def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
     """The configuration of a command line; None when only the version was asked for.
 
     Raises UsageError.
@@ -143,6 +154,8 @@ def parse_arguments(arguments: Sequence[str]) -> Config | None:
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
     if given.pop("version"):
         return None
+    if "check_rules" in given:
+        return RulesCheck(given["check_rules"])
     path = given.pop("log_file_path", None)
     if path is not None:
         given["paths"] = [*given["paths"], path]
@@ -167,9 +180,19 @@ def version_line() -> str:
 
 def format_lines() -> str:
     """What ``--format list`` prints: each named format with an example line."""
-    from fastlog.formats.catalog import CATALOG
+    from fastlog.formats.catalog import CATALOG, SPELLINGS
 
-    return "\n".join(f"{entry.name}\n    {entry.example}" for entry in CATALOG.values())
+    rows = [f"{entry.name}\n    {entry.example}" for entry in CATALOG.values()]
+    return "\n".join([*rows, *(f"{name}\n    {example}" for name, example in SPELLINGS.items())])
+
+
+def rule_lines(path: str) -> str:
+    """What ``--check-rules`` prints: a sentence a rule. Raises RuleError."""
+    from fastlog.rulebook.file import read_rules
+    from fastlog.rulebook.sentence import sentence
+
+    rules = read_rules(path).rules
+    return "\n".join(printable(sentence(rule)) for rule in rules) or "No rules: only the traffic is watched."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -190,6 +213,8 @@ def _main(arguments: Sequence[str] | None) -> int:
         config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         if config is None:
             return _print(version_line())
+        if isinstance(config, RulesCheck):
+            return _print(rule_lines(config.path))
         if config.format == "list":
             return _print(format_lines())
     except UsageError as error:
@@ -221,8 +246,11 @@ def _print(text: str) -> int:
 
 
 def _fail(error: FastlogError) -> int:
+    text = f"fastlog: {error}"
+    lines = text.split("\n") if isinstance(error, FormatError) else [text]
+    lines += getattr(error, "__notes__", ())
     try:
-        os.write(2, f"fastlog: {printable(str(error))}\n".encode())
+        os.write(2, "".join(f"{printable(line)}\n" for line in lines).encode())
     except OSError:
         return error.exit_status
     return error.exit_status

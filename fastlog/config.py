@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 DEFAULT_LOG = "/tmp/access.log"
+LOOPBACK = "127.0.0.1"
 FOLLOW_LATENESS = 2
 REPLAY_LATENESS = 60
 
@@ -63,7 +64,10 @@ class Config:
     top: int = 5
     output: str | os.PathLike[str] | None = None
     rejects: str | os.PathLike[str] | None = None
+    rules: str | os.PathLike[str] | None = None
+    listen: str | None = None
     tz: str = "UTC"
+    log_tz: str = "UTC"
     color: ColorMode = "auto"
     progress: bool | None = None
     fail_on_alert: bool = False
@@ -91,6 +95,9 @@ class Config:
         _one_of("--color", self.color, get_args(ColorMode))
         _one_of("executor", self.executor, get_args(ExecutorName))
         zone(self.tz)
+        zone(self.log_tz, "--log-tz")
+        if self.listen is not None:
+            listen_address(self.listen)
 
     @property
     def step(self) -> int:
@@ -108,7 +115,7 @@ class Config:
         return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
 
 
-def zone(name: str) -> "ZoneInfo":
+def zone(name: str, option: str = "--tz") -> "ZoneInfo":
     """The time zone of that name. Raises UsageError where there is none."""
     from zoneinfo import ZoneInfo  # here, since the children need no zones and start sooner without
 
@@ -116,8 +123,24 @@ def zone(name: str) -> "ZoneInfo":
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
         raise UsageError(
-            f"--tz is {name!r}: give a zone of the tz database, such as Europe/Amsterdam"
+            f"{option} is {name!r}: give a zone of the tz database, such as Europe/Amsterdam"
         ) from error
+
+
+def listen_address(text: str) -> tuple[str, int]:
+    """Host and port of ``[HOST:]PORT``; loopback where no host is named, port 0 is any free one.
+
+    Raises UsageError. Decision: ``:9100`` is refused, since elsewhere it means every interface.
+    """
+    host, colon, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    name = host[1:-1] if bracketed else host
+    # A colon is for an address of IPv6 alone, which has brackets around it.
+    if (colon and not name) or bracketed != (":" in name) or not name.isprintable() or " " in name:
+        raise UsageError(f"--listen is {text!r}: give PORT, HOST:PORT or [IPV6]:PORT")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
+        raise UsageError(f"--listen is {text!r}: give a port from 0 to 65535, as in 9100 or 127.0.0.1:9100")
+    return name or LOOPBACK, int(port)
 
 
 def hits_limit(threshold: float, window: int) -> int:

@@ -6,7 +6,10 @@ The command line prints ``str(error)`` as one line and leaves with
 
 
 class FastlogError(Exception):
-    """Root of all errors. The message names the file or option and what to do."""
+    """Root of all errors. The message names the file or option and what to do.
+
+    Notes (``add_note``) are shown below it: the text at fault, and a caret under the place.
+    """
 
     exit_status = 1
 
@@ -19,6 +22,10 @@ class UsageError(FastlogError):
 
 class FormatError(UsageError):
     """A log format that does not compile, or that fits none of the first lines."""
+
+
+class RuleError(UsageError):
+    """A rules file with faults in it. The message is the first fault; the notes have them all."""
 
 
 class SourceError(FastlogError):

@@ -14,18 +14,21 @@ share one state, and apart would have to pass it to and fro.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, repeat
 from math import floor
 from typing import NamedTuple
 
-from fastlog.model.events import Event, Reject, Stats, Summary, singly
+from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.windows.select import make_windows
+from fastlog.model.rules import TRAFFIC
+from fastlog.model.snapshot import Snapshot
+from fastlog.windows.pairs import PairTally
+from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
-from fastlog.windows.traffic import traffic_alert
+from fastlog.windows.traffic import Transition, traffic_alert
 from fastlog.windows.watermark import SourceClock
 
 _BEFORE_ALL = -(1 << 62)
@@ -59,9 +62,10 @@ class _Source:
 class Merger:
     """Folds partials, in the order of the reader, into windows; gives out the events.
 
-    Every method returns the events that it caused. Memory: the bounded tables, the
-    open seconds, the panes of open windows, and, where several files overlap, the
-    segments that wait for a slower file.
+    Every method gives the events that it causes one by one, and has done its work once
+    they were taken: a stretch of log without a hit can close a million windows. Memory:
+    the bounded tables, the open seconds, the panes of open windows, and, where several
+    files overlap, the segments that wait for a slower file.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -73,6 +77,8 @@ class Merger:
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
+        self._rules = make_rules(plan)
+        self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
         self._late = 0
@@ -95,22 +101,38 @@ class Merger:
         """Alerts that have fired so far."""
         return self._alerts
 
+    def notices(self) -> Iterator[str]:
+        """What users should know of the rules since this was last asked."""
+        return iter(()) if self._rules is None else self._rules.notices()
+
+    def snapshot(self) -> Snapshot:
+        """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
+        return Snapshot(
+            lines=self._lines,
+            rejected=dict(zip(REASONS, self._rejected, strict=True)),
+            hits=self._pairs.table() if self._pairs is not None else {},
+            bytes=self._bytes,
+            late=self._late,
+            future=self._future,
+            alerts={(TRAFFIC, ""): self._traffic.firing, **(self._rules.states() if self._rules else {})},
+            watermark=self._closed,
+        )
+
     def open(self, source: int, name: str) -> None:
         """A source begins."""
         self._sources[source] = _Source(name)
 
     def commit(
         self, source: int, partial: Partial, *, low: int | None = None, at: float | None = None
-    ) -> list[Event]:
+    ) -> Iterator[Event]:
         """Add the next partial of a source; ``low`` and ``at`` are those of its chunk.
 
         Chunks come in the order of ``low``: no later one, of any source, has a lesser.
         """
         self._add_totals(partial)
         entry = self._sources[source]
-        events: list[Event] = [
-            Reject(entry.name, offset, reason, line) for offset, reason, line in partial.rejects
-        ]
+        for offset, reason, line in partial.rejects:
+            yield Reject(entry.name, offset, reason, line)
         if low is not None:
             self._low = low
         if self._closed is None or any(second >= self._closed for second in partial.segment_greatest):
@@ -118,27 +140,26 @@ class Merger:
         for segment, first in _segments(partial):
             self._believe(source, entry, segment, first)
             if self.plan.follow:  # a later line of the block may be late by an earlier one
-                events += self._merge(at)
-        events += self._merge(at)
-        return events
+                yield from self._merge(at)
+        yield from self._merge(at)
 
-    def close(self, source: int) -> list[Event]:
+    def close(self, source: int) -> Iterator[Event]:
         """A source has ended: the others need not wait for it."""
         self._end(source)
-        return self._merge(None)
+        yield from self._merge(None)
 
-    def tick(self, now: float) -> list[Event]:
+    def tick(self, now: float) -> Iterator[Event]:
         """Nothing more was there to read at wall time ``now``: the clocks of idle sources go on."""
         return self._merge(now)
 
-    def finish(self, *, complete: bool) -> list[Event]:
-        """The end of input: what is open closes up to the last second seen; then the summary."""
+    def finish(self) -> Iterator[Event]:
+        """The end of input: what is open closes up to the last second seen."""
         for source in self._sources:
             self._end(source)
-        events = self._merge(None)
+        yield from self._merge(None)
         # The log may have come near them within its last segments.
         while self._last is not None and self._bear_witness(self._last):
-            events += self._merge(None)
+            yield from self._merge(None)
         last = self._last
         for source in self._unwitnessed:
             clock = self._sources[source].clock
@@ -147,13 +168,11 @@ class Merger:
             else:  # other files went on, at their old pace, after it
                 self._future += 1
         self._unwitnessed = []
-        events += self._merge(None)
+        yield from self._merge(None)
         if self._last is not None:
-            events += self._close(self._last + 1)
+            yield from self._close(self._last + 1)
             if self._windows is not None:
-                events += self._windows.rest(self._last)
-        events.append(self._summary(complete))
-        return events
+                yield from self._windows.rest(self._last)
 
     def _add_totals(self, partial: Partial) -> None:
         self._lines += partial.lines
@@ -166,6 +185,10 @@ class Merger:
             self._methods.add(method, hits)
         for status, hits in zip(partial.statuses, partial.status_hits, strict=True):
             self._statuses[status] = self._statuses.get(status, 0) + hits
+        if self._pairs is not None:
+            pairs = zip(partial.pair_sections, partial.pair_statuses, partial.pair_hits, strict=True)
+            for number, status, hits in pairs:
+                self._pairs.add(partial.sections[number], status, hits)
 
     def _believe(self, source: int, entry: _Source, segment: _Segment, first: int) -> None:
         """Queue a segment, its first second ``first``, once it is known to be credible."""
@@ -209,9 +232,8 @@ class Merger:
         heapq.heappush(self._waiting, (key, source, next(self._order), segment))
         clock.advance(segment.greatest)
 
-    def _merge(self, now: float | None) -> list[Event]:
+    def _merge(self, now: float | None) -> Iterator[Event]:
         """Take the segments whose turn it is, then move the clock as far as every source allows."""
-        events: list[Event] = []
         if self.plan.follow:
             while self._waiting:
                 self._take(heapq.heappop(self._waiting)[3])
@@ -219,18 +241,17 @@ class Merger:
             clocks = [e.clock.now(now) for e in self._sources.values() if e.clock.seen_at is not None]
             shown = [clock for clock in clocks if clock is not None]
             if shown:
-                events += self._close(floor(min(shown)) - self.plan.lateness)
-            return events
+                yield from self._close(floor(min(shown)) - self.plan.lateness)
+            return
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
             if self._unwitnessed and self._bear_witness(self._waiting[0][3].greatest):
                 continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
-            events += self._close(key - self.plan.lateness)
+            yield from self._close(key - self.plan.lateness)
             self._take(segment)
         if bound is not None and bound != _BEFORE_ALL:
-            events += self._close(bound - self.plan.lateness)
-        return events
+            yield from self._close(bound - self.plan.lateness)
 
     def _bound(self) -> int | None:
         """The least key that a segment still to come can have; None when no file is open."""
@@ -249,30 +270,38 @@ class Merger:
         self._last = segment.greatest if self._last is None else max(self._last, segment.greatest)
         if self._windows is not None:
             self._windows.take(partial, segment.panes, segment.cells)
+        if self._rules is not None:
+            self._rules.take(partial.measured, segment.number)
 
-    def _close(self, end: int) -> list[Event]:
+    def _close(self, end: int) -> Iterator[Event]:
         """Close every second before ``end``: windows and alerts, by the second that caused them."""
-        if self._closed is not None and end <= self._closed:
-            return []
-        if self._first is None:
-            return []
+        if self._first is None or (self._closed is not None and end <= self._closed):
+            return
         self._closed = end
-        stats = list(self._windows.close(end)) if self._windows is not None else []
+        windows: Iterable[Event] = self._windows.close(end) if self._windows is not None else ()
         transitions = self._traffic.close(end)
-        if not transitions:
-            return [*stats]
-        timed: list[tuple[int, int, Event]] = []
-        for window in singly(stats):
-            assert isinstance(window, Stats)
-            timed.append((window.end - 1, 0, window))
-        for transition in transitions:
-            alert = traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
-            timed.append((transition.at, 1, alert))
-            self._alerts += transition.firing
-        timed.sort(key=lambda event: event[:2])
-        return [event for _, _, event in timed]
+        alerts: list[Event] = [self._alert(transition) for transition in transitions]
+        if self._rules is not None:
+            of_rules = self._rules.close(end, self._first)
+            self._alerts += sum(alert.state == "firing" for alert in of_rules)
+            alerts = sorted([*alerts, *of_rules], key=_caused_at)
+        if not alerts:
+            yield from windows
+            return
+        yield from heapq.merge(
+            singly(windows), alerts, key=_caused_at
+        )  # at one second the window comes first
 
-    def _summary(self, complete: bool) -> Summary:
+    def _alert(self, transition: Transition) -> Alert:
+        self._alerts += transition.firing
+        return traffic_alert(transition, self.plan.alert_window, self.plan.threshold)
+
+    def _open_alerts(self) -> list[str]:
+        traffic = [TRAFFIC] if self._traffic.firing else []
+        return traffic if self._rules is None else traffic + self._rules.open_alerts
+
+    def summary(self, *, complete: bool) -> Summary:
+        """The totals of what was committed."""
         parsed = self._lines - sum(self._rejected)
         return Summary(
             complete=complete,
@@ -289,8 +318,16 @@ class Merger:
             statuses=ranked((f"{status:03d}", hits) for status, hits in self._statuses.items()),
             methods=self._methods.table(),
             alerts=self._alerts,
-            open_alerts=["traffic"] if self._traffic.firing else [],
+            open_alerts=self._open_alerts(),
         )
+
+
+def _caused_at(event: Event) -> int:
+    """The second whose end caused a window or an alert."""
+    if isinstance(event, Stats):
+        return event.end - 1
+    assert isinstance(event, Alert)
+    return event.at
 
 
 def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:

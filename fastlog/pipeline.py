@@ -1,12 +1,12 @@
 """The wiring hall: a Config becomes sources, roles and an executor, and runs."""
 
 import os
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain, islice
 
 from fastlog.config import Config
-from fastlog.errors import SourceError
+from fastlog.errors import SourceError, UsageError
 from fastlog.executors.committer import Committer
 from fastlog.executors.inline import run_inline
 from fastlog.executors.job import Job
@@ -15,15 +15,18 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
+from fastlog.model.notify import NotifyTarget
 from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.rules import Rule
+from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
-from fastlog.sources.files import OpenSource, open_source, plan_ranges
+from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 Notify = Callable[[Notice], None]
 
 
-def make_plan(config: Config) -> Plan:
+def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
     """What the run aggregates."""
     return Plan(
         follow=config.follow,
@@ -35,15 +38,34 @@ def make_plan(config: Config) -> Plan:
         stats_every=config.step,
         alert_window=config.alert_window,
         threshold=float(config.threshold),
+        log_tz=config.log_tz,
         compiled=parser_name(config.parser) == "native",
+        rules=rules,
+        pairs=config.listen is not None,
     )
+
+
+def _read_rules(config: Config) -> tuple[Sequence[Rule], Sequence[NotifyTarget]]:
+    """The rules of a run, and who is told. Raises RuleError; UsageError for what no format gives yet."""
+    if config.rules is None:
+        return (), ()
+    from fastlog.rulebook.file import read_rules
+    from fastlog.rulebook.watch import CELL, Watch
+
+    file = read_rules(config.rules)
+    for rule in file.rules:
+        missing = Watch(rule).needs - CELL - {"bytes"}
+        if missing:
+            raise UsageError(f"rule {rule.name!r} asks for the {min(missing)}, which no format gives yet")
+    return file.rules, file.notify
 
 
 class Run:
     """One run: its events, and how to end it early.
 
     Everything that needs no file is checked when it is made. ``notify`` gets each
-    message; ``progress`` is told of bytes and lines after each chunk.
+    message; ``progress`` is told of bytes and lines after each chunk. ``targets``
+    are those whom the rules file wants to be told of alerts.
     """
 
     def __init__(
@@ -52,7 +74,8 @@ class Run:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        self._committer = Committer(Merger(make_plan(config)), notify, progress)
+        rules, self.targets = _read_rules(config)
+        self._committer = Committer(Merger(make_plan(config, rules)), notify, progress)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
         self.interrupted = False
@@ -66,6 +89,10 @@ class Run:
     def alerts(self) -> int:
         """Alerts that have fired."""
         return self._committer.merger.alerts
+
+    def snapshot(self) -> Snapshot:
+        """How the run stands."""
+        return self._committer.merger.snapshot()
 
     def open(self) -> int | None:
         """Open the files of a replay; how many bytes they hold, None if that is not known.
@@ -120,20 +147,24 @@ class Run:
             self._hub.interrupt()
 
     def close(self) -> None:
-        """End the children and close the files. Safe to call twice."""
+        """End the children, close the files, and say what the rules have left to say. Safe to call twice."""
         if self._hub is not None:
             self._hub.kill()
         for source in self._sources:
             if source.fd != 0:
                 os.close(source.fd)
         self._sources = []
+        self._committer.tell_of_rules()
 
     def _workers(self) -> int:
         """As many workers as were asked for, but none that no range of the files is left for."""
         wanted = self._config.workers
-        if self._config.follow or any(source.end is None for source in self._sources):
+        if self._config.follow or any(source.end is None or source.packed for source in self._sources):
             return wanted
-        ranges = chain.from_iterable(plan_ranges(source.origin, source.end or 0) for source in self._sources)
+        pace = Pace(len(self._sources))
+        ranges = chain.from_iterable(
+            plan_ranges(source.origin, source.end or 0, pace) for source in self._sources
+        )
         return max(1, sum(1 for _ in islice(ranges, wanted)))
 
     def _job(self) -> Job:

@@ -3,22 +3,39 @@
 import asyncio
 import os
 import signal
+import socket
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from fastlog.config import Config
+from fastlog.errors import FastlogError, UsageError
 from fastlog.model.chunk import Notice
-from fastlog.model.events import Event
+from fastlog.model.events import Event, Summary
+from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
+from fastlog.parsers.select import parser_name
 from fastlog.pipeline import Run
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.output import ClosedOutput, Output
 from fastlog.sinks.progress import Progress
 from fastlog.sinks.rejects import RejectsSink
 from fastlog.sinks.text import TextRenderer, use_color
+from fastlog.sources import clock
 
+if TYPE_CHECKING:
+    from fastlog.sinks.listen import Listener
+    from fastlog.sinks.notify import Notifier
+
+_NOT_NATIVE = (
+    "the native parser is not built, so the regex parser reads, some twenty times slower:"
+    " install with a C compiler, or ask for --parser regex"
+)
 _MANY_FILES = 16_384
+_OF_THE_LOOP = 16
+"""File descriptors that are kept free for the event loop."""
 _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
@@ -35,11 +52,14 @@ class Outcome:
 class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
-    def __init__(self, config: Config) -> None:
-        inputs = [path for path in config.paths if os.fspath(path) != "-" or not config.follow]
+    def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
         # First of all, so that no other file takes the place of a closed standard output.
-        self._output = Output(config.output, inputs=inputs)
-        self._rejects = None if config.rejects is None else RejectsSink(config.rejects, inputs=inputs)
+        self._output = Output(config.output, inputs=_inputs(config))
+        self._rejects = (
+            None
+            if config.rejects is None
+            else RejectsSink(config.rejects, inputs=_inputs(config), data=self._output)
+        )
         self._config = config
         self._progress: Progress | None = None
         self._renderer = (
@@ -49,12 +69,17 @@ class Terminal:
         )
         self._shares_terminal = os.isatty(self._output.fd)
         self._run = Run(config, self._say, self._advance)
+        notify = [*notify, *self._run.targets]
+        self._notifier = _notifier(notify, self._say) if notify else None
+        self._listener = None if config.listen is None else _listener(config.listen, self._page)
         self._signal = 0
         self._asked_at = 0.0
 
     async def run(self) -> Outcome:
         """Run to the end. Raises FastlogError; ClosedOutput when nobody reads any more."""
         total = self._run.open()
+        if self._config.parser == "auto" and parser_name("auto") == "regex":
+            self._say(Notice(_NOT_NATIVE))
         if self._config.progress if self._config.progress is not None else _is_terminal(sys.stderr):
             self._progress = None if self._config.follow else Progress(total, sys.stderr)
         loop = asyncio.get_running_loop()
@@ -64,6 +89,9 @@ class Terminal:
         if self._output.watch_fd is not None and task is not None:
             loop.add_reader(self._output.watch_fd, self._reader_gone, task)
         try:
+            if self._listener is not None:
+                await self._listener.start()
+                self._say(Notice(f"metrics at {self._listener.url}"))
             async with aclosing(self._run.events()) as batches:
                 async for batch in batches:
                     await self._show(batch)
@@ -71,6 +99,10 @@ class Terminal:
             raise ClosedOutput("standard output: its reader has gone") from None
         finally:
             self._run.close()
+            if self._notifier is not None:
+                self._notifier.kill()
+            if self._listener is not None:
+                self._listener.close()
             if self._progress is not None:
                 self._progress.close()
             if self._output.watch_fd is not None:
@@ -89,7 +121,36 @@ class Terminal:
             self._rejects.close()
         self._output.close()
 
+    def _page(self) -> bytes:
+        from fastlog.sinks.metrics import metrics_page
+
+        snapshot = self._run.snapshot()
+        if self._notifier is not None:
+            snapshot = replace(snapshot, given_up=self._notifier.given_up)
+        return metrics_page(snapshot, clock.wall())
+
     async def _show(self, events: list[Event]) -> None:
+        if self._notifier is None:
+            await self._write(events)
+            return
+        for event in events:
+            self._notifier.offer(event)
+        *events, last = events
+        if isinstance(last, Summary):  # it waits until it can tell what arrived; nothing else does
+            await self._write(events)
+            await self._notifier.finish()
+            events, last = [], replace(last, notify=self._notifier.counts)
+        await self._write([*events, last])
+
+    async def _write(self, events: list[Event]) -> None:
+        if self._progress is not None and self._shares_terminal:
+            self._progress.hide()
+        # In a thread: a window of many rows, or a reader that stalls, must not keep the signals waiting.
+        await asyncio.get_running_loop().run_in_executor(None, self._put, events)
+        if self._progress is not None and self._shares_terminal:
+            self._progress.show()
+
+    def _put(self, events: list[Event]) -> None:
         data = b"".join(map(self._renderer.render, events))
         if self._rejects is not None:
             for event in events:
@@ -97,12 +158,7 @@ class Terminal:
             if self._config.follow:
                 self._rejects.flush()
         if data:
-            if self._progress is not None and self._shares_terminal:
-                self._progress.hide()
-            # In a thread: a reader that stalls must not keep the signals waiting.
-            await asyncio.get_running_loop().run_in_executor(None, self._output.write, data)
-            if self._progress is not None and self._shares_terminal:
-                self._progress.show()
+            self._output.write(data)
 
     def _advance(self, size: int, lines: int) -> None:
         if self._progress is not None:
@@ -122,9 +178,39 @@ class Terminal:
             return
         if self._signal:  # asked for a second time: at once
             self._run.close()
+            if self._notifier is not None:
+                self._notifier.kill()
             die_by(number)
         self._signal, self._asked_at = number, now
         self._run.stop()
+
+
+def _notifier(targets: Sequence[NotifyTarget], say: Callable[[Notice], None]) -> "Notifier":
+    from fastlog.sinks.notify import Notifier
+
+    return Notifier(targets, say)
+
+
+def _listener(address: str, page: Callable[[], bytes]) -> "Listener":
+    try:
+        from fastlog.sinks.listen import Listener
+    except ImportError as error:
+        raise UsageError(f"--listen needs {error.name}: pip install 'fastlog[serve]'") from error
+    return Listener(address, page)
+
+
+def _inputs(config: Config) -> Iterator[str | os.PathLike[str]]:
+    """The logs that are read. Patterns are expanded when they are asked for: by then an output is there."""
+    if not config.follow:
+        yield from config.paths
+        return
+    from fastlog.sources.patterns import is_pattern, matches
+
+    for path in config.paths:
+        if is_pattern(os.fspath(path)):
+            yield from matches([os.fspath(path)])
+        else:
+            yield path
 
 
 def _is_terminal(stream: object) -> bool:
@@ -172,12 +258,30 @@ def _allow_many_files() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def run_at_terminal(config: Config) -> Outcome:
-    """Run a configuration with its sinks, on uvloop."""
+def _reserve_descriptors() -> None:
+    """See that the event loop can have its descriptors: without, libuv aborts. Raises FastlogError."""
+    reserved: list[int] = []
+    try:
+        for _ in range(_OF_THE_LOOP // 4):
+            reserved += os.pipe()
+            reserved += (end.detach() for end in socket.socketpair())
+    except OSError as error:
+        raise FastlogError(f"cannot start: {error.strerror}: raise the limit (ulimit -n)") from error
+    finally:
+        for fd in reserved:
+            os.close(fd)
+
+
+def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outcome:
+    """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries.
+
+    Raises FastlogError.
+    """
     import uvloop
 
     _allow_many_files()
     _occupy_standard_streams()
-    terminal = Terminal(config)
+    _reserve_descriptors()
+    terminal = Terminal(config, notify)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())

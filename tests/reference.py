@@ -174,7 +174,11 @@ def _referer_and_agent(text: bytes) -> None:
 
 
 def epoch_second(stamp: bytes) -> int:
-    """The epoch second of ``dd/Mon/yyyy:HH:MM:SS ±hhmm``. Raises Rejected for anything else."""
+    """The epoch second of ``dd/Mon/yyyy:HH:MM:SS ±hhmm``. Raises Rejected for anything else.
+
+    A leading zero may be missing, and the second may have a fraction.
+    """
+    stamp = _with_zeros(stamp)
     if len(stamp) != 26:
         raise Rejected("time")
     numbers = stamp[0:2] + stamp[7:11] + stamp[12:14] + stamp[15:17] + stamp[18:20] + stamp[22:26]
@@ -195,6 +199,23 @@ def epoch_second(stamp: bytes) -> int:
     local = day * 86_400 + hour * 3_600 + minute * 60 + min(second, 59)
     offset = offset_hours * 3_600 + offset_minutes * 60
     return local - offset if stamp[21:22] == b"+" else local + offset
+
+
+def _with_zeros(stamp: bytes) -> bytes:
+    """A stamp in its usual width."""
+    local, space, zone = stamp.partition(b" ")
+    day, _slash, rest = local.partition(b"/")
+    date_part, *clock = rest.split(b":")
+    if len(clock) == 3:
+        for mark in (b".", b","):
+            seconds, found, fraction = clock[2].partition(mark)
+            if found and 1 <= len(fraction) <= 12 and _all_in(fraction, DIGITS):
+                clock[2] = seconds
+    return (
+        b":".join([day.rjust(2, b"0") + b"/" + date_part, *(part.rjust(2, b"0") for part in clock)])
+        + space
+        + zone
+    )
 
 
 def method_and_section(request: bytes) -> tuple[bytes, bytes]:

@@ -5,12 +5,16 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from fastlog.cli import parse_arguments
+from fastlog.model.notify import parse_notify
+from fastlog.model.snapshot import DurationHistogram, Snapshot
+from fastlog.sinks.metrics import metrics_page
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
@@ -25,7 +29,7 @@ CONSOLE = [
     for line in block.splitlines()
     if line.startswith("$ ")
 ]
-FASTLOG = [command for command in CONSOLE if "fastlog" in command]
+FASTLOG = [command for command in CONSOLE if "fastlog" in command and not command.startswith("docker ")]
 
 
 @pytest.fixture
@@ -34,6 +38,11 @@ def logs(tmp_path: Path) -> Path:
     (tmp_path / "access.log").write_text(LINE.format(30))
     (tmp_path / "access.log.1").write_text(LINE.format(10) * 2)
     (tmp_path / "old.gz").write_bytes(gzip.compress(LINE.format(20).encode() * 3))
+    blocks = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    (tmp_path / "rules.toml").write_text(next(block for block in blocks if "[[rule]]" in block))
+    for number, server in enumerate(("web1", "web2"), 1):
+        (tmp_path / server).mkdir()
+        (tmp_path / server / "access.log.2.gz").write_bytes(gzip.compress(LINE.format(5).encode() * number))
     return tmp_path
 
 
@@ -54,7 +63,7 @@ def test_an_example_is_understood(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in FASTLOG if "access.log*" in command or "zcat" in command]
+    "command", [command for command in FASTLOG if "access.log*" in command or "cat old" in command]
 )
 def test_a_replay_example_runs(command: str, logs: Path, environment: dict[str, str]) -> None:
     script = command.replace("fastlog", f"{shlex.quote(sys.executable)} -m fastlog", 1)
@@ -63,6 +72,21 @@ def test_a_replay_example_runs(command: str, logs: Path, environment: dict[str, 
     )
     assert done.returncode == 0, done.stderr.decode()
     assert b"3 hits" in done.stdout
+
+
+def test_the_rules_are_what_is_watched(logs: Path, fastlog: Run) -> None:
+    shown = re.search(r"<!-- rules -->\n```\n(.*?)```", README, re.DOTALL)
+    assert shown
+    assert (logs / "rules.toml").exists()
+    said = fastlog("--check-rules", "rules.toml")
+    assert (said.returncode, said.stderr) == (0, b"")
+    assert said.stdout.decode() == shown[1]
+    (logs / "access.log").write_text(
+        "".join(LINE.format(second).replace(" 200 ", " 503 ") * 20 for second in range(30))
+    )
+    tried = fastlog("--rules", "rules.toml", "access.log")
+    assert tried.returncode == 0
+    assert "ALERT      5xx share fired for section /api - share = 1 over 60 s" in tried.stdout.decode()
 
 
 def test_the_python_example_runs(logs: Path, environment: dict[str, str]) -> None:
@@ -86,6 +110,45 @@ def test_the_table_of_options_is_that_of_the_command(fastlog: Run) -> None:
     # argparse shows both forms of a switch, the README one of --stats and --progress with its twin.
     assert known - told == {"--help", "--version"}
     assert told - known == set()
+
+
+def test_the_notifications_are_what_a_rules_file_takes() -> None:
+    entries = [
+        entry
+        for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+        for entry in tomllib.loads(block).get("notify", [])
+    ]
+    targets = [parse_notify(entry, number) for number, entry in enumerate(entries, 1)]
+    assert [(target.body, target.wants("traffic")) for target in targets] == [("text", True), ("event", True)]
+
+
+def test_the_script_for_alerts_runs(tmp_path: Path, environment: dict[str, str]) -> None:
+    script = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    assert script
+    logger = tmp_path / "logger"
+    logger.write_text('#!/bin/sh\nprintf "%s\\n" "$*" >> called\n')
+    logger.chmod(0o700)
+    events = [
+        f'{{"event":"alert","rule":"a\\\\x1b","state":"{state}"}}\n' for state in ("firing", "resolved")
+    ]
+    for event in events:
+        subprocess.run(
+            ["sh", "-c", script[1].replace("/var/log/", "")],
+            input=event.encode(),
+            cwd=tmp_path,
+            env={**environment, "PATH": f"{tmp_path}:{environment['PATH']}"},
+            timeout=60,
+            check=True,
+        )
+    assert (tmp_path / "alerts.ndjson").read_text() == "".join(events)
+    assert (tmp_path / "called").read_text() == f"-p user.alert -t fastlog {events[0]}"
+
+
+def test_the_metrics_are_those_that_are_served() -> None:
+    told = set(re.findall(r"`(fastlog_[a-z_]+)", README))
+    durations = DurationHistogram(((1.0, 0),), hits=0, seconds=0)
+    page = metrics_page(Snapshot(0, {}, {}, 0, 0, 0, {}, watermark=0, durations=durations), 0)
+    assert told == {line.split()[2] for line in page.decode().splitlines() if line.startswith("# TYPE")}
 
 
 def test_the_screen_is_what_the_demo_prints(tmp_path: Path, fastlog: Run) -> None:

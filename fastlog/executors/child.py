@@ -1,33 +1,30 @@
 """What runs in a child process: the reader or a worker, behind one end of a socket pair.
 
-A child never writes to the terminal and never outlives the hub: when the hub is
-gone its socket is at its end, and the child leaves.
+A child never writes to the terminal and never outlives the hub (see ``guard``).
+What it cannot help it says as its last words, and dies of: the hub knows how to go
+on without it.
 """
 
 import os
 import select
-import signal
 import socket
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from fastlog.errors import FastlogError
+from fastlog.executors.guard import GONE, leave_with_hub, start_timer, stop_timer, take_signals_as_they_are
 from fastlog.executors.job import Job
-from fastlog.executors.wire import Channel, pack_item, pack_partial, unpack_chunk
+from fastlog.executors.wire import Channel, Header, pack_item, pack_partial, unpack_chunk
 from fastlog.model.chunk import Block, ByteRange, Item
 from fastlog.reader.link import Stopped
 
-_GONE = 1
+_BROKEN = 2
 _WATCH_SECONDS = 0.5
 
 
-def main(role: str, fd: int, parent: int) -> None:
+def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     """Run a role until the hub has had enough. ``parent`` is the hub's process id."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # the hub decides when to end
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    take_signals_as_they_are()
+    leave_with_hub(lifeline, parent)
     channel = Channel(socket.socket(fileno=fd))
     try:
         first = channel.receive()
@@ -38,11 +35,12 @@ def main(role: str, fd: int, parent: int) -> None:
             else:
                 _work(job, channel)
     except (BrokenPipeError, ConnectionResetError):
-        os._exit(_GONE)  # the hub is gone: there is nobody to tell
+        os._exit(GONE)  # the hub is gone: there is nobody to tell
     except FastlogError as error:
-        _fail(channel, str(error), type(error).__name__)
+        _tell(channel, {"kind": "Failed", "message": str(error), "error": type(error).__name__})
     except Exception as error:  # noqa: BLE001 - told by the hub in one line: no traceback reaches the user
-        _fail(channel, f"the {role} failed: {type(error).__name__}: {error}", "WorkerError")
+        _tell(channel, {"kind": "LastWords", "text": f"{type(error).__name__}: {error}"})
+        os._exit(_BROKEN)
     _linger(channel)
     os._exit(0)
 
@@ -56,39 +54,38 @@ def _linger(channel: Channel) -> None:
         return
 
 
-def _leave_with(parent: int) -> None:
-    """End the process when the hub has died, however busy the main thread is."""
-    while os.getppid() == parent:
-        select.select([], [], [], _WATCH_SECONDS)
-    os._exit(_GONE)
-
-
-def _fail(channel: Channel, message: str, error: str) -> None:
+def _tell(channel: Channel, header: Header) -> None:
     try:
-        channel.send({"kind": "Failed", "message": message, "error": error})
-    except OSError:
-        os._exit(_GONE)
+        channel.send(header)
+    except (OSError, MemoryError):
+        os._exit(_BROKEN)
 
 
 def _work(job: Job, channel: Channel) -> None:
     from fastlog.worker import Worker
 
     worker = Worker(job.plan, job.parser, list(job.sources))
+    channel.send({"kind": "Ready"})
     while (received := channel.receive()) is not None:
         header, payload = received
         log_format = header.pop("format")
         number = header.pop("number")
+        chunk = unpack_chunk(header, payload)
+        start_timer(chunk)
         try:
-            partial, whole = worker.fold(unpack_chunk(header, payload), log_format)
+            partial, whole = worker.fold(chunk, log_format)
         except OSError as error:
             channel.send({"kind": "Unread", "number": number, "errno": error.errno or 0})
             continue
+        finally:
+            stop_timer()
         packed, columns = pack_partial(partial)
         channel.send({"kind": "Partial", "number": number, "whole": whole, **packed}, columns)
 
 
 def _read(job: Job, channel: Channel) -> None:
     link = _ChildLink(channel)
+    channel.send({"kind": "Ready"})
     try:
         if job.paths:
             from fastlog.reader.follow import follow_sources
@@ -97,7 +94,7 @@ def _read(job: Job, channel: Channel) -> None:
         else:
             from fastlog.reader.replay import replay_sources
 
-            replay_sources(job.sources, job.format, job.plan, link)
+            replay_sources(job.sources, job.format, job.plan, link, job.reached)
     except Stopped:
         pass  # the ordinary end of a replay that was interrupted
     channel.send({"kind": "End"})
@@ -148,9 +145,9 @@ class _ChildLink:
             self.meanwhile()
         self._listen(self._channel.receive())
 
-    def _listen(self, received: tuple[dict[str, Any], bytes] | None) -> None:
+    def _listen(self, received: tuple[Header, bytes] | None) -> None:
         if received is None:
-            os._exit(_GONE)
+            os._exit(GONE)
         header = received[0]
         if header["kind"] == "Credit":
             self._credit += header["chunks"]

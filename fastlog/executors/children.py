@@ -6,7 +6,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, suppress
 
 import orjson
 
@@ -16,21 +17,30 @@ from fastlog.executors.wire import PREFIX, Header, frame, lengths
 
 _START = (
     "import sys;"
-    "sys.path[:] = sys.argv[4].split(sys.argv[5]);"
+    "sys.path[:] = sys.argv[5].split(sys.argv[6]);"
     "from fastlog.executors.child import main;"
-    "main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))"
+    "main(sys.argv[1], *map(int, sys.argv[2:5]))"
 )
 _BUFFER = 1 << 21
 _FEWER = "use fewer --workers or files, or raise the limits (ulimit -n, -u)"
 
 
 class Child:
-    """A started child. ``receive`` gives None when it is gone."""
+    """A started child. ``receive`` gives None when it is gone.
 
-    def __init__(self, role: str, process: "subprocess.Popen[bytes]", sock: socket.socket) -> None:
+    It lives as long as ``lifeline``, the write end of a pipe, is open here. ``ready``
+    once it has begun its work; ``last_words`` say what it died of, where it knew.
+    """
+
+    def __init__(
+        self, role: str, process: "subprocess.Popen[bytes]", sock: socket.socket, lifeline: int
+    ) -> None:
         self.role = role
         self.process = process
+        self.ready = False
+        self.last_words = ""
         self._sock = sock
+        self._lifeline = lifeline
         self._reader: asyncio.StreamReader
         self._writer: asyncio.StreamWriter | None = None
 
@@ -44,14 +54,20 @@ class Child:
     def send(self, header: Header, payload: bytes = b"") -> None:
         """Queue a frame; what is under way is bounded by the hub's credit. A dead child takes none."""
         if self._writer is not None and not self._writer.is_closing():
-            self._writer.write(frame(header, payload))
+            self._writer.writelines(frame(header, payload))
 
     async def receive(self) -> tuple[Header, bytes] | None:
         try:
             head, payload = lengths(await self._reader.readexactly(PREFIX.size))
             header: Header = orjson.loads(await self._reader.readexactly(head))
             return header, await self._reader.readexactly(payload) if payload else b""
-        except (asyncio.IncompleteReadError, OSError):
+        except asyncio.IncompleteReadError:
+            return None
+        except OSError:
+            # The writer was given the error too, and it is printed as lost if nobody takes it there.
+            if self._writer is not None:
+                with suppress(OSError):
+                    await self._writer.wait_closed()
             return None
 
     def fate(self) -> str:
@@ -61,13 +77,15 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
+        if -code == signal.SIGPROF:
+            return "it found no end"  # see guard.start_timer
         if code < 0:
             return (
                 f"killed by {signal.Signals(-code).name}"
                 if -code in set(signal.Signals)
                 else f"signal {-code}"
             )
-        return f"exit status {code}"
+        return self.last_words or f"exit status {code}"
 
     def kill(self) -> None:
         """End the child now and collect it."""
@@ -77,34 +95,43 @@ class Child:
             self._sock.close()
         self.process.kill()
         self.process.wait()
+        os.close(self._lifeline)
 
 
 def start_child(role: str, descriptors: Iterable[int]) -> Child:
     """Start a child that inherits ``descriptors`` and its end of a socket pair. Raises WorkerError."""
     inherited = set(descriptors)
-    try:
-        ours, theirs = socket.socketpair()
-    except OSError as error:
-        raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
+    with ExitStack() as theirs, ExitStack() as ours:
+        try:
+            sock, far_end = socket.socketpair()
+            ours.callback(sock.close)
+            theirs.callback(far_end.close)
+            tied, lifeline = os.pipe()
+            ours.callback(os.close, lifeline)
+            theirs.callback(os.close, tied)
+            process = _start(role, [far_end.fileno(), tied], inherited)
+        except OSError as error:
+            raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
+        ours.pop_all()
+    return Child(role, process, sock, lifeline)
+
+
+def _start(role: str, own: Sequence[int], inherited: set[int]) -> "subprocess.Popen[bytes]":
+    """The process of a child that gets ``own``, its socket and the end of its lifeline. Raises OSError."""
     # The parent's path, where it found fastlog, is the child's: installed, editable or from a checkout.
     path = [*sys.path, os.path.dirname(os.path.dirname(os.path.abspath(fastlog.__file__)))]
     places = [os.path.abspath(place) for place in dict.fromkeys(path)]
     separator = "\n"
-    arguments = [role, str(theirs.fileno()), str(os.getpid()), separator.join(places), separator]
+    arguments = [role, *map(str, own), str(os.getpid()), separator.join(places), separator]
     # A signal for the whole group must not catch the child before it has said that it ignores it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-S", "-P", "-c", _START, *arguments],
             stdin=None if 0 in inherited else subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno(), *(fd for fd in inherited if fd > 2)],
+            pass_fds=[*own, *(fd for fd in inherited if fd > 2)],
         )
-    except OSError as error:
-        ours.close()
-        raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()
-    return Child(role, process, ours)

@@ -1,10 +1,9 @@
 """Items in the reader's order, committed to the merger as they become ready."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from fastlog.merger import Merger
-from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
@@ -12,18 +11,6 @@ from fastlog.sources.files import cut_short
 Notify = Callable[[Notice], None]
 Progress = Callable[[int, int], None]
 """Told after each chunk: bytes and lines committed so far."""
-
-
-@dataclass(slots=True, eq=False)
-class Slot:
-    """A chunk on its way: ``partial`` once it is folded, ``deaths`` the workers that it outlived."""
-
-    number: int
-    chunk: Chunk
-    format: str
-    partial: Partial | None = None
-    whole: bool = True
-    deaths: int = 0
 
 
 class Committer:
@@ -44,6 +31,8 @@ class Committer:
         if isinstance(item, Opened):
             self._names[item.source] = item.name
             self._formats[item.source] = item.format
+        elif isinstance(item, Switched):
+            self._formats[item.source] = item.format
 
     def format_of(self, source: int) -> str:
         """The format that a source was opened with."""
@@ -54,32 +43,36 @@ class Committer:
         self.degraded = self.degraded or notice.degraded
         self._notify(notice)
 
+    def tell_of_rules(self) -> None:
+        """What users should know of the rules, if there is something."""
+        for text in self.merger.notices():
+            self.tell(Notice(text))
+
     def name_of(self, source: int) -> str:
         return self._names[source]
 
-    def control(self, item: Item) -> list[Event]:
-        """An item that is no chunk."""
+    def control(self, item: Item) -> Iterator[Event]:
+        """An item that is no chunk. Done once all its events were taken."""
         if isinstance(item, Opened):
             self.merger.open(item.source, item.name)
         elif isinstance(item, Closed):
-            return self.merger.close(item.source)
+            yield from self.merger.close(item.source)
         elif isinstance(item, Tick):
-            return self.merger.tick(item.now)
+            yield from self.merger.tick(item.now)
         elif isinstance(item, Notice):
             self.tell(item)
-        return []
 
-    def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> list[Event]:
-        """A folded chunk."""
+    def chunk(self, chunk: Chunk, partial: Partial, *, whole: bool) -> Iterator[Event]:
+        """A folded chunk. Done once all its events were taken."""
         source = chunk.source
         if not whole and source not in self._short:
             self._short.add(source)
             self.tell(Notice(cut_short(self._names[source]), degraded=True))
         if isinstance(chunk, ByteRange):
             self._bytes_done += chunk.stop - chunk.start
-            events = self.merger.commit(source, partial, low=chunk.low)
+            yield from self.merger.commit(source, partial, low=chunk.low)
         else:
-            self._bytes_done += len(chunk.data)
-            events = self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+            self._bytes_done += len(chunk.data) if chunk.taken is None else chunk.taken
+            yield from self.merger.commit(source, partial, low=chunk.low, at=chunk.at)
+        self.tell_of_rules()
         self._progress(self._bytes_done, self.merger.lines)
-        return events

@@ -55,4 +55,5 @@ def run_inline(job: Job, committer: Committer) -> list[Event]:
         raise UsageError("executor is 'inline': following needs processes, since it waits for its files")
     link = _InlineLink(job, committer)
     replay_sources(job.sources, job.format, job.plan, link)
-    return link.events + committer.merger.finish(complete=not committer.degraded)
+    merger = committer.merger
+    return [*link.events, *merger.finish(), merger.summary(complete=not committer.degraded)]

@@ -6,6 +6,8 @@ from typing import Any
 
 from fastlog.config import ParserName
 from fastlog.model.plan import Plan
+from fastlog.model.rules import Rule
+from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource
 
 
@@ -14,7 +16,8 @@ class Job:
     """A run, as its reader and workers see it.
 
     ``sources`` are the open inputs of a replay, by descriptor; ``paths`` the names
-    to follow. Exactly one of them is empty.
+    to follow. Exactly one of them is empty. ``reached`` is where the reader of a
+    replay goes on: one entry a source, or none to begin at their starts.
     """
 
     plan: Plan
@@ -23,6 +26,7 @@ class Job:
     sources: Sequence[OpenSource]
     paths: Sequence[str]
     from_start: bool
+    reached: Sequence[Reached] = ()
 
     def header(self) -> dict[str, Any]:
         """As a frame's header. Paths may hold bytes that are no text, so they go as numbers."""
@@ -32,11 +36,13 @@ class Job:
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Job":
+        rules = [Rule(**rule) for rule in header["plan"]["rules"]]
         return cls(
-            plan=Plan(**header["plan"]),
+            plan=Plan(**{**header["plan"], "rules": rules}),
             parser=header["parser"],
             format=header["format"],
             sources=[OpenSource(**source) for source in header["sources"]],
             paths=[bytes(path).decode("utf-8", "surrogateescape") for path in header["paths"]],
             from_start=header["from_start"],
+            reached=[Reached(**reached) for reached in header["reached"]],
         )

@@ -1,31 +1,43 @@
 """The hub: it owns the reader and the workers, hands chunks out, and commits partials in order.
 
-It alone knows which chunks are outstanding. A chunk whose worker dies goes to
-another; it commits once, in the reader's order, whoever folded it.
+It alone knows which chunks are outstanding. Any child may die at any moment: a
+worker's chunk goes to another (``isolate`` says what becomes of one that kills), a
+reader's place is taken by one that goes on where it was. A chunk commits once, in
+the reader's order, whoever folded it.
 """
 
 import asyncio
 import os
-from collections import deque
-from collections.abc import AsyncGenerator, Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from dataclasses import replace
 
 from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
-from fastlog.executors.committer import Committer, Slot
+from fastlog.executors.committer import Committer
+from fastlog.executors.isolate import Isolation
 from fastlog.executors.job import Job
+from fastlog.executors.line import Line, Slot
 from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partial
-from fastlog.model.chunk import Block, ByteRange, Item, Notice
+from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
-from fastlog.model.partial import Partial
-from fastlog.sources.files import unreadable
+from fastlog.reader.reached import Trail
+from fastlog.sources import clock
 
 _ERRORS: dict[str, type[FastlogError]] = {
     kind.__name__: kind for kind in (FastlogError, FormatError, SourceError, UsageError, WireError)
 }
 _AHEAD = 2
 """Chunks under way for each worker: one that it folds, one that waits for it."""
-_TRIES = 2
-"""Workers that may die over a chunk before it is given up."""
+_BATCH = 64
+_BATCH_SECONDS = 0.1
+"""Events that are handed on in one go, at most, and how long they may take to come about."""
+_GRACE_SECONDS = 0.5
+"""How long an interrupted replay goes on with what follows from the lines that it has counted."""
+_STARTS = 3
+"""Children in a row, for each place, that may die before they begin, or, of readers, hand nothing out."""
+_DEATHS = 64
+"""Workers in a row that may die with no chunk done between them: more are no line's fault."""
+_SICK = "check its memory limit (ulimit -v, the cgroup) and this installation (fastlog --version)"
 
 
 class Hub:
@@ -35,16 +47,20 @@ class Hub:
         self._job = job
         self._count = workers
         self.committer = committer
-        self._line: deque[Slot | Item] = deque()  # in the reader's order
-        self._ready: deque[Slot] = deque()  # to be handed out
+        self._line = Line()
+        self._isolation = Isolation(job, self._line, committer)
+        self._trail = Trail()
         self._holding: dict[Child, dict[int, Slot]] = {}
         self._reader: Child | None = None
         self._children: list[Child] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = 0
+        self._stillborn = 0  # workers in a row that never began
+        self._barren = 0  # deaths of workers since the last chunk that was done
+        self._mute = 0  # readers in a row that handed nothing out
         self._ended = False
         self._failure: FastlogError | None = None
-        self._interrupted = False
+        self._interrupted_at: float | None = None
         self._stopping = False
         self._moved = asyncio.Event()
 
@@ -56,18 +72,16 @@ class Hub:
 
     def interrupt(self) -> None:
         """Commit nothing further; the summary says that it is incomplete."""
-        self._interrupted = True
+        self._interrupted_at = clock.monotonic()
         self._moved.set()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """The events of the run as they come, the summary last. Raises FastlogError."""
         try:
             await self._start()
-            while not self._interrupted and self._failure is None:
-                events = self._commit()
-                if events:
-                    yield events
-                    continue
+            while self._interrupted_at is None and self._failure is None:
+                for batch in self._batches(self._commit()):
+                    yield batch
                 if self._ended and not self._line:
                     break
                 await self._moved.wait()
@@ -76,10 +90,32 @@ class Hub:
                 raise self._failure
             if self._failure is not None:
                 self.committer.tell(Notice(str(self._failure), degraded=True))
-            complete = not (self._interrupted or self.committer.degraded)
-            yield self.committer.merger.finish(complete=complete)
+            complete = self._interrupted_at is None and not self.committer.degraded
+            if not self._out_of_time():
+                for batch in self._batches(self.committer.merger.finish()):
+                    yield batch
+            if self._out_of_time():
+                self.committer.tell(Notice("interrupted: statistics may be missing before the summary"))
+            yield [self.committer.merger.summary(complete=complete)]
         finally:
             self.kill()
+
+    def _batches(self, events: Iterable[Event]) -> Iterator[list[Event]]:
+        """Events some at a time, so that neither signals nor memory wait for the last of them."""
+        batch: list[Event] = []
+        begun = clock.monotonic()
+        for event in events:
+            batch.append(event)
+            if len(batch) >= _BATCH or clock.monotonic() - begun > _BATCH_SECONDS:
+                yield batch
+                if self._out_of_time():
+                    return
+                batch, begun = [], clock.monotonic()
+        if batch:
+            yield batch
+
+    def _out_of_time(self) -> bool:
+        return self._interrupted_at is not None and clock.monotonic() - self._interrupted_at > _GRACE_SECONDS
 
     def kill(self) -> None:
         """End all children now."""
@@ -92,14 +128,9 @@ class Hub:
         self._holding.clear()
 
     async def _start(self) -> None:
-        self._reader = self._new_child("reader")
+        reader = self._new_child("reader")
         workers = [self._new_child("worker") for _ in range(self._count)]
-        await self._reader.connect()
-        self._reader.send(self._job.header())
-        self._reader.send({"kind": "Credit", "chunks": _AHEAD * self._count})
-        if self._stopping:
-            self._reader.send({"kind": "Stop"})
-        self._watch(self._serve_reader(self._reader))
+        await self._employ(reader, self._job)
         for worker in workers:
             await self._welcome(worker)
 
@@ -107,6 +138,16 @@ class Hub:
         child = start_child(role, [source.fd for source in self._job.sources])
         self._children.append(child)
         return child
+
+    async def _employ(self, reader: Child, job: Job) -> None:
+        """Give a started reader its job, and leave to send what may still be under way."""
+        await reader.connect()
+        self._reader = reader
+        reader.send(job.header())
+        reader.send({"kind": "Credit", "chunks": _AHEAD * self._count - self._line.credit})
+        if self._stopping:
+            reader.send({"kind": "Stop"})
+        self._watch(self._serve_reader(reader))
 
     async def _welcome(self, worker: Child) -> None:
         """Give a started worker the job, then chunks: none before it can be sent any."""
@@ -143,20 +184,49 @@ class Hub:
             if header["kind"] == "Failed":
                 self._fail(_failure(header))
                 return
-            item = unpack_item(header, payload)
-            self.committer.announce(item)
-            if isinstance(item, ByteRange | Block):
-                self._numbers += 1
-                slot = Slot(self._numbers, item, self.committer.format_of(item.source))
-                self._line.append(slot)
-                self._ready.append(slot)
+            if not self._news(reader, header):
+                item = unpack_item(header, payload)
+                self._mute = 0
+                if not self._trail.passes(item):
+                    continue
+                self.committer.announce(item)
+                self._line.add(item, self.committer.format_of)
                 self._hand_out()
-            else:
-                self._line.append(item)
                 self._moved.set()
-        self._fail(
-            WorkerError(f"the reader died ({reader.fate()}): the rest of the log was not read; run again")
-        )
+        await self._bury_reader(reader)
+
+    async def _bury_reader(self, reader: Child) -> None:
+        """The reader died: another goes on where it was, if what it had read can be read again."""
+        self._reader = None
+        fate = self._dismiss(reader)
+        sources = self._job.sources
+        lost = self._trail.lost(sources) if reader.ready and sources else None
+        if lost or not sources:
+            what = f"what it had read of {lost} is gone" if lost else "what came after is not counted"
+            raise WorkerError(f"the reader died ({fate}): {what}; run again")
+        self._mute += 1
+        if self._mute > _STARTS:
+            raise WorkerError(f"{self._mute} readers died one after another ({fate}): {_SICK}")
+        self.committer.tell(Notice(f"the reader died ({fate}): another goes on where it was"))
+        job = replace(self._job, reached=self._trail.reached(sources))
+        await self._employ(self._new_child("reader"), job)
+
+    def _news(self, child: Child, header: Header) -> bool:
+        """Take note of what a child says about itself."""
+        if header["kind"] == "Ready":
+            child.ready = True
+        elif header["kind"] == "LastWords":
+            child.last_words = header["text"]
+        else:
+            return False
+        return True
+
+    def _dismiss(self, child: Child) -> str:
+        """Let go of a dead child; how it died."""
+        fate = child.fate()
+        self._children.remove(child)
+        child.kill()
+        return fate
 
     async def _serve_worker(self, worker: Child) -> None:
         while (received := await worker.receive()) is not None:
@@ -164,69 +234,60 @@ class Hub:
             if header["kind"] == "Failed":
                 self._fail(_failure(header))
                 return
+            if self._news(worker, header):
+                self._stillborn = 0
+                continue
             slot = self._holding[worker].pop(header["number"])
+            self._barren = 0
             if header["kind"] == "Unread":
-                error = OSError(header["errno"], os.strerror(header["errno"]))
-                name = self.committer.name_of(slot.chunk.source)
-                self.committer.tell(Notice(unreadable(name, error), degraded=True))
-                slot.partial = Partial()
+                self._isolation.unread(slot, OSError(header["errno"], os.strerror(header["errno"])))
             else:
-                slot.partial, slot.whole = unpack_partial(header, payload), header["whole"]
+                slot.partial, slot.whole = unpack_partial(header, payload), header["whole"] and slot.whole
             self._hand_out()
             self._moved.set()
-        await self._bury(worker)
+        await self._bury_worker(worker)
 
-    async def _bury(self, worker: Child) -> None:
-        """A worker died: what it held is done again by others, once; another takes its place."""
-        held = self._holding.pop(worker)
-        fate = worker.fate()
-        self._children.remove(worker)
-        worker.kill()
-        for slot in reversed(held.values()):
-            where = f"{self.committer.name_of(slot.chunk.source)} at byte {slot.chunk.start}"
-            slot.deaths += 1
-            if slot.deaths < _TRIES:
-                self.committer.tell(Notice(f"a worker died ({fate}) over {where}: another does it again"))
-                self._ready.appendleft(slot)
-            else:
-                self.committer.tell(
-                    Notice(f"{where}: given up, {_TRIES} workers died over it ({fate})", degraded=True)
-                )
-                slot.partial = Partial()
-        if not held:
+    async def _bury_worker(self, worker: Child) -> None:
+        """A worker died: what it held is done by others, and another takes its place."""
+        held = list(self._holding.pop(worker).values())
+        fate = self._dismiss(worker)
+        self._barren += 1
+        self._stillborn += not worker.ready
+        if self._barren > _DEATHS or self._stillborn > _STARTS * self._count:
+            raise WorkerError(f"{self._barren} workers died one after another ({fate}): {_SICK}")
+        # It does them in order: only the first can have been its death, and only once it had begun.
+        blameless = held[1:] if worker.ready else held
+        self._line.give_back(blameless)
+        if held and worker.ready:
+            self._isolation.suspect(held[0], fate)
+        else:
             self.committer.tell(Notice(f"a worker died ({fate}) and was replaced"))
         self._moved.set()
         await self._welcome(self._new_child("worker"))
 
     def _hand_out(self) -> None:
         """Give waiting chunks to the workers that hold fewest."""
-        while self._ready and self._holding:
+        while self._holding:
             worker = min(self._holding, key=lambda child: len(self._holding[child]))
             held = self._holding[worker]
-            if len(held) >= _AHEAD:
+            slot = self._line.next_waiting() if len(held) < _AHEAD else None
+            if slot is None:
                 return
-            slot = self._ready.popleft()
-            held[slot.number] = slot
+            self._numbers += 1
+            held[self._numbers] = slot
             header, payload = pack_item(slot.chunk)
-            worker.send({**header, "format": slot.format, "number": slot.number}, payload)
+            worker.send({**header, "format": slot.format, "number": self._numbers}, payload)
 
-    def _commit(self) -> list[Event]:
-        """Commit what is ready at the head of the line, until it gives an event."""
-        events: list[Event] = []
-        committed = 0
-        while self._line and not events:
-            head = self._line[0]
-            if isinstance(head, Slot):
-                if head.partial is None:
-                    break
-                events = self.committer.chunk(head.chunk, head.partial, whole=head.whole)
-                committed += 1
-            else:
-                events = self.committer.control(head)
-            self._line.popleft()
-        if committed and self._reader is not None:
-            self._reader.send({"kind": "Credit", "chunks": committed})
-        return events
+    def _commit(self) -> Iterator[Event]:
+        """Commit what is ready at the head of the line."""
+        while self._interrupted_at is None and (head := self._line.pop_ready()) is not None:
+            if not isinstance(head, Slot):
+                yield from self.committer.control(head)
+                continue
+            assert head.partial is not None
+            yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
+            if head.credit and self._reader is not None:
+                self._reader.send({"kind": "Credit", "chunks": head.credit})
 
 
 def _failure(header: Header) -> FastlogError:

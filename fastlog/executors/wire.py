@@ -16,8 +16,22 @@ from typing import Any
 import orjson
 
 from fastlog.errors import WireError
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Item, Notice, Opened, Tick
+from fastlog.model import measured
+from fastlog.model.chunk import (
+    Block,
+    ByteRange,
+    Chunk,
+    Closed,
+    Item,
+    Left,
+    Notice,
+    Opened,
+    Placed,
+    Switched,
+    Tick,
+)
 from fastlog.model.partial import COLUMNS, Partial
+from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
 MAX_HEADER = 1 << 26
@@ -25,15 +39,21 @@ MAX_PAYLOAD = 1 << 30
 
 Header = dict[str, Any]
 
-_ITEMS = {kind.__name__: kind for kind in (ByteRange, Block, Opened, Closed, Tick, Notice)}
+_ITEMS = {
+    kind.__name__: kind for kind in (ByteRange, Block, Opened, Switched, Closed, Tick, Placed, Left, Notice)
+}
 
 
-def frame(header: Header, payload: bytes = b"") -> bytes:
-    """A whole frame. Raises WireError for one that no peer would accept."""
+def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
+    """A whole frame: what stands before the payload, and the payload, which is not copied.
+
+    Raises WireError for one that no peer would accept.
+    """
     head = orjson.dumps(header)
     if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
-    return PREFIX.pack(len(head), len(payload)) + head + payload
+    start = PREFIX.pack(len(head), len(payload)) + head
+    return (start, payload) if payload else (start,)
 
 
 def lengths(prefix: bytes) -> tuple[int, int]:
@@ -51,7 +71,8 @@ class Channel:
         self.sock = sock
 
     def send(self, header: Header, payload: bytes = b"") -> None:
-        self.sock.sendall(frame(header, payload))
+        for part in frame(header, payload):
+            self.sock.sendall(part)
 
     def receive(self) -> tuple[Header, bytes] | None:
         """The next frame; None when the other end is gone."""
@@ -88,7 +109,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
         if isinstance(value, bytes):
             payload = value
         else:
-            header[name] = value
+            header[name] = value.to_dict() if isinstance(value, FilePosition) else value
     return header, payload
 
 
@@ -100,6 +121,9 @@ def unpack_item(header: Header, payload: bytes) -> Item:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
         fields["data"] = payload
+    for name in ("position", "former"):
+        if fields.get(name) is not None:
+            fields[name] = FilePosition.from_dict(fields[name])
     item: Item = kind(**fields)
     return item
 
@@ -115,7 +139,8 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    keys = [*partial.sections, *partial.methods]
+    columns += [getattr(partial.measured, name) for name in measured.COLUMNS]
+    keys = [*partial.sections, *partial.methods, *partial.measured.key_names]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
     header: Header = {
@@ -124,6 +149,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "future": partial.future,
         "total_bytes": str(partial.total_bytes),
         "sections": len(partial.sections),
+        "methods": len(partial.methods),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
         "columns": [len(column) for column in columns],
     }
@@ -136,20 +162,25 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
     *named, key_lengths, line_lengths = columns
     texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
+    sections = header["sections"]
+    methods = sections + header["methods"]
     partial = Partial(
         lines=header["lines"],
         rejected=header["rejected"],
         future=header["future"],
         total_bytes=int(header["total_bytes"]),
-        sections=keys[: header["sections"]],
-        methods=keys[header["sections"] :],
+        sections=keys[:sections],
+        methods=keys[sections:methods],
         rejects=[
             (offset, reason, line)
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
         ],
     )
-    for name, column in zip(COLUMNS, named, strict=True):
+    for name, column in zip(COLUMNS, named[: len(COLUMNS)], strict=True):
         setattr(partial, name, column)
+    for name, column in zip(measured.COLUMNS, named[len(COLUMNS) :], strict=True):
+        setattr(partial.measured, name, column)
+    partial.measured.key_names = keys[methods:]
     return partial
 
 

@@ -1,16 +1,26 @@
 """Which format of the catalogue fits the first lines of a log."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 
 from fastlog.errors import FormatError
-from fastlog.formats.catalog import CATALOG
+from fastlog.formats.catalog import CATALOG, Entry
 from fastlog.formats.compile import Format, compile_format
+from fastlog.formats.stamps import APACHE, EPOCH, ISO8601
 from fastlog.model.printable import printable
 
 SAMPLE_LINES = 100
 """First lines that are looked at, blank ones not counted."""
 
+_LOOKS = {
+    APACHE: re.compile(rb" [+-]\d{4}\]"),
+    ISO8601: re.compile(rb"\d{4}-?\d\d-?\d\d[Tt ]"),
+    EPOCH: re.compile(rb"\A\d{5,}"),
+}
+"""What a line with such a stamp holds somewhere, in the formats of the catalogue."""
+
 _SHOWN = 160
+_NEAREST = 3
 
 
 def sample(data: bytes) -> list[bytes]:
@@ -26,27 +36,70 @@ def sample(data: bytes) -> list[bytes]:
 
 def detect(lines: Sequence[bytes]) -> Format | None:
     """The format that fits most of ``lines``, of equals the one with more fields; None if none fits."""
-    best: tuple[int, int, Format | None] = (0, 0, None)
-    for name in CATALOG:
-        candidate = compile_format(name)
-        fits = sum(candidate.line.match(line.removesuffix(b"\r")) is not None for line in lines)
-        if fits and (fits, len(candidate.fields)) > best[:2]:
-            best = (fits, len(candidate.fields), candidate)
-    return best[2]
+    lines = [line.removesuffix(b"\r") for line in lines]
+    best: tuple[int, int, str] = (0, 0, "")
+    for name, candidate in _candidates(lines):
+        fits = sum(map(candidate.fits, lines))
+        if not fits:
+            continue
+        if candidate.comment is not None:
+            fits += sum(line.startswith(candidate.comment) for line in lines)
+        if (fits, len(candidate.fields)) > best[:2]:
+            best = (fits, len(candidate.fields), name)
+    return compile_format(best[2]) if best[2] else None
+
+
+def _candidates(lines: Sequence[bytes]) -> Iterator[tuple[str, Format]]:
+    """The formats that lines with these looks can be of, each with its name in the catalogue."""
+    for name, entry in CATALOG.items():
+        if entry.kind == "fields":
+            candidate = _under_its_fields(entry, lines)
+            if candidate is not None:
+                yield name, candidate
+        elif any(_may_be(entry, line) for line in lines):
+            yield name, compile_format(name)
+
+
+def _may_be(entry: Entry, line: bytes) -> bool:
+    """Whether a line can be of a format, at a glance: what is not compiled costs nothing."""
+    if entry.kind == "json":
+        return line.lstrip(b" \t").startswith(b"{")
+    if entry.kind == "labels":
+        return b"\t" in line
+    candidate = compile_format(entry.name)
+    looks = _LOOKS.get(candidate.stamp)
+    if looks is not None and looks.search(line) is None:
+        return False
+    return all(literal.strip('" ').encode() in line for literal, _ in candidate.layout)
+
+
+def _under_its_fields(entry: Entry, lines: Sequence[bytes]) -> Format | None:
+    """The format of the first lines of a log that names its fields; None where these are no such lines."""
+    from fastlog.formats.w3c import fields_format, fields_of
+
+    named = [names for line in lines if line.startswith(b"#") and (names := fields_of(line)) is not None]
+    if named:
+        of_cloudfront = "x-edge-location" in named[-1].split()
+        mine = of_cloudfront == (entry.name == "cloudfront")
+        return compile_format(fields_format(entry.name, named[-1])) if mine else None
+    tabbed = any(b"\t" in line for line in lines)
+    return compile_format(entry.name) if tabbed == (entry.name == "cloudfront") else None
 
 
 def undetected(file: str, line: bytes) -> FormatError:
     """What to say when no format fits ``line``, the first of ``file``: how far each came."""
     line = line.removesuffix(b"\r")
     reached = sorted(
-        ((compile_format(name).reach(line), compile_format(name)) for name in CATALOG),
+        ((candidate.reach(line), candidate) for _, candidate in _candidates([line])),
         key=lambda pair: -pair[0],
     )
     said = "; ".join(
-        f"{fmt.name} fits {count} of {len(fmt.fields)} fields, then wants {fmt.fields[count].name}"
-        for count, fmt in reached[:3]
+        f"{fmt.name} fits {count} of {len(fmt.fields)} fields, then wants {fmt.fields[count]}"
+        for count, fmt in reached[:_NEAREST]
+        if count < len(fmt.fields)
     )
     shown = printable(line[:_SHOWN]) + ("..." if len(line) > _SHOWN else "")
     return FormatError(
-        f"{file}: no known format fits; the first line is: {shown} | {said} | name one with --format"
+        f"{file}: no known format fits; the first line is: {shown} | {said or 'none came near'} | "
+        "name one with --format"
     )

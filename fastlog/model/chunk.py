@@ -8,13 +8,16 @@ first to finish.
 
 from dataclasses import dataclass
 
+from fastlog.model.position import FilePosition
+
 RANGE_BYTES = 1 << 22
 """Length of a range of a regular file. A constant of the program: cutting a log elsewhere
 must not change a result, and deriving it from the number of workers would hide it where
 it did."""
 
 CHUNK_BYTES = 1 << 20
-"""Most bytes in a block: less than in a range, since it travels."""
+"""Most bytes in a block: less than in a range, since it travels. Ranges are no longer where
+several files are read, so that pieces of them all are cut alike, packed or not."""
 
 LINE_LIMIT = 100 * 1024
 """Longest line in bytes, without its line end; a longer one is ``oversize``."""
@@ -43,7 +46,10 @@ class Block:
     lack its newline only where the source ends with it. A line longer than
     ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
     without being held. ``at`` is the wall clock in epoch seconds when the bytes
-    were read from a live source, None in replay.
+    were read from a live source, None in replay. ``position`` is that of the
+    followed file after this block, None where positions are not asked for. ``taken``
+    is how many bytes of the source were read for it, for those who watch the progress;
+    None: as many as it has.
     """
 
     source: int
@@ -51,6 +57,8 @@ class Block:
     data: bytes
     at: float | None = None
     low: int | None = None
+    position: FilePosition | None = None
+    taken: int | None = None
 
 
 Chunk = ByteRange | Block
@@ -62,6 +70,14 @@ class Opened:
 
     source: int
     name: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """The further chunks of a source begin with lines of another format: a log can say so in its midst."""
+
+    source: int
     format: str
 
 
@@ -80,6 +96,29 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """Reading of a followed file goes on at ``position``: it was opened, truncated, or bytes were skipped.
+
+    Positions (here and in blocks) are of use in the order of the items: the last one
+    of each path, device and inode holds. ``former`` is the one that the file had under
+    another name, which does not hold any more: both in one item, so that there is no
+    moment at which the file has two positions or none.
+    """
+
+    source: int
+    position: FilePosition
+    former: FilePosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A followed file is done with under that name: its position, the last, is needed no more."""
+
+    source: int
+    position: FilePosition
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """One line for stderr. ``degraded`` when it means that the result is incomplete."""
 
@@ -87,4 +126,4 @@ class Notice:
     degraded: bool = False
 
 
-Item = ByteRange | Block | Opened | Closed | Tick | Notice
+Item = ByteRange | Block | Opened | Switched | Closed | Tick | Placed | Left | Notice

@@ -90,7 +90,12 @@ class TableColumns:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A transition of a rule: ``hits`` and ``rate`` over ``window`` seconds ending with ``at``."""
+    """A transition of a rule: ``hits`` and ``rate`` over ``window`` seconds ending with ``at``.
+
+    ``value`` is what the rule measured, in the unit of its threshold, and ``key`` the section,
+    status, method or host that it is about, None for one in all. The traffic alert has no
+    ``value``: its hits say it.
+    """
 
     rule: str
     state: Literal["firing", "resolved"]
@@ -100,11 +105,17 @@ class Alert:
     threshold: float
     window: int
     message: str
+    key: str | None = None
+    value: int | float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always."""
+    """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always.
+
+    ``notify`` counts the notifications that were ``delivered`` and ``given_up``, where
+    somebody is notified.
+    """
 
     complete: bool
     lines: int
@@ -121,13 +132,17 @@ class Summary:
     methods: Table
     alerts: int
     open_alerts: list[str]
+    notify: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
     """A line that was not parsed: its file, the offset of its first byte, why, and its text.
 
-    ``line`` is the raw line without its end, at most the first 4096 bytes.
+    ``reason`` is one of those that the summary counts; behind ``format`` stand a colon
+    and the field at which the line stopped fitting. ``line`` is the raw line without
+    its end, at most the first 4096 bytes. Only the first few lines of each chunk come,
+    unless all were asked for.
     """
 
     file: str

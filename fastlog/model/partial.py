@@ -20,6 +20,8 @@ from array import array
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar
 
+from fastlog.model.measured import Measured
+
 REASONS = ("blank", "format", "time", "oversize")
 """Why a line is rejected, in the order of the summary."""
 
@@ -56,7 +58,12 @@ class Partial:
     and ``section_cell_hits`` are the pane's; methods and statuses alike, a status being
     its own number. Pairs stand in order of first appearance.
 
-    ``rejects`` are (offset in bytes, reason, line), where the plan asks for them.
+    ``pair_hits`` are the hits of the chunk by section (``pair_sections``, its number) and status
+    (``pair_statuses``), where the plan asks for pairs, in order of first appearance. In a sum of
+    partials a pair may stand more than once.
+
+    ``rejects`` are (offset in bytes, reason, line), where the plan asks for them; ``measured``
+    is what its rules saw.
     """
 
     lines: int = 0
@@ -90,7 +97,11 @@ class Partial:
     method_cell_hits: "array[int]" = field(default_factory=_longs)
     status_cells: "array[int]" = field(default_factory=_longs)
     status_cell_hits: "array[int]" = field(default_factory=_longs)
+    pair_sections: "array[int]" = field(default_factory=_longs)
+    pair_statuses: "array[int]" = field(default_factory=_longs)
+    pair_hits: "array[int]" = field(default_factory=_longs)
     rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
+    measured: Measured = field(default_factory=Measured)
 
     @property
     def parsed(self) -> int:
@@ -105,6 +116,7 @@ class Partial:
             future=self.future + other.future,
             total_bytes=self.total_bytes + other.total_bytes,
             rejects=self.rejects + other.rejects,
+            measured=self.measured.followed_by(other.measured, len(self.segment_rows)),
         )
         for name in _CONCATENATED:
             setattr(total, name, getattr(self, name) + getattr(other, name))
@@ -119,6 +131,7 @@ class Partial:
         )
         total.statuses = array("q", statuses)
         total.section_cells = self.section_cells + array("q", map(section.__getitem__, other.section_cells))
+        total.pair_sections = self.pair_sections + array("q", map(section.__getitem__, other.pair_sections))
         total.method_cells = self.method_cells + array("q", map(method.__getitem__, other.method_cells))
         return total
 
@@ -126,11 +139,9 @@ class Partial:
 COLUMNS = tuple(column.name for column in fields(Partial) if column.default_factory is _longs)
 """The names of the packed columns, in the order of their definition."""
 
-_CONCATENATED = tuple(
-    name
-    for name in COLUMNS
-    if name not in ("section_hits", "method_hits", "statuses", "status_hits", "section_cells", "method_cells")
-)
+_UNITED = ("section_hits", "method_hits", "statuses", "status_hits")
+_RENUMBERED = ("section_cells", "method_cells", "pair_sections")
+_CONCATENATED = tuple(name for name in COLUMNS if name not in _UNITED + _RENUMBERED)
 
 
 def _united(

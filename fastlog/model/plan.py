@@ -1,7 +1,10 @@
 """What must be aggregated, derived from the Config once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import gcd
+
+from fastlog.model.rules import Rule
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
@@ -18,7 +21,10 @@ class Plan:
     FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
     ``cells`` asks for the tables of each pane, which only statistics windows need:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
-    rejected lines themselves. ``compiled`` lets the windows, too, be the compiled ones.
+    rejected lines themselves, all of them instead of a chunk's first few. ``compiled``
+    lets the windows, too, be the compiled ones. ``log_tz`` is the zone of stamps that
+    name none. ``rules`` are what is watched beside the traffic. ``pairs`` asks for hits
+    by (section, status), which only metrics show.
     """
 
     follow: bool
@@ -31,6 +37,9 @@ class Plan:
     alert_window: int
     threshold: float
     compiled: bool = False
+    log_tz: str = "UTC"
+    rules: Sequence[Rule] = ()
+    pairs: bool = False
 
     @property
     def pane(self) -> int:

@@ -7,15 +7,19 @@ equal stamps, ``sum``; the sizes become integers in one call of orjson.
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, compress, count, groupby, islice, repeat
-from operator import itemgetter, ne, not_, sub
-from typing import NamedTuple
+from itertools import accumulate, chain, compress, count, groupby, islice, repeat
+from operator import eq, itemgetter, ne, not_, sub
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.parsers.segments import cut_segments, in_order
+
+if TYPE_CHECKING:  # a run without rules loads nothing of them
+    from fastlog.parsers.measure import Cell, Place, RuleFold
+    from fastlog.rulebook.watch import Hit
 
 _FEW_STATUSES = 24
 _LOW = (1 << LOW_BITS) - 1
@@ -38,18 +42,22 @@ def count_hits(
     plan: Plan,
     horizon: int | None,
     known: set[bytes],
+    rules: "RuleFold | None" = None,
 ) -> None:
     """Count the hits into ``partial``; ``seconds`` stand for ``lengths`` lines each.
 
-    ``known`` are the statuses seen before; it is no more than a hint, and grows.
+    ``rules`` are those of the plan, where it has some. ``known`` are the statuses seen
+    before; it is no more than a hint, and grows.
     """
     sizes = _integers(columns.sizes)
     partial.total_bytes = sum(sizes)
     _count_totals(columns, partial, known)
+    if plan.pairs:
+        _count_pairs(columns, partial)
     if horizon is not None and max(seconds) > horizon:
         kept = [second <= horizon for second in seconds]
         partial.future = sum(compress(lengths, map(not_, kept)))
-        if plan.cells:
+        if plan.cells or rules is not None:
             of_line = list(chain.from_iterable(map(repeat, kept, lengths)))
             columns = Columns(*(list(compress(column, of_line)) for column in columns))
             sizes = list(compress(sizes, of_line))
@@ -57,6 +65,30 @@ def count_hits(
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
     if plan.cells:
         _fill_panes(partial, _panes(segment_of_run, seconds, lengths, plan.pane), columns, sizes)
+    if rules is not None:
+        runs = list(zip(segment_of_run, seconds, strict=True))
+        places = list(chain.from_iterable(map(repeat, runs, lengths)))
+        cells = _cells(places, columns) if rules.wants_cells else ()
+        lines = _lines(places, columns, sizes) if rules.needs else ()
+        partial.measured = rules.measure(cells, lines)
+
+
+def _cells(places: "list[Place]", columns: Columns) -> "Iterator[tuple[Place, Cell, int]]":
+    """The distinct cells, in order of first appearance, and their hits."""
+    for (place, request, status), hits in Counter(
+        zip(places, columns.requests, columns.statuses, strict=True)
+    ).items():
+        method, section = request.split(b" ", 1)
+        yield place, (section, method, int(status)), hits
+
+
+def _lines(places: "list[Place]", columns: Columns, sizes: list[int]) -> "Iterator[tuple[Place, Hit]]":
+    """Each line, as far as the columns tell."""
+    from fastlog.rulebook.watch import Hit
+
+    for place, request, status, size in zip(places, columns.requests, columns.statuses, sizes, strict=True):
+        method, section = request.split(b" ", 1)
+        yield place, Hit(section, method, int(status), size=size)
 
 
 def _integers(sizes: list[bytes]) -> list[int]:
@@ -77,6 +109,18 @@ def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
 
 
+def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int | None], list[int]]:
+    """Runs of equal seconds, of runs of stamps: those with fractions differ within a second."""
+    if not any(map(eq, seconds, islice(seconds, 1, None))):
+        return seconds, lengths
+    ends = [*compress(count(1), map(ne, seconds, islice(seconds, 1, None))), len(seconds)]
+    starts = [0, *ends[:-1]]
+    sums = [0, *accumulate(lengths)]
+    return [seconds[start] for start in starts], [
+        sums[end] - sums[start] for start, end in zip(starts, ends, strict=True)
+    ]
+
+
 def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None:
     """Count sections, methods and statuses."""
     sections: dict[bytes, int] = {}
@@ -89,6 +133,18 @@ def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None
     partial.methods, partial.method_hits = list(methods), array("q", methods.values())
     statuses = _count_statuses(columns.statuses, known)
     partial.statuses, partial.status_hits = array("q", map(int, statuses)), array("q", statuses.values())
+
+
+def _count_pairs(columns: Columns, partial: Partial) -> None:
+    """Count hits by (section, status)."""
+    number = {section: number for number, section in enumerate(partial.sections)}
+    pairs: dict[tuple[int, int], int] = {}
+    for (request, status), hits in Counter(zip(columns.requests, columns.statuses, strict=True)).items():
+        pair = number[request.split(b" ", 1)[1]], int(status)
+        pairs[pair] = pairs.get(pair, 0) + hits
+    partial.pair_sections = array("q", [section for section, _ in pairs])
+    partial.pair_statuses = array("q", [status for _, status in pairs])
+    partial.pair_hits = array("q", pairs.values())
 
 
 def _count_statuses(statuses: list[bytes], known: set[bytes]) -> dict[bytes, int]:

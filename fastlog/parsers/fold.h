@@ -19,13 +19,14 @@ typedef unsigned __int128 fl_sum;
 typedef struct {
     /* the plan */
     int64_t lateness, pane, horizon;
-    int wants_panes;
+    int wants_panes, wants_pairs;
 
     /* totals of the chunk; sums of bytes apart for what is believed and what lies in the future */
     int64_t future;
     fl_sum bytes_believed, bytes_future;
     int64_t status_hits[FL_STATUSES];
     fl_table sections, methods;
+    fl_table pairs; /* of section and status: the text of a key is their number, see fl_count_pair */
     int failed; /* memory has run out: the chunk must not count */
 
     /* the run of lines of one second */
@@ -189,6 +190,22 @@ static void fl_next_run(fl_fold *fold, int64_t second) {
     }
 }
 
+/* A pair as a number: the place of the section in its table, and the status. */
+#define FL_PAIR_STATUS 1024
+
+static inline int fl_count_pair(fl_fold *fold, const fl_key *section, unsigned status) {
+    uint64_t text[3] = {(uint64_t)(section - fold->sections.keys) * FL_PAIR_STATUS + status};
+    fl_key *pair = fl_key_of(&fold->pairs, (const uint8_t *)text, sizeof *text);
+    return pair && fl_count(&fold->pairs, pair, 0);
+}
+
+/* The number of a pair. */
+static inline uint64_t fl_pair(const fl_fold *fold, const fl_key *pair) {
+    uint64_t number;
+    memcpy(&number, fold->pairs.arena + pair->text, sizeof number);
+    return number;
+}
+
 /* Count one hit. */
 static inline void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status,
                           uint64_t size) {
@@ -202,6 +219,8 @@ static inline void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key
         fold->bytes_believed += size;
     fold->status_hits[status]++;
     if (!fl_count(&fold->sections, section, panes) || !fl_count(&fold->methods, method, panes))
+        fold->failed = 1;
+    if (fold->wants_pairs && !fl_count_pair(fold, section, status))
         fold->failed = 1;
     if (panes && !fold->pane_status[status]++)
         fl_put(fold, &fold->pane_statuses_touched, status);
@@ -220,11 +239,14 @@ static inline void fl_fold_begin(fl_fold *fold, int64_t horizon) {
 #define FL_EMPTY(column) fold->column.n = 0;
     FL_COLUMNS(FL_EMPTY)
 #undef FL_EMPTY
-    size_t before = fold->methods.n;
+    size_t before = fold->methods.n, sections_before = fold->sections.n;
     fl_table_begin(&fold->sections);
     fl_table_begin(&fold->methods);
     if (fold->methods.n < before)
         fold->n_words = 0;
+    if (fold->sections.n < sections_before)
+        fl_table_empty(&fold->pairs);
+    fl_table_begin(&fold->pairs);
     memset(fold->status_hits, 0, sizeof fold->status_hits);
     memset(fold->pane_status, 0, sizeof fold->pane_status);
     fold->horizon = horizon;
@@ -250,12 +272,14 @@ static inline uint64_t fl_bytes_high(const fl_fold *fold) {
 }
 
 /* A fold for a plan; 0 where there is no memory. */
-static inline int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, uint64_t seed) {
+static inline int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs,
+                              uint64_t seed) {
     memset(fold, 0, sizeof *fold);
     fold->lateness = lateness;
     fold->pane = pane;
     fold->wants_panes = wants_panes;
-    fold->sections.seed = fold->methods.seed = seed;
+    fold->wants_pairs = wants_pairs;
+    fold->sections.seed = fold->methods.seed = fold->pairs.seed = seed;
     size_t places = 256;
     while (places <= (size_t)lateness && places < (size_t)1 << 20)
         places *= 2;
@@ -271,6 +295,7 @@ static inline void fl_fold_free(fl_fold *fold) {
 #undef FL_FREE
     fl_table_free(&fold->sections);
     fl_table_free(&fold->methods);
+    fl_table_free(&fold->pairs);
     free(fold->recent);
     memset(fold, 0, sizeof *fold);
 }

@@ -76,7 +76,7 @@ static inline uint64_t fl_mix(uint64_t a, uint64_t b) {
  * known outside: with one that is, a text could be written that makes it 0, whatever the other. */
 static inline uint64_t fl_hash(const fl_table *table, const uint8_t *text, uint32_t length, uint64_t first,
                                uint64_t second) {
-    uint64_t hash = fl_mix(first ^ table->seed, second ^ table->seed * 0x9e3779b97f4a7c15u) ^ length;
+    uint64_t hash = fl_mix(first ^ table->seed, second ^ length ^ table->seed * 0x9e3779b97f4a7c15u);
     if (length > 16) {
         uint32_t at = 16;
         for (; at + 8 <= length; at += 8)
@@ -84,7 +84,7 @@ static inline uint64_t fl_hash(const fl_table *table, const uint8_t *text, uint3
         for (; at < length; at++)
             hash = fl_mix(hash ^ text[at], table->seed | 1);
     }
-    return fl_mix(hash, 0xd6e8feb86659fd93u);
+    return hash;
 }
 
 static int fl_table_grow(fl_table *table) {
@@ -166,13 +166,16 @@ static inline void fl_table_turn(fl_table *table) {
     }
 }
 
+static inline void fl_table_empty(fl_table *table) {
+    uint64_t seed = table->seed;
+    fl_table_free(table);
+    table->seed = seed;
+}
+
 /* Begin a chunk: keys are numbered anew. */
 static inline void fl_table_begin(fl_table *table) {
-    if (table->n > FL_MOST_KEYS || table->text > FL_MOST_TEXT) {
-        uint64_t seed = table->seed;
-        fl_table_free(table);
-        table->seed = seed;
-    }
+    if (table->n > FL_MOST_KEYS || table->text > FL_MOST_TEXT)
+        fl_table_empty(table);
     table->order.n = 0;
     if (++table->chunk == 0) {
         for (size_t number = 0; number < table->n; number++)

@@ -139,7 +139,8 @@ static inline int fl_head(const fl_shape *shape, const uint8_t *p, size_t length
     size_t at = 0, word = 0;
     if (length <= 32) {
         uint32_t spaces = fl_spaces(p) & (uint32_t)(((uint64_t)1 << length) - 1);
-        if (shape->words == 2 && __builtin_popcount(spaces) == 2)
+        uint32_t behind = spaces & (spaces - 1); /* without the first */
+        if (shape->words == 2 && behind && !(behind & (behind - 1)))
             return !(spaces & 1) && !(spaces & spaces << 1) && p[length - 1] != ' ';
     }
     for (int words = 0; words < shape->words; words++, at++) {

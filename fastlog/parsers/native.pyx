@@ -9,7 +9,8 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
-from fastlog.parsers.regex import REJECT_BYTES, RegexParser
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.rejects import is_kept, reject
 
 
 cdef extern from "block.h" nogil:
@@ -20,6 +21,7 @@ cdef extern from "block.h" nogil:
     ctypedef struct fl_key:
         size_t text
         uint32_t length
+        uint32_t number
         uint64_t hits
 
     ctypedef struct fl_table:
@@ -33,6 +35,7 @@ cdef extern from "block.h" nogil:
         int64_t *status_hits
         fl_table sections
         fl_table methods
+        fl_table pairs
         fl_column segment_rows, segment_panes_column, segment_hits_column
         fl_column segment_first, segment_least, segment_greatest
         fl_column seconds, hits
@@ -53,13 +56,15 @@ cdef extern from "block.h" nogil:
         int64_t lines
 
     int FL_STATUSES
+    int FL_PAIR_STATUS
     fl_indexer fl_best_indexer(const char **name)
-    int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, uint64_t seed)
+    int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
     void fl_fold_begin(fl_fold *fold, int64_t horizon)
     void fl_fold_end(fl_fold *fold)
     void fl_fold_free(fl_fold *fold)
     fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
     void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
+    uint64_t fl_pair(const fl_fold *fold, const fl_key *pair)
     uint64_t fl_bytes_low(const fl_fold *fold)
     uint64_t fl_bytes_high(const fl_fold *fold)
     void fl_block_begin(fl_block *block, const uint8_t *data, size_t length)
@@ -105,23 +110,23 @@ cdef class NativeParser:
     cdef fl_block block
     cdef fl_shape shape
     cdef object regex
-    cdef bint wants_rejects
+    cdef object plan
     cdef list rejected
     cdef list rejects
 
     def __cinit__(self, log_format, plan):
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         self.block.indexer = _indexer
-        if not fl_fold_new(&self.sums, plan.lateness, plan.pane, plan.cells, seed):
+        if not fl_fold_new(&self.sums, plan.lateness, plan.pane, plan.cells, plan.pairs, seed):
             raise MemoryError
 
     def __init__(self, log_format, plan):
-        names = [field.name for field in log_format.fields]
+        names = list(log_format.fields)
         self.shape.words = names.index("user")
         self.shape.vhost = names[0] == "virtual host"
         self.shape.quoted = len(names) - names.index("size") - 1
         self.regex = RegexParser(log_format, plan)
-        self.wants_rejects = plan.rejects
+        self.plan = plan
 
     def __dealloc__(self):
         fl_fold_free(&self.sums)
@@ -171,8 +176,8 @@ cdef class NativeParser:
         hit = self.regex.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
-            if self.wants_rejects:
-                self.rejects.append((offset, hit, line[:REJECT_BYTES].removesuffix(b"\r")))
+            if is_kept(hit, len(self.rejects), self.plan):
+                self.rejects.append(reject(self.regex, offset, hit, line, self.plan))
             return
         cdef bytes method, section
         method, section = hit.request.split(b" ", 1)
@@ -202,6 +207,7 @@ cdef class NativeParser:
             if self.sums.status_hits[status]:
                 partial.statuses.append(status)
                 partial.status_hits.append(self.sums.status_hits[status])
+        self._pairs(partial)
         partial.segment_rows = _column(&self.sums.segment_rows)
         partial.segment_panes = _column(&self.sums.segment_panes_column)
         partial.segment_hits = _column(&self.sums.segment_hits_column)
@@ -224,3 +230,14 @@ cdef class NativeParser:
         partial.status_cells = _column(&self.sums.status_cells)
         partial.status_cell_hits = _column(&self.sums.status_cell_hits)
         return partial
+
+    cdef _pairs(self, partial):
+        cdef size_t i
+        cdef uint64_t number
+        cdef const fl_key *pair
+        for i in range(self.sums.pairs.order.n):
+            pair = self.sums.pairs.keys + self.sums.pairs.order.at[i]
+            number = fl_pair(&self.sums, pair)
+            partial.pair_sections.append(self.sums.sections.keys[number // FL_PAIR_STATUS].number)
+            partial.pair_statuses.append(number % FL_PAIR_STATUS)
+            partial.pair_hits.append(pair.hits)

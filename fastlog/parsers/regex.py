@@ -1,4 +1,4 @@
-"""The regex parser: it defines what a line of a format is, and runs wherever Python runs.
+"""The regex parser: it defines what a line of a text format is, and runs wherever Python runs.
 
 How it is fast: ``Pattern.split`` on a whole chunk gives its captures as one flat
 list, without a tuple or a match object per line, and the text *between* the
@@ -10,42 +10,23 @@ definition, whose word is final.
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 from itertools import compress
 from operator import not_
-from typing import NamedTuple
 
-from fastlog.formats.compile import Format
+from fastlog.formats.compile import Format, format_of
+from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
-from fastlog.parsers.columns import Columns, count_hits, runs_of
+from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
+from fastlog.parsers.hits import Hit, is_blank, microseconds, request_key, request_of, status_of
+from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject, rejects_of
 from fastlog.parsers.timestamps import Seconds
 
-REJECT_BYTES = 4096
-"""Of a rejected line, so many bytes are kept to be shown."""
-
-_REQUEST = re.compile(rb"([A-Za-z_-]{1,32}+) ++([^ ]++)")
-_PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
-_NO_REQUEST = b"- -"
-_GROUPS = 5  # between the matches, then stamp, request, status, size
-
-
-class Hit(NamedTuple):
-    """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``."""
-
-    stamp: bytes
-    request: bytes
-    status: bytes
-    size: bytes
-
-
-def request_key(request: bytes | None) -> bytes:
-    """``METHOD section`` of a request line; ``- -`` where it is none (RFC 9112, 3)."""
-    match = _REQUEST.match(request or b"")
-    if match is None:
-        return _NO_REQUEST
-    path = _PATH.match(match[2])
-    return match[1] + b" " + (path[1] if path else b"-")
+LEARN_LINES = 20
+_NOTHING = {"status": b"000", "size": b"-"}
+"""What stands in a column that the format lacks."""
 
 
 class RegexParser:
@@ -54,11 +35,18 @@ class RegexParser:
     name = "regex"
 
     def __init__(self, log_format: Format, plan: Plan) -> None:
-        self._format = log_format
+        self.format = log_format
+        self._quick = log_format
         self._plan = plan
-        self._seconds = Seconds()
+        self._seconds = Seconds(log_format.stamp, plan.log_tz)
         self._statuses: set[bytes] = set()
         self._loose = True
+        self._units = log_format.durations()
+        self._rules = None
+        if plan.rules:
+            from fastlog.parsers.measure import RuleFold
+
+            self._rules = RuleFold(plan.rules)
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -69,7 +57,7 @@ class RegexParser:
         total = Partial()
         for start, data in blocks:
             total += self._fold(bytes(data), start, horizon)
-        return total
+        return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
         if not data:
@@ -77,31 +65,46 @@ class RegexParser:
         if not data.endswith(b"\n"):
             data += b"\n"
         lines = data.count(b"\n")
+        self._odd: list[tuple[Reason, bytes]] = []
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
-        if None in map(self._seconds.__getitem__, stamps):
+        seconds = list(map(self._seconds.__getitem__, stamps))
+        if None in seconds:
             columns = self._without_bad_stamps(columns, data, partial)
             stamps, lengths = runs_of(columns.stamps)
-        if stamps:
-            seconds: list[int] = list(map(self._seconds.__getitem__, stamps))  # type: ignore[arg-type]
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses)
-        if self._plan.rejects and any(partial.rejected):
-            partial.rejects = self._rejects(data, start)
+            seconds = list(map(self._seconds.__getitem__, stamps))
+        if seconds:
+            seconds, lengths = merged_runs(seconds, lengths)
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+        if any(partial.rejected):
+            partial.rejects = self._rejects(data, start, partial)
         return partial
+
+    def _rejects(self, data: bytes, start: int, partial: Partial) -> list[Reject]:
+        """The rejected lines of ``data``. Where the first are enough, and were seen one by one, they are
+        searched for: to read all lines again would cost a log with a few of them its speed."""
+        _, _, of_time, oversize = partial.rejected
+        if self._plan.rejects or of_time or oversize:
+            return rejects_of(self, data, start, self._plan)
+        rejects: list[Reject] = []
+        at = 0
+        for reason, line in self._odd:
+            at = (b"\n" + data).find(b"\n" + line + b"\n", at)
+            rejects.append(reject(self, start + at, reason, line, self._plan))
+            at += len(line) + 1
+        return rejects
 
     def parse(self, line: bytes) -> Hit | Reason:
         """One line, without its newline, by the format's definition."""
         line = line.removesuffix(b"\r")
         if len(line) > LINE_LIMIT:
             return "oversize"
-        match = self._format.line.match(line)
+        match = self.format.line.match(line)
         if match is None:
-            return "format" if line.strip(b" \t") else "blank"
-        stamp = match["time"]
-        if self._seconds[stamp] is None:
-            return "time"
-        return Hit(stamp, request_key(match["request"]), match["status"], match["size"])
+            return "blank" if is_blank(line, self.format.comment) else "format"
+        hit = self._hit(match)
+        return "time" if self._seconds[hit.stamp] is None else hit
 
     def second_of(self, hit: Hit) -> int:
         """The epoch second of a hit that ``parse`` gave."""
@@ -114,27 +117,81 @@ class RegexParser:
         hit = self.parse(line)
         return self.second_of(hit) if isinstance(hit, Hit) else None
 
+    def field_at(self, line: bytes) -> str:
+        """The name of the field at which a line of no format stops fitting."""
+        count = self.format.reach(line.removesuffix(b"\r"))
+        return (
+            self.format.fields[min(count, len(self.format.fields) - 1)] if self.format.fields else "#Fields"
+        )
+
+    def _hit(self, match: "re.Match[bytes]") -> Hit:
+        found = match.groupdict()
+        units = self._units or label_unit(found.get("unit"))
+        parts = [value for name, value in found.items() if name.startswith("duration")]
+        duration = microseconds(parts, units) if units else None
+        return Hit(
+            b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
+            request_key(request_of(found)),
+            status_of(found.get("status")),
+            found.get("size") or b"-",
+            duration,
+        )
+
     def _columns(self, data: bytes, lines: int, partial: Partial) -> Columns:
         """The columns of the lines of ``data`` that fit the format; counts the others in ``partial``."""
         if _may_have_long_line(data):
             data = _without_long_lines(data)
             partial.rejected[REASONS.index("oversize")] = lines - data.count(b"\n")
             lines = data.count(b"\n")
+        if self.format.kind == "labels" and self._quick is self.format:
+            self._learn(data)
+        strict = self._quick.rows_strict
+        if strict is None:
+            return self._with_odd_lines(Columns([], [], [], []), [data], partial)
+        width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
-        if self._loose and b"\\" not in data:
-            fields = self._format.rows.split(data)
-            if len(fields) // _GROUPS != lines or any(fields[::_GROUPS]):
+        if self._loose and b"\\" not in data and self._quick.rows is not None:
+            fields = self._quick.rows.split(data)
+            if len(fields) // width != lines or any(fields[::width]):
                 fields = None
                 self._loose = False
         if fields is None:
-            fields = self._format.rows_strict.split(data)
-        columns = Columns(*(fields[column::_GROUPS] for column in range(1, _GROUPS)))
-        between = fields[::_GROUPS]
+            fields = strict.split(data)
+        columns = self._named(fields, width)
+        between = fields[::width]
         if any(between):
             columns = self._with_odd_lines(columns, between, partial)
         else:
             self._loose = True
         return columns
+
+    def _learn(self, data: bytes) -> None:
+        """Take the labels of the first line that parses for those of all; others are read one by one."""
+        for line in data.split(b"\n", LEARN_LINES)[:LEARN_LINES]:
+            layout = learn_labels(line.removesuffix(b"\r")) if isinstance(self.parse(line), Hit) else None
+            if layout is not None:
+                self._quick = format_of(self.format.name, layout, closed=True)
+                return
+
+    def _named(self, fields: list[bytes], width: int) -> Columns:
+        """The groups of the quick pattern as columns."""
+        found = {name: fields[at::width] for at, name in enumerate(self._quick.groups, 1)}
+        hits = len(fields) // width
+        requests = found.get("request")
+        if requests is None:
+            methods = found.get("method") or [b"-"] * hits
+            requests = list(map(b" ".join, zip(methods, found["target"], strict=True)))
+        nothing = {name: [text] * hits for name, text in _NOTHING.items() if name not in found}
+        found |= nothing
+        statuses = found["status"]
+        if self._has_code:
+            statuses = list(map(status_of, statuses))
+        return Columns(found["time"], requests, statuses, found["size"])
+
+    @cached_property
+    def _has_code(self) -> bool:
+        """Whether a status may be something else than three digits."""
+        return any(field.form == "code" for _, field in self._quick.layout)
 
     def _with_odd_lines(self, quick: Columns, between: list[bytes], partial: Partial) -> Columns:
         """The columns with the lines that stood between the quick ones put in their places."""
@@ -149,10 +206,12 @@ class RegexParser:
             for line in text.split(b"\n")[:-1]:
                 hit = self.parse(line)
                 if isinstance(hit, Hit):
-                    for column, value in zip(merged, hit, strict=True):
+                    for column, value in zip(merged, hit[:4], strict=True):
                         column.append(value)
                 else:
                     partial.rejected[REASONS.index(hit)] += 1
+                    if hit != "blank" and len(self._odd) < SHOWN_REJECTS:
+                        self._odd.append((hit, line))
         for column, values in zip(merged, quick, strict=True):
             column.extend(values[done:])
         return merged
@@ -167,15 +226,6 @@ class RegexParser:
             return self._with_odd_lines(Columns([], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return Columns(*(list(compress(column, good)) for column in columns))
-
-    def _rejects(self, data: bytes, start: int) -> list[tuple[int, str, bytes]]:
-        rejects: list[tuple[int, str, bytes]] = []
-        for line in data.split(b"\n")[:-1]:
-            reason = self.parse(line)
-            if not isinstance(reason, Hit):
-                rejects.append((start, reason, line[:REJECT_BYTES].removesuffix(b"\r")))
-            start += len(line) + 1
-        return rejects
 
 
 def _may_have_long_line(data: bytes) -> bool:

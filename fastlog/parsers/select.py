@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastlog.config import ParserName
 from fastlog.errors import UsageError
-from fastlog.formats.compile import Format
+from fastlog.formats.compile import Format, compile_format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 
@@ -17,6 +17,13 @@ class Parser(Protocol):
     name: str
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial: ...
+
+
+class LineReader(Protocol):
+    """What reads a line alone."""
+
+    def second(self, line: bytes) -> int | None:
+        """The epoch second of one line; None where it is not parsed."""
 
 
 def parser_name(wanted: ParserName) -> str:
@@ -32,10 +39,45 @@ def parser_name(wanted: ParserName) -> str:
 
 def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """A parser of that name (as parser_name gave it) for one format."""
-    if name == "native":
+    if log_format.kind == "json":
+        from fastlog.parsers.json_lines import JsonParser
+
+        return JsonParser(log_format, plan)
+    if log_format.kind == "fields":
+        from fastlog.parsers.fields import FieldsParser
+
+        return FieldsParser(log_format, plan, lambda under: make_text_parser(name, under, plan))
+    return make_text_parser(name, log_format, plan)
+
+
+def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:
+    """As make_parser, for a format whose lines a regular expression defines.
+
+    Rules are measured by the regex parser alone: the native one does not give cells by second.
+    """
+    if name == "native" and not plan.rules and _is_native(log_format):
         from fastlog.parsers.native import NativeParser
 
         return NativeParser(log_format, plan)
+    from fastlog.parsers.regex import RegexParser
+
+    return RegexParser(log_format, plan)
+
+
+_NATIVE = ("common", "combined", "vhost_common", "vhost_combined")
+"""The layouts that the compiled parser knows."""
+
+
+def _is_native(log_format: Format) -> bool:
+    return any(log_format.layout == compile_format(name).layout for name in _NATIVE)
+
+
+def make_line_reader(log_format: Format, plan: Plan) -> LineReader:
+    """What reads single lines of a format whose fields are known."""
+    if log_format.kind == "json":
+        from fastlog.parsers.json_lines import JsonParser
+
+        return JsonParser(log_format, plan)
     from fastlog.parsers.regex import RegexParser
 
     return RegexParser(log_format, plan)

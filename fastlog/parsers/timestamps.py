@@ -1,10 +1,19 @@
-"""Stamps of log lines, to epoch seconds."""
+"""Stamps of log lines, to epoch seconds.
+
+Decision: of the hour that a change to winter time repeats, a stamp without a zone
+means the first pass; one in the hour that a change to summer time leaves out is
+read by the offset before the change (``fold=0``, PEP 495).
+"""
 
 import re
-from datetime import date
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+
+from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
 
 _STAMP = re.compile(
-    rb"(\d\d)/([A-Za-z]{3})/(\d{4}):([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60) ([+-])([01]\d|2[0-3])([0-5]\d)\Z"
+    rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?:[.,]\d{1,12}+)?+"
+    rb" ([+-])([01]\d|2[0-3])([0-5]\d)\]?\Z"
 )
 _MONTHS = {
     name: number
@@ -13,12 +22,20 @@ _MONTHS = {
     )
 }
 _EPOCH = date(1970, 1, 1).toordinal()
+_LEAST = (1 - _EPOCH) * 86400
+_MOST = (date.max.toordinal() + 1 - _EPOCH) * 86400 - 1
+_ZONE = re.compile(rb" ?([+-])([01]\d|2[0-3]):?([0-5]\d)?\Z")
+_ZULU = (b"Z", b"z", b"UTC", b"GMT")
+_NUMBER = re.compile(rb"(-?\d{1,20})(?:\.\d{1,12})?\Z")
+
+Second = Callable[[bytes], int | None]
 
 
 def apache_second(stamp: bytes) -> int | None:
     """The UTC epoch second of ``dd/Mon/yyyy:HH:MM:SS +hhmm``; None for no such date or time.
 
-    A leap second, ``:60``, counts in ``:59``. Source: Apache mod_log_config, ``%t``.
+    The brackets around it may still be there, and a leading zero may be missing. A
+    leap second, ``:60``, counts in ``:59``. Source: Apache mod_log_config, ``%t``.
     """
     match = _STAMP.match(stamp)
     if match is None:
@@ -33,6 +50,118 @@ def apache_second(stamp: bytes) -> int | None:
     return local - zone if sign == b"+" else local + zone
 
 
+def epoch_number(value: float) -> int | None:
+    """The second of a number of seconds, milli-, micro- or nanoseconds since the epoch, told by its size."""
+    for unit, least in ((1_000_000_000, 1e17), (1_000_000, 1e14), (1_000, 1e11)):
+        if abs(value) >= least:
+            value = value // unit
+            break
+    return int(value // 1) if _LEAST <= value <= _MOST else None
+
+
+def second_of(pattern: str, log_tz: str = "UTC") -> Second:
+    """The function that reads stamps of one pattern (see ``formats.stamps``).
+
+    ``log_tz`` is the zone of stamps that name none.
+    """
+    zone = UTC if log_tz == "UTC" else _zone(log_tz)
+    if pattern == APACHE:
+        return apache_second
+    if pattern == ANY:
+        return _any_of(zone)
+    regex = re.compile(rb"\[?%b\]?\Z" % stamp_regex(pattern).replace(r"\ ", r"[ \t]").encode())
+
+    def second(stamp: bytes) -> int | None:
+        match = regex.match(stamp)
+        return None if match is None else _from_groups(match.groupdict(), zone)
+
+    return second
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo  # here, since most logs say their zones and workers start sooner without
+
+    return ZoneInfo(name)
+
+
+def _any_of(zone: tzinfo) -> Second:
+    iso = re.compile(rb"\[?%b\]?\Z" % stamp_regex(ISO8601).encode())
+    local = re.compile(rb"\[?%b\]?\Z" % stamp_regex("%d/%b/%Y:%H:%M:%S").encode())
+
+    def second(stamp: bytes) -> int | None:
+        number = _NUMBER.match(stamp)
+        if number is not None:
+            return epoch_number(int(number[1]))
+        match = iso.match(stamp)
+        if match is None:
+            found = apache_second(stamp)
+            if found is not None:
+                return found
+            match = local.match(stamp)
+        return None if match is None else _from_groups(match.groupdict(), zone)
+
+    return second
+
+
+def _from_groups(parts: dict[str, bytes | None], zone: tzinfo) -> int | None:
+    """The second of the named parts of a stamp; None for no such date or time."""
+    for name, unit in (("s", 1), ("Q", 1_000), ("K", 1_000_000)):
+        whole = parts.get(name)
+        if whole is not None:
+            second = int(whole) // unit
+            return second if _LEAST <= second <= _MOST else None
+    try:
+        day = _date(parts)
+        hours, minutes, seconds = _clock(parts)
+        offset = _offset(parts.get("z"))
+        moment = datetime(day.year, day.month, day.day, hours, minutes, seconds, tzinfo=offset or zone)
+        return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(seconds=1)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def _date(parts: dict[str, bytes | None]) -> date:
+    year = int(parts.get("Y") or 0)
+    if parts.get("y"):
+        short = int(parts["y"] or 0)
+        year = short + (1900 if short >= 69 else 2000)  # POSIX, strptime
+    if parts.get("j"):
+        return date(year, 1, 1) + timedelta(days=int(parts["j"] or 0) - 1)
+    named = parts.get("b")
+    month = _MONTHS[named[:3].lower()] if named else int(parts["m"] or 0)
+    return date(year, month, int(parts["d"] or 0))
+
+
+def _clock(parts: dict[str, bytes | None]) -> tuple[int, int, int]:
+    """Hours, minutes and seconds; a leap second counts in the one before it. Raises ValueError."""
+    hours = int(parts.get("H") or 0)
+    if parts.get("I"):
+        hours = int(parts["I"] or 0)
+        if not 1 <= hours <= 12:
+            raise ValueError(hours)
+        hours = hours % 12 + (12 if (parts.get("p") or b"").lower() == b"pm" else 0)
+    seconds = int(parts.get("S") or 0)
+    return hours, int(parts.get("M") or 0), 59 if seconds == 60 else seconds
+
+
+def _offset(text: bytes | None) -> tzinfo | None:
+    """The zone that a stamp names; None where it names none. Raises ValueError for one that is unknown."""
+    if text is None:
+        return None
+    if text in _ZULU:
+        return UTC
+    match = _ZONE.match(text)
+    if match is None:
+        raise ValueError(text)
+    offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+    return timezone(offset if match[1] == b"+" else -offset)
+
+
+_SECONDS_AT = {APACHE: (18, b" "), ISO8601: (17, b"Zz+-"), f"{DATE} {CLOCK}": (17, b"")}
+"""Where two digits of seconds stand in the usual spelling, and what may follow them."""
+_PLAIN = (EPOCH, EPOCH_MS, EPOCH_US)
+
+
 class Seconds(dict[bytes, int | None]):
     """Stamps to epoch seconds, remembered; looking a stamp up is the way to convert it.
 
@@ -42,21 +171,47 @@ class Seconds(dict[bytes, int | None]):
 
     BOUND = 100_000
 
-    def __init__(self) -> None:
+    def __init__(self, pattern: str = APACHE, log_tz: str = "UTC") -> None:
         super().__init__()
+        self._second = second_of(pattern, log_tz)
         self._minutes: set[bytes] = set()
+        self._digits, self._follows = _SECONDS_AT.get(pattern, (0, b""))
+        if log_tz != "UTC" and pattern != APACHE:
+            self._digits = 0  # a change of zone may fall into a minute
+        self._fraction = pattern in (ISO8601, ANY)
+        self._plain = pattern in _PLAIN
 
     def __missing__(self, stamp: bytes) -> int | None:
         if len(self) > self.BOUND:
             self.clear()
             self._minutes.clear()
-        second = apache_second(stamp)
-        if second is not None:  # what is no stamp can be long, and is not remembered
+        if self._plain:
+            return self._second(stamp)  # quicker to read than to remember
+        if (
+            self._fraction
+            and stamp[19:20] == b"."
+            and stamp[13:14] == stamp[16:17] == b":"
+            and len(stamp) < 40
+        ):
+            zone = stamp[20:].lstrip(b"0123456789")
+            if len(stamp) - len(zone) in range(21, 33):
+                return self[stamp[:19] + zone]
+        second = self._second(stamp)
+        if second is not None and len(stamp) < 40:  # what is no stamp can be long, and is not remembered
             self[stamp] = second
-            minute = stamp[:18] + stamp[20:]
-            if minute in self._minutes:
-                start = second - min(int(stamp[18:20]), 59)
-                head, zone = stamp[:18], stamp[20:]
-                self.update((b"%b%02d%b" % (head, n, zone), start + n) for n in range(60))
-            self._minutes.add(minute)
+            self._fill(stamp, second)
         return second
+
+    def _fill(self, stamp: bytes, second: int) -> None:
+        """Remember the whole minute of a stamp in its usual spelling."""
+        at = self._digits
+        head, digits, tail = stamp[:at], stamp[at : at + 2], stamp[at + 2 :]
+        if not at or head[-1:] != b":" or head[-4:-3] != b":" or not digits.isdigit() or len(digits) < 2:
+            return
+        if tail[:1] not in self._follows if tail else bool(self._follows == b" "):
+            return
+        minute = head + tail
+        if minute in self._minutes:
+            start = second - min(int(digits), 59)
+            self.update((b"%b%02d%b" % (head, n, tail), start + n) for n in range(60))
+        self._minutes.add(minute)

@@ -1,13 +1,15 @@
 """Follow: what is appended to files that are known by name, and the ticks of idle time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, Notice, Opened, Tick
+from fastlog.model.chunk import Block, Notice, Opened, Switched, Tick
 from fastlog.model.printable import printable
+from fastlog.reader.fields import switched
 from fastlog.reader.link import AUTO, FALLBACK, Link, Stopped
 from fastlog.sources import clock
 from fastlog.sources.follow import Follower
+from fastlog.sources.voice import Named, Spoken
 from fastlog.sources.wake import Waker, waker
 
 
@@ -17,31 +19,28 @@ def follow_sources(paths: Sequence[str], *, from_start: bool, log_format: str, l
     ``link.wait`` raising Stopped is the ordinary end: what is there by then is still
     read.
     """
-    feed = _Feed([printable(path) for path in paths], log_format, link)
     follower = Follower(paths, from_start=from_start, clock=clock.wall, monotonic=clock.monotonic)
+    feed = _Feed(follower, log_format, link)
     link.meanwhile = follower.look  # so that a file that is rotated twice meanwhile is not lost
-    wake, notice = waker(paths)
+    wake, notice = waker([*follower.paths, *follower.patterns])
     try:
         if notice:
             link.emit(notice)
         try:
-            _follow(feed, follower, wake, link, len(paths))
+            _follow(feed, follower, wake, link)
         except Stopped:
-            for item in follower.drain():
-                feed.give(item)
+            feed.read(follower.drain())
             feed.settle(clock.wall(), at_once=True)
     finally:
         wake.close()
         follower.close()
 
 
-def _follow(feed: "_Feed", follower: Follower, wake: Waker, link: Link, sources: int) -> None:
-    for source in range(sources):
-        feed.look_back(source, follower.head(source))
+def _follow(feed: "_Feed", follower: Follower, wake: Waker, link: Link) -> None:
     tick = 0.0
     while True:
-        for item in follower.poll():
-            feed.give(item)
+        if feed.read(follower.poll()):
+            wake.watch([*follower.paths, *follower.patterns])
         now = clock.wall()
         feed.settle(now)
         if now >= tick:
@@ -63,39 +62,58 @@ class _Feed:
 
     SETTLE_SECONDS = 1.0
 
-    def __init__(self, names: Sequence[str], log_format: str, link: Link) -> None:
-        self._names = names
+    def __init__(self, follower: Follower, log_format: str, link: Link) -> None:
+        self._follower = follower
+        self._format = log_format
         self._link = link
+        self._names: dict[int, str] = {}
         self._held: dict[int, list[Block]] = {}
-        self._known: set[int] = set()
+        self._formats: dict[int, str] = {}
         self.seen_at: dict[int, float] = {}
-        if log_format != AUTO:
-            for source in range(len(names)):
-                self._open(source, log_format)
 
-    def look_back(self, source: int, head: bytes) -> None:
-        """Tell the format by lines that are in the file already."""
-        if source not in self._known:
-            found = detect(sample(head))
-            if found is not None:
-                self._link.emit(Notice(f"format detected: {found.name} ({self._names[source]})"))
-                self._open(source, found.name)
+    def read(self, items: Iterator[Spoken]) -> bool:
+        """Pass on all that comes; whether a file was added. Raises FormatError when no format fits."""
+        added = False
+        for item in items:
+            if isinstance(item, Named):
+                self._begin(item)
+                added = True
+            elif isinstance(item, Block):
+                self._give(item)
+            else:
+                self._link.emit(item)
+        return added
 
-    def give(self, item: Block | Notice) -> None:
-        """Pass an item on, or hold it. Raises FormatError when no format fits."""
-        if isinstance(item, Notice):
-            self._link.emit(item)
+    def _begin(self, named: Named) -> None:
+        """A file of that number begins: another one may have borne it. Its format may be there to be seen."""
+        source = named.source
+        if source in self._held:
+            self._settle(source)
+        self._names[source] = printable(named.path)
+        self._formats.pop(source, None)
+        self.seen_at.pop(source, None)
+        if self._format != AUTO:
+            self._open(source, self._format)
+            self._switch(source, self._follower.head(source))
             return
-        if item.at is not None:
-            self.seen_at[item.source] = item.at
-        if item.source in self._known:
-            self._link.emit(item)
+        found = detect(sample(self._follower.head(source)))
+        if found is not None:
+            self._link.emit(Notice(f"format detected: {found.name} ({self._names[source]})"))
+            self._open(source, found.name)
+            self._switch(source, self._follower.head(source))
+
+    def _give(self, block: Block) -> None:
+        if block.at is not None:
+            self.seen_at[block.source] = block.at
+        if block.source in self._formats:
+            self._link.emit(block)
+            self._switch(block.source, block.data)
             return
-        self._held.setdefault(item.source, []).append(item)
-        self.settle(item.at or 0.0)
+        self._held.setdefault(block.source, []).append(block)
+        self.settle(block.at or 0.0)
 
     def settle(self, now: float, *, at_once: bool = False) -> None:
-        """Decide the formats that have waited long enough."""
+        """Decide the formats that have waited long enough. Raises FormatError."""
         for source, blocks in list(self._held.items()):
             lines = sample(b"".join(block.data for block in blocks))
             waited = now - (blocks[0].at or now)
@@ -103,24 +121,39 @@ class _Feed:
                 continue
             if not at_once and len(lines) < 100 and waited < self.SETTLE_SECONDS:
                 continue
-            found = detect(lines)
-            if found is None and lines:
-                raise undetected(self._names[source], lines[0])
-            name = found.name if found else FALLBACK
-            if lines:
-                self._link.emit(Notice(f"format detected: {name} ({self._names[source]})"))
-            del self._held[source]
-            self._open(source, name)
-            for block in blocks:
-                self._link.emit(block)
+            self._settle(source)
+
+    def _settle(self, source: int) -> None:
+        """Tell the format by the lines that are held, and pass them on."""
+        blocks = self._held.pop(source)
+        lines = sample(b"".join(block.data for block in blocks))
+        found = detect(lines)
+        others = list(self._formats.values())
+        if found is None and lines and not others:
+            raise undetected(self._names[source], lines[0])
+        name = found.name if found else (others or [FALLBACK])[0]
+        if lines:
+            told = "detected" if found else "not told by its lines, read as the others"
+            self._link.emit(Notice(f"format {told}: {name} ({self._names[source]})"))
+        self._open(source, name)
+        for block in blocks:
+            self._link.emit(block)
+            self._switch(source, block.data)
 
     @property
     def waiting(self) -> bool:
         """Whether lines are held."""
         return bool(self._held)
 
+    def _switch(self, source: int, lines: bytes) -> None:
+        """Say under which fields the next lines of a source stand, when ``lines`` before them named some."""
+        log_format = switched(self._formats[source], lines)
+        if log_format != self._formats[source]:
+            self._formats[source] = log_format
+            self._link.emit(Switched(source, log_format))
+
     def _open(self, source: int, log_format: str) -> None:
-        self._known.add(source)
+        self._formats[source] = log_format
         self._link.emit(Opened(source, self._names[source], log_format))
 
 

@@ -6,63 +6,132 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from fastlog.formats.compile import compile_format
+from fastlog.errors import SourceError
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import Block, ByteRange, Chunk, Closed, Notice, Opened
+from fastlog.model.chunk import RANGE_BYTES, Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.regex import RegexParser
+from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
-from fastlog.sources.files import OpenSource, plan_ranges, read_head, unreadable
-from fastlog.sources.stream import read_stream
+from fastlog.reader.reached import Reached
+from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
+from fastlog.sources.packed import packed_head, read_packed
+from fastlog.sources.packings import packing_of
+from fastlog.sources.raw import RawFile, RawStream, begin
+from fastlog.sources.stream import Cut, read_stream
 
 _PEEK_BYTES = 16 * 1024
 
 
 @dataclass(slots=True)
 class _Input:
-    """One input of a replay on its way: what was read of a stream to look at its first lines is kept."""
+    """One input of a replay on its way: what was read of a stream to look at its first lines is kept.
+
+    ``blocks`` is None where ranges of the file will do. ``begun`` is the offset of its
+    next range where an earlier reader has handed out some.
+    """
 
     index: int
     source: OpenSource
-    blocks: Iterator[tuple[int, bytes]] | None
+    blocks: Iterator[Cut] | None = None
+    begun: int | None = None
     head: bytes = b""
-    ahead: tuple[int, bytes] | None = None
+    ahead: Cut | None = None
     format: str = FALLBACK
     low: int | None = None
-    error: OSError | None = None
+    error: OSError | SourceError | None = None
 
 
-def replay_sources(sources: Sequence[OpenSource], log_format: str, plan: Plan, link: Link) -> None:
-    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped."""
+def replay_sources(
+    sources: Sequence[OpenSource],
+    log_format: str,
+    plan: Plan,
+    link: Link,
+    reached: Sequence[Reached] = (),
+) -> None:
+    """Hand out the chunks of all sources, merged by time. Raises FormatError and Stopped.
+
+    ``reached`` is how far another reader had come, to go on from there.
+    """
     alone = len(sources) == 1
-    inputs = [_look_at(index, source, link, prompt=alone) for index, source in enumerate(sources)]
-    notice = _choose_formats(inputs, log_format)
-    if notice:
-        link.emit(notice)
-    parsers = {entry.format: RegexParser(compile_format(entry.format), plan) for entry in inputs}
-    for entry in inputs:
-        link.emit(Opened(entry.index, entry.source.name, entry.format))
-    if len(inputs) == 1:
-        _emit_all(inputs[0], link)
+    pace = Pace(len(sources))
+    if reached:
+        inputs = [
+            _resumed(index, source, before, pace, link)
+            for index, (source, before) in enumerate(zip(sources, reached, strict=True))
+            if not before.closed
+        ]
+    else:
+        inputs = [_look_at(index, source, pace, link, prompt=alone) for index, source in enumerate(sources)]
+        notice = _choose_formats(inputs, log_format)
+        if notice:
+            link.emit(notice)
+        for entry in inputs:
+            link.emit(Opened(entry.index, entry.source.name, entry.format))
+    if alone:
+        for entry in inputs:
+            _emit_all(entry, pace, link)
         return
+    clock = LineClock(plan)
     for entry in inputs:
-        entry.low = next(_seconds(parsers[entry.format], sample(entry.head), plan), None)
-    _emit_by_time(inputs, parsers, plan, link)
+        if entry.begun is None:
+            entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+    _emit_by_time(inputs, clock, pace, link)
 
 
-def _look_at(index: int, source: OpenSource, link: Link, *, prompt: bool) -> _Input:
-    """The first lines of a source."""
-    entry = _Input(index, source, None)
-    try:
-        if source.end is None:
-            entry.blocks = read_stream(source.fd, link.wait, prompt=prompt)
-            entry.ahead = next(entry.blocks, None)
-            entry.head = entry.ahead[1] if entry.ahead else b""
-        else:
-            entry.head = read_head(source)
+def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link: Link) -> _Input:
+    """An input as it was when the reader before this one died."""
+    if reached.stop is None:
+        entry = _look_at(index, source, pace, link, prompt=False)
+        entry.format, entry.low = reached.format, reached.low
+        return entry
+    entry = _Input(index, source, begun=reached.stop, format=reached.format, low=reached.low)
+    try:  # its last range may have named other fields, with no time left to say so
+        start = max(source.origin, reached.stop - RANGE_BYTES)
+        _switch(entry, ByteRange(index, start, reached.stop), link)
     except OSError as error:
         entry.error = error
     return entry
+
+
+def _switch(entry: _Input, chunk: Chunk, link: Link) -> None:
+    """Tell under which ``#Fields`` stands what follows a chunk, where that is news. Raises OSError."""
+    if names_fields(entry.format):
+        lines = chunk.data if isinstance(chunk, Block) else fields_below(entry.source.fd, chunk)
+        log_format = switched(entry.format, lines)
+        if log_format != entry.format:
+            entry.format = log_format
+            link.emit(Switched(entry.index, log_format))
+
+
+def _look_at(index: int, source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> _Input:
+    """The first lines of a source.
+
+    Those of a packed file are unpacked once more when its turn comes: until then
+    it holds neither block nor window, so a hundred files cost no more than one.
+    """
+    entry = _Input(index, source)
+    try:
+        if source.end is None:
+            entry.blocks = _stream_blocks(source, pace, link, prompt=prompt)
+            entry.ahead = next(entry.blocks, None)
+            entry.head = entry.ahead.data if entry.ahead else b""
+        elif source.packed:
+            entry.blocks = read_packed(RawFile(source), pace)
+            entry.head = packed_head(RawFile(source))
+        else:
+            entry.head = read_head(source)
+    except (OSError, SourceError) as error:
+        entry.error = error
+    return entry
+
+
+def _stream_blocks(source: OpenSource, pace: Pace, link: Link, *, prompt: bool) -> Iterator[Cut]:
+    """The blocks of a stream, packed or not. Raises OSError."""
+    raw = RawStream(source, link.wait)
+    first = begin(raw)
+    if packing_of(first) is not None:
+        return read_packed(raw, pace)
+    return read_stream(source.fd, link.wait, prompt=prompt, first=first)
 
 
 def _choose_formats(inputs: Sequence[_Input], log_format: str) -> Notice | None:
@@ -97,62 +166,86 @@ def _named(entries: Sequence[_Input]) -> str:
     return first if len(entries) == 1 else f"{first} and {len(entries) - 1} more"
 
 
-def _chunks(entry: _Input) -> Iterator[Chunk]:
-    """All chunks of one input. Raises OSError."""
+def _chunks(entry: _Input, pace: Pace, link: Link) -> Iterator[Chunk]:
+    """All chunks of one input, and before each what ``#Fields`` it stands under.
+
+    Raises OSError and SourceError.
+    """
+    for chunk in _pieces(entry, pace):
+        yield chunk
+        _switch(entry, chunk, link)
+
+
+def _pieces(entry: _Input, pace: Pace) -> Iterator[Chunk]:
+    """All chunks of one input. Raises OSError and SourceError."""
+    source = entry.source
+    if entry.ahead:
+        yield _block(entry, entry.ahead)
+        entry.ahead = None
     if entry.error is not None:
         raise entry.error
-    source = entry.source
-    if source.end is not None:
-        for start, stop in plan_ranges(source.origin, source.end):
-            yield ByteRange(entry.index, start, stop)
+    if entry.blocks is not None:
+        for cut in entry.blocks:
+            yield _block(entry, cut)
         return
-    assert entry.blocks is not None
-    if entry.ahead:
-        yield Block(entry.index, *entry.ahead)
-        entry.ahead = None
-    for start, lines in entry.blocks:
-        yield Block(entry.index, start, lines)
+    assert source.end is not None
+    for start, stop in plan_ranges(source.origin, source.end, pace, entry.begun):
+        yield ByteRange(entry.index, start, stop)
 
 
-def _emit_all(entry: _Input, link: Link) -> None:
-    try:
-        for chunk in _chunks(entry):
-            link.emit(chunk)
-    except OSError as error:
-        link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
+def _block(entry: _Input, cut: Cut) -> Block:
+    return Block(entry.index, cut.start, cut.data, taken=cut.taken)
+
+
+def _emit_all(entry: _Input, pace: Pace, link: Link) -> None:
+    chunks = _chunks(entry, pace, link)
+    while (chunk := _next(entry, chunks, link)) is not None:
+        link.emit(chunk)
     link.emit(Closed(entry.index))
 
 
-def _emit_by_time(inputs: Sequence[_Input], parsers: dict[str, RegexParser], plan: Plan, link: Link) -> None:
+def _next(entry: _Input, chunks: Iterator[Chunk], link: Link) -> Chunk | None:
+    """The next chunk of an input; None at its end, also one that it should not have had, which is told."""
+    try:
+        return next(chunks, None)
+    except OSError as error:
+        link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
+    except SourceError as error:
+        link.emit(Notice(str(error), degraded=True))
+    return None
+
+
+def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: Link) -> None:
     """Chunks of all inputs in the order of the time with which they begin.
 
     The merger relies on it that ``low`` never decreases. An input of unknown time
     goes first, so that the others need not be held for it.
     """
-    chunks = {entry.index: _chunks(entry) for entry in inputs}
-    turns: list[tuple[float, int, Chunk]] = []
+    chunks = {entry.index: _chunks(entry, pace, link) for entry in inputs}
+    by_index = {entry.index: entry for entry in inputs}
+    turns: list[tuple[float, int, Chunk | None]] = []  # None: not looked for yet
 
-    def put_next(entry: _Input, *, first: bool = False) -> None:
-        try:
-            chunk = next(chunks[entry.index], None)
-        except OSError as error:
-            link.emit(Notice(unreadable(entry.source.name, error), degraded=True))
-            chunk = None
-        if chunk is None:
-            link.emit(Closed(entry.index))
-            return
-        if not first:
-            seconds = _seconds(parsers[entry.format], _first_lines(entry.source, chunk), plan)
-            entry.low = _raised(entry.low, list(islice(seconds, 2)))
-        low = entry.low
-        heapq.heappush(turns, (-1.0e30 if low is None else low, entry.index, replace(chunk, low=low)))
+    def queue(entry: _Input, chunk: Chunk | None) -> None:
+        heapq.heappush(turns, (-1.0e30 if entry.low is None else entry.low, entry.index, chunk))
 
     for entry in inputs:
-        put_next(entry, first=True)
+        queue(entry, None)
     while turns:
         _, index, chunk = heapq.heappop(turns)
-        link.emit(chunk)
-        put_next(inputs[index])
+        entry = by_index[index]
+        if chunk is None:
+            pace.begun += 1
+            chunk = _next(entry, chunks[index], link)
+        if chunk is not None:
+            link.emit(replace(chunk, low=entry.low))
+            chunk = _next(entry, chunks[index], link)
+        if chunk is None:
+            pace.begun -= 1
+            link.emit(Closed(index))
+            continue
+        seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
+        entry.low = _raised(entry.low, list(islice(seconds, 2)))
+        queue(entry, chunk)
 
 
 def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:
@@ -178,11 +271,3 @@ def _raised(low: int | None, first_hits: Sequence[int]) -> int | None:
     if low is None or (low < second and (len(first_hits) > 1 or second <= low + JUMP_SECONDS)):
         return second
     return low
-
-
-def _seconds(parser: RegexParser, lines: Sequence[bytes], plan: Plan) -> Iterator[int]:
-    """The seconds of those of ``lines`` that are hits and not in the future."""
-    for line in lines:
-        second = parser.second(line)
-        if second is not None and (plan.horizon is None or second <= plan.horizon):
-            yield second

@@ -82,13 +82,17 @@ def _stats(event: Stats) -> dict[str, Any]:
 
 
 def _alert(event: Alert) -> dict[str, Any]:
+    """Rule alerts add ``key`` and ``value``; all else stands where it does in the traffic alert."""
+    by_rule = event.value is not None
     return {
         "event": "alert",
         "rule": event.rule,
+        **({"key": event.key} if by_rule else {}),
         "state": event.state,
         "at": event.at,
         "hits": event.hits,
         "rate": round(event.rate, 3),
+        **({"value": event.value} if by_rule else {}),
         "threshold": float(event.threshold),
         "window": event.window,
         "message": event.message,
@@ -113,4 +117,5 @@ def _summary(event: Summary) -> dict[str, Any]:
         "methods": event.methods,
         "alerts": event.alerts,
         "open_alerts": event.open_alerts,
+        **({} if event.notify is None else {"notify": event.notify}),
     }

@@ -41,7 +41,8 @@ class ClosedOutput(FastlogError):
 class Output:
     """Standard output, or the file at ``path``, created or emptied.
 
-    ``option`` is how messages name the file; ``inputs`` are the logs, none of which may be it.
+    ``option`` is how messages name the file; ``inputs`` are the logs, none of which may be it, nor may
+    ``other``, where something else is written to.
     Opening a FIFO waits for its reader, as the shell does.
     """
 
@@ -51,6 +52,7 @@ class Output:
         *,
         option: str = "--output",
         inputs: Iterable[Path] = (),
+        other: "Output | None" = None,
         fd: int = STDOUT,
     ) -> None:
         self.name = "standard output" if path is None else f"{option} {printable(path)}"
@@ -59,7 +61,7 @@ class Output:
         self._fd = fd if path is None else self._open(path)
         self._watch: select.epoll | None = None
         try:
-            mode = self._check(inputs)
+            mode = self._check(inputs, other)
         except FastlogError:
             self._broken = True
             self.close()
@@ -117,7 +119,7 @@ class Output:
             why = f"{error.strerror}: {_remedy(error)}" if isinstance(error, OSError) else "name a file"
             raise UsageError(f"{self.name}: {why}") from error
 
-    def _check(self, inputs: Iterable[Path]) -> int:
+    def _check(self, inputs: Iterable[Path], other: "Output | None") -> int:
         """The mode of what is written to, which is no input, and empty where it is a file of ours."""
         try:
             # Standard output was closed when Python started: what has its number now is not it.
@@ -128,6 +130,8 @@ class Output:
                 for path in inputs:
                     if _same_file(mine, path):
                         raise UsageError(f"{self.name}: it is the log {printable(path)} too: write elsewhere")
+                if other is not None and os.path.samestat(mine, os.fstat(other.fd)):
+                    raise UsageError(f"{self.name}: it is {other.name} too: write elsewhere")
                 if self._owned:
                     os.ftruncate(self._fd, 0)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Rejected lines in a file: one a line, with its file, byte offset, reason and text between tabs."""
+"""Rejected lines in a file: one a line, with its file, byte offset, reason, field and text between tabs."""
 
 from collections.abc import Iterable
 
@@ -16,15 +16,23 @@ class RejectsSink:
     Lines are gathered up to 64 KiB: ``flush`` where somebody may be looking, ``close`` at the end.
     """
 
-    def __init__(self, path: Path, *, inputs: Iterable[Path] = ()) -> None:
-        self._output = Output(path, option="--rejects", inputs=inputs)
+    def __init__(self, path: Path, *, inputs: Iterable[Path] = (), data: Output | None = None) -> None:
+        """``data`` is where the other events go, which must be another file."""
+        self._output = Output(path, option="--rejects", inputs=inputs, other=data)
         self._pending = bytearray()
 
     def emit(self, event: Event) -> None:
         if not isinstance(event, Reject):
             return
         # Written out, a tab or newline of the line or of the file's name cannot break the columns.
-        columns = (printable(event.file), str(event.offset), printable(event.reason), printable(event.line))
+        reason, _, field = event.reason.partition(": ")
+        columns = (
+            printable(event.file),
+            str(event.offset),
+            reason,
+            printable(field or "-"),
+            printable(event.line),
+        )
         self._pending += "\t".join(columns).encode() + b"\n"
         if len(self._pending) >= _BUFFER:
             self.flush()

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice, zip_longest
 
 from fastlog.config import ColorMode, zone
-from fastlog.model.events import Alert, Event, Stats, StatsColumns, Summary, Table
+from fastlog.model.events import Alert, Event, Reject, Stats, StatsColumns, Summary, Table
 from fastlog.model.printable import printable
 
 _BOLD = "\x1b[1m"
@@ -30,6 +30,8 @@ _SECTION_WIDTH = 28
 _STATUS_WIDTH = 7
 _HITS_WIDTH = 9
 _WIDEST_NAME = 40
+_REJECTS = 3
+_REJECT_WIDTH = 80
 
 
 def use_color(mode: ColorMode, fd: int, env: Mapping[str, str]) -> bool:
@@ -46,6 +48,7 @@ class TextRenderer:
         self._zone = zone(tz)
         self._color = color
         self._top = top
+        self._rejects: list[Reject] = []
 
     def render(self, event: Event) -> bytes:
         if isinstance(event, StatsColumns):
@@ -57,6 +60,8 @@ class TextRenderer:
         elif isinstance(event, Summary):
             lines = self._summary(event)
         else:
+            if len(self._rejects) < _REJECTS and event.reason != "blank":
+                self._rejects.append(event)
             return b""
         return ("\n".join(lines) + "\n").encode()
 
@@ -87,9 +92,18 @@ class TextRenderer:
         if not event.complete:
             head += self._paint(_BOLD_YELLOW, "   incomplete: this is what was read")
         lines = [head, *self._totals(event)] if event.hits else [f"{head}   no hits"]
+        lines += self._first_rejects()
         still = ", ".join(map(printable, event.open_alerts))
         firing = self._paint(_BOLD_RED, f"   still open: {still}") if still else ""
-        return [*lines, f"  alerts    {event.alerts:>13,}{firing}", *self._conservation(event)]
+        lines.append(f"  alerts    {event.alerts:>13,}{firing}")
+        if event.notify is not None:
+            lines.append(self._notified(event.notify))
+        return [*lines, *self._conservation(event)]
+
+    def _notified(self, counts: Table) -> str:
+        style = _BOLD_RED if counts["given_up"] else _DIM
+        given_up = self._paint(style, f"   given up {counts['given_up']:,}")
+        return f"  notified  {counts['delivered']:>13,}{given_up}"
 
     def _totals(self, event: Summary) -> list[str]:
         average = ""
@@ -106,6 +120,18 @@ class TextRenderer:
             titles, *rows = _beside(*tables)
             lines += ["", self._paint(_DIM, titles), *rows, ""]
         return lines
+
+    def _first_rejects(self) -> Iterable[str]:
+        """The first lines that were rejected, and at which field."""
+        if not self._rejects:
+            return
+        yield self._paint(_DIM, "  first rejected")
+        for event in self._rejects:
+            where = f"{printable(event.file)} at byte {event.offset:,}"
+            text = printable(event.line)
+            text = text if len(text) <= _REJECT_WIDTH else text[: _REJECT_WIDTH - 1] + "\u2026"
+            yield f"  {where}   {printable(event.reason)}   {text}"
+        yield ""
 
     def _conservation(self, event: Summary) -> Iterable[str]:
         """What became of every line: none is lost without being counted."""

@@ -5,10 +5,12 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil, log2
 
 from fastlog.errors import SourceError
-from fastlog.model.chunk import RANGE_BYTES
+from fastlog.model.chunk import CHUNK_BYTES, RANGE_BYTES
 from fastlog.model.printable import printable
+from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 STDIN = 0
 HEAD_BYTES = 64 * 1024
@@ -20,13 +22,15 @@ class OpenSource:
     """An open input of a replay.
 
     A regular file is read from ``origin`` to ``end``, where it ended when it was
-    opened; ``end`` is None for a stream (pipe, FIFO, terminal, device).
+    opened; ``end`` is None for a stream (pipe, FIFO, terminal, device), whose first
+    bytes only the reader sees. A ``packed`` file cannot be cut by offset.
     """
 
     name: str
     fd: int
     origin: int
     end: int | None
+    packed: bool = False
 
 
 def open_source(path: str | os.PathLike[str]) -> OpenSource:
@@ -47,7 +51,7 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
         raise SourceError(f"{shown}: {why}: {remedy}") from error
     if stat.S_ISREG(found.st_mode):
         origin = os.lseek(fd, 0, os.SEEK_CUR)
-        return OpenSource(shown, fd, origin, max(found.st_size, origin))
+        return OpenSource(shown, fd, origin, max(found.st_size, origin), _is_packed(fd, origin))
     if stat.S_ISFIFO(found.st_mode) or stat.S_ISSOCK(found.st_mode) or stat.S_ISCHR(found.st_mode):
         return OpenSource(shown, fd, 0, None)
     if fd != STDIN:
@@ -57,16 +61,60 @@ def open_source(path: str | os.PathLike[str]) -> OpenSource:
     raise SourceError(f"{shown}: is a block device: name a log file")
 
 
-def plan_ranges(origin: int, end: int) -> Iterator[tuple[int, int]]:
-    """(start, stop) of each range, in order, without a gap."""
-    for start in range(origin, end, RANGE_BYTES):
-        yield start, min(start + RANGE_BYTES, end)
+def _is_packed(fd: int, origin: int) -> bool:
+    try:
+        return packing_of(os.pread(fd, SIGNATURE_BYTES, origin)) is not None
+    except OSError:  # whoever reads it meets that too, and says so
+        return False
+
+
+class Pace:
+    """How long the next piece of a file is: shorter while many are read side by side.
+
+    Pieces of one file wait until the others have come as far in time, at a cost of
+    four times their size where each line has a second of its own. So those of all
+    files come to ``SIDE_BY_SIDE`` whole chunks at most, up to 256 files, and the
+    first of each is short, since nobody knows yet how many will overlap.
+
+    Decision: it depends on the files alone, never on who is faster, so that the
+    same files are always cut in the same places.
+    """
+
+    SIDE_BY_SIDE = 16
+
+    def __init__(self, files: int) -> None:
+        self._alone = files == 1
+        self.begun = 0
+        """Files that have begun and not ended."""
+
+    def length(self, offset: int, alone: int) -> int:
+        """Bytes of the piece of a file that begins at its ``offset``; ``alone`` where it is the only one."""
+        if self._alone:
+            return alone
+        share = self.begun / self.SIDE_BY_SIDE if offset else self.SIDE_BY_SIDE
+        halvings = min(max(0, ceil(log2(share))) if share else 0, 4)
+        return max(1, CHUNK_BYTES >> halvings)
+
+
+def plan_ranges(origin: int, end: int, pace: Pace, begun: int | None = None) -> Iterator[tuple[int, int]]:
+    """(start, stop) of each range, in order, without a gap, from ``begun`` on."""
+    start = origin if begun is None else begun
+    while start < end:
+        length = pace.length(start - origin, RANGE_BYTES)
+        stop = min(origin + ((start - origin) // length + 1) * length, end)
+        yield start, stop
+        start = stop
 
 
 def read_head(source: OpenSource) -> bytes:
-    """The first whole lines of a regular file, at most HEAD_BYTES; a lone first line may be cut."""
+    """The first lines of a regular file (``head_of``). Raises OSError."""
     assert source.end is not None
-    data = os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin)
+    return head_of(os.pread(source.fd, min(HEAD_BYTES, source.end - source.origin), source.origin))
+
+
+def head_of(data: bytes) -> bytes:
+    """The whole lines with which a file begins, in its first HEAD_BYTES; a lone first line may be cut."""
+    data = data[:HEAD_BYTES]
     cut = data.rfind(b"\n") + 1
     return data[:cut] if cut and len(data) == HEAD_BYTES else data
 

@@ -227,8 +227,14 @@ cdef class _Names:
                 renumbered[old] = self._new(key, texts[old], odd[old])
 
 
+# A gap in a log can close a million windows: so many of them, or of their sections, make one event.
+cdef enum:
+    _WINDOWS = 1024
+    _ROWS = 1 << 16
+
+
 cdef class _Columns:
-    """The columns of the windows that close together."""
+    """The columns of the windows that close together, or of some of them."""
 
     cdef fl_longs starts, hits, low, high, partial
     cdef fl_longs rows[TABLES]
@@ -275,8 +281,8 @@ cdef class _Columns:
 cdef class StatsWindows:
     """Statistics windows; see the twin in ``sliding`` for what is printed when."""
 
-    cdef int64_t window, step, size, closed, began_at, summed_to
-    cdef bint empty, has_closed, has_began, has_sum
+    cdef int64_t window, step, size, closed, began_at, summed_to, next_start
+    cdef bint empty, has_closed, has_began, has_sum, paused
     cdef Pane **panes
     cdef size_t first, end, room
     cdef Pane **pool
@@ -427,11 +433,10 @@ cdef class StatsWindows:
     def close(self, int64_t end):
         cdef int64_t before = self.closed if self.has_closed else self.began_at
         cdef bint leap = (self.has_closed or self.has_began) and end - before > LONGEST_SILENCE
-        windows = self._due(end, True, self.empty and not leap, 0)
+        yield from self._due(end, True, self.empty and not leap, 0)
         self.closed = end
         self.has_closed = True
         self._forget(self._starts_after(end - self.window))
-        return windows
 
     def rest(self, int64_t last):
         return self._due(0, False, False, last)
@@ -442,18 +447,25 @@ cdef class StatsWindows:
     cdef int64_t _first_holding(self, int64_t pane):
         return self._starts_after(pane + self.size - 1 - self.window)
 
-    cdef _due(self, int64_t end, bint until_end, bint empty, int64_t last):
+    def _due(self, int64_t end, bint until_end, bint empty, int64_t last):
         """The windows to print, up to those that end at ``end``, or all: partial beyond ``last``."""
-        cdef _Columns windows = _Columns()
-        self._collect(windows, end, until_end, empty, last)
-        return windows.done(self.window, self.sections, self.methods)
+        cdef _Columns windows
+        cdef bint more = True
+        while more:
+            windows = _Columns()
+            more = self._collect(windows, end, until_end, empty, last)
+            yield from windows.done(self.window, self.sections, self.methods)
 
     cdef int _collect(self, _Columns windows, int64_t end, bint until_end, bint empty, int64_t last) except -1:
+        """Some of them: 1 when there are more, which begin at ``next_start``."""
         cdef int64_t start = 0, pane = 0
-        cdef bint held, has_start = self.has_closed
+        cdef bint held, has_start = self.has_closed or self.paused
         if not self.has_began:
             return 0
-        if has_start:
+        if self.paused:
+            start = self.next_start
+            self.paused = False
+        elif has_start:
             start = self._starts_after(self.closed - self.window)
         while True:
             held = self.first < self.end
@@ -471,6 +483,9 @@ cdef class StatsWindows:
             self._add_window(windows, start, not until_end and start + self.window - 1 > last)
             start += self.step
             self._forget(start)
+            if windows.starts.n >= _WINDOWS or windows.keys[SECTIONS].n >= _ROWS:
+                self.paused, self.next_start = True, start
+                return 1
 
     cdef _forget(self, int64_t before):
         cdef Pane *pane

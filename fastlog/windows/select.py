@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fastlog.model.events import Stats, StatsColumns
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.windows.traffic import TrafficWindow, Transition
+
+if TYPE_CHECKING:
+    from fastlog.windows.rules.engine import Rules
 
 
 class Traffic(Protocol):
@@ -39,3 +42,12 @@ def make_windows(plan: Plan) -> tuple[Traffic, Windows | None]:
     from fastlog.windows.sliding import StatsWindows
 
     return TrafficWindow(*window), StatsWindows(*panes, empty=plan.follow) if plan.cells else None
+
+
+def make_rules(plan: Plan) -> "Rules | None":
+    """The rules of a run; None where there is none, and nothing of them is loaded."""
+    if not plan.rules:
+        return None
+    from fastlog.windows.rules.engine import Rules
+
+    return Rules(plan.rules)

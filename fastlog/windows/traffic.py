@@ -15,8 +15,7 @@ from typing import Literal
 
 from fastlog.config import hits_limit
 from fastlog.model.events import Alert
-
-RULE = "traffic"
+from fastlog.model.rules import TRAFFIC
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1 = -62_135_596_800
@@ -132,7 +131,7 @@ def traffic_alert(transition: Transition, window: int, threshold: float) -> Aler
         state = "resolved"
         message = f"High traffic alert recovered - hits = {transition.hits}, recovered at {at}"
     rate = round(transition.hits / window, 3)
-    return Alert(RULE, state, transition.at, transition.hits, rate, float(threshold), window, message)
+    return Alert(TRAFFIC, state, transition.at, transition.hits, rate, float(threshold), window, message)
 
 
 def iso_utc(second: int) -> str:

@@ -157,6 +157,21 @@ static void check_panes(const fl_fold *f) {
     check_cells(f, &f->pane_statuses, &f->status_cells, &f->status_cell_hits, FL_STATUSES);
 }
 
+/* A pair is of a section of the chunk, and of a status; the hits of the pairs are `counted`. */
+static void check_pairs(fl_fold *f, int64_t counted) {
+    if (!f->wants_pairs) {
+        check(!f->pairs.n, "no pairs but where they are wanted");
+        return;
+    }
+    check_table(&f->pairs, counted);
+    for (size_t i = 0; i < f->pairs.order.n; i++) {
+        uint64_t pair = fl_pair(f, f->pairs.keys + f->pairs.order.at[i]);
+        size_t section = (size_t)(pair / FL_PAIR_STATUS);
+        check(section < f->sections.n && f->sections.keys[section].chunk == f->sections.chunk, "a pair has its section");
+        check(f->status_hits[pair % FL_PAIR_STATUS] > 0, "a pair has its status");
+    }
+}
+
 static void check_chunk(subject *s, const uint8_t *log, size_t length) {
     fl_fold *f = &s->fold;
     int64_t lines = length && log[length - 1] != '\n', counted, by_status = 0;
@@ -170,6 +185,7 @@ static void check_chunk(subject *s, const uint8_t *log, size_t length) {
     check(f->future + sum_of(&f->segment_hits_column) == counted, "a hit is in a segment or in the future");
     check_table(&f->sections, counted);
     check_table(&f->methods, counted);
+    check_pairs(f, counted);
     check_segments(f);
     check_panes(f);
 }
@@ -181,6 +197,18 @@ static void check_same_table(const fl_table *a, const fl_table *b) {
         check(mine->hits == other->hits && mine->length == other->length &&
                   !memcmp(a->arena + mine->text, b->arena + other->text, mine->length),
               "the same keys with the same hits");
+    }
+}
+
+/* The same pairs: the places of their sections may differ, the sections do not. */
+static void check_same_pairs(const fl_fold *a, const fl_fold *b) {
+    check(a->pairs.order.n == b->pairs.order.n, "as many pairs");
+    for (size_t i = 0; i < a->pairs.order.n; i++) {
+        const fl_key *mine = a->pairs.keys + a->pairs.order.at[i], *other = b->pairs.keys + b->pairs.order.at[i];
+        uint64_t left = fl_pair(a, mine), right = fl_pair(b, other);
+        check(mine->hits == other->hits && left % FL_PAIR_STATUS == right % FL_PAIR_STATUS &&
+                  a->sections.keys[left / FL_PAIR_STATUS].number == b->sections.keys[right / FL_PAIR_STATUS].number,
+              "the same pairs with the same hits");
     }
 }
 
@@ -199,6 +227,7 @@ static void check_same(const subject *a, const subject *b) {
     check(!memcmp(mine->status_hits, other->status_hits, sizeof mine->status_hits), "the same statuses");
     check_same_table(&mine->sections, &other->sections);
     check_same_table(&mine->methods, &other->methods);
+    check_same_pairs(mine, other);
 }
 
 #endif

@@ -45,7 +45,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 
 typedef struct {
     fl_shape shape;
-    int panes, odd_hits, go_round;
+    int panes, pairs, odd_hits, go_round;
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -61,6 +61,7 @@ static options options_of(const uint8_t *head) {
     options chosen = {
         .shape = SHAPES[head[0] % 4],
         .panes = head[0] >> 2 & 1,
+        .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
         .go_round = head[0] >> 4 & 1,
         .indexer = head[0] >> 5 & 1 ? fl_index_plain : slower_indexer(),
@@ -171,7 +172,8 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
     s->shape = chosen->shape;
     s->odd_hits = chosen->odd_hits;
     s->horizon = chosen->horizon;
-    check(fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, seed), "a fold is made");
+    int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);
+    check(made, "a fold is made");
 }
 
 static void end(subject *s) {

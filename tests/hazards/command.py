@@ -9,7 +9,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +53,27 @@ def role_of(pid: int) -> str:
     return next((role for role in ("reader", "worker") if role.encode() in words), "")
 
 
+FASTLOG = (sys.executable, "-m", "fastlog")
+
+
 class Command:
-    """A started ``python -m fastlog``, in a session of its own. ``messages`` are its standard error."""
+    """A started ``python -m fastlog``, in a session of its own. ``messages`` are its standard error.
+
+    ``program`` is what is started in its place.
+    """
 
     def __init__(
-        self, arguments: tuple[str | bytes, ...], cwd: Path, env: dict[str, str], **streams: Any
+        self,
+        arguments: tuple[str | bytes, ...],
+        cwd: Path,
+        env: dict[str, str],
+        program: Sequence[str] = FASTLOG,
+        **streams: Any,
     ) -> None:
         self._errors = cwd / f"stderr-{time.monotonic_ns()}"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "fastlog", *arguments],
+                [*program, *arguments],
                 cwd=cwd,
                 env=env,
                 start_new_session=True,

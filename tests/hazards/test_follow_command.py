@@ -333,6 +333,28 @@ def test_a_follow_may_not_write_into_its_own_log(start: Start, tmp_path: Path) -
     assert (tmp_path / "access.log").read_bytes() == entry(0)
 
 
+def test_a_follow_may_not_write_into_what_its_pattern_fits(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "access.log").write_bytes(entry(0))
+    command = start("-f", "-o", "events.log", "*.log")
+    assert command.wait() == 2
+    assert "write elsewhere" in command.messages
+
+
+def test_a_pattern_takes_in_files_that_come(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(entry(0, "old"))
+    command = begun(follow(start, "*.log"), tmp_path / "a.log")
+    append(tmp_path / "a.log", entry(1, "a"))
+    (tmp_path / "b.log").write_bytes(entry(1, "b"))
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    (tmp_path / "a.log").write_bytes(entry(1, "new"))
+    push(tmp_path / "a.log", 1)
+    push(tmp_path / "b.log", 1)
+    hits_until(command, 1)  # those of a file that has just come may be late for it
+    said = stopped(command)
+    assert said["sections"] == {"/a": 1, "/b": 1, "/new": 1}
+    assert said["lines"] == 3
+
+
 def test_one_request_that_comes_as_two_signals_is_one(start: Start, tmp_path: Path) -> None:
     """``timeout -s INT`` signals its child, then the group that the child is in."""
     path = tmp_path / "access.log"

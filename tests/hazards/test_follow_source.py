@@ -7,6 +7,7 @@ import errno
 import os
 import tracemalloc
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,46 +15,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block, Notice
-from fastlog.sources import wake
-from fastlog.sources.follow import GRACE_SECONDS, OLD_FILES, RETRY_SECONDS, Follower
+from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT, Block
+from fastlog.sources import inotify, wake
+from fastlog.sources.name import GRACE_SECONDS, OLD_FILES
+from fastlog.sources.voice import RETRY_SECONDS
+from tests.hazards.follower import Rig, append
 
 LATER = GRACE_SECONDS + 1
-
-
-class Rig:
-    """A follower with clocks of its own, and what it has given out so far."""
-
-    def __init__(self, *paths: Path, from_start: bool = True) -> None:
-        self.now = 1000.0
-        self.notices: list[str] = []
-        self.blocks: list[Block] = []
-        self.follower = Follower(
-            [str(path) for path in paths],
-            from_start=from_start,
-            clock=lambda: 7.5,
-            monotonic=lambda: self.now,
-        )
-
-    def poll(self, after: float = 0.0) -> bytes:
-        """Let ``after`` seconds pass; the bytes that then come, of all files."""
-        self.now += after
-        return b"".join(block.data for block in self.take(self.follower.poll()))
-
-    def take(self, items: Iterator[Block | Notice]) -> list[Block]:
-        blocks = []
-        for item in items:
-            if isinstance(item, Notice):
-                self.notices.append(item.text)
-            else:
-                assert item.data.endswith(b"\n")
-                assert item.at == 7.5
-                blocks.append(item)
-        self.blocks += blocks
-        return blocks
-
-    def said(self, text: str) -> int:
-        return sum(text in notice for notice in self.notices)
 
 
 @pytest.fixture
@@ -69,11 +37,6 @@ def rig(log: Path) -> Iterator[Rig]:
     assert made.poll() == b"old\n"
     yield made
     made.follower.close()
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
 
 
 def descriptors() -> int:
@@ -196,9 +159,9 @@ def test_a_line_comes_once_and_whole_however_it_was_written(log: Path, rig: Rig)
     assert [block.start for block in rig.blocks] == [0, 4, 12, 13]
 
 
-def test_drain_keeps_the_half_line_back(log: Path, rig: Rig) -> None:
+def test_the_last_poll_keeps_the_half_line_back(log: Path, rig: Rig) -> None:
     append(log, b"whole\nhalf")
-    assert [block.data for block in rig.take(rig.follower.drain())] == [b"whole\n"]
+    assert [block.data for block in rig.take(rig.follower.poll())] == [b"whole\n"]
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -247,8 +210,8 @@ def test_files_take_turns_and_the_consumer_may_pause(tmp_path: Path) -> None:
     paths[2].write_bytes(b"c\n")
     rig = Rig(*paths)
     items = rig.follower.poll()
-    first = [next(items) for _ in range(3)]
-    assert [block.source for block in first if isinstance(block, Block)] == [0, 1, 2]
+    first = [item for item in islice(items, 6) if isinstance(item, Block)]
+    assert [block.source for block in first] == [0, 1, 2]
     paths[0].rename(tmp_path / "a.1")  # while nobody pulls
     paths[0].write_bytes(b"new\n")
     rig.follower.look()
@@ -256,7 +219,7 @@ def test_files_take_turns_and_the_consumer_may_pause(tmp_path: Path) -> None:
     paths[0].write_bytes(b"newer\n")
     rest = [block for block in rig.take(items) if block.source == 0]
     assert rest[-2].data + rest[-1].data == b"new\nnewer\n"
-    assert sum(len(block.data) for block in rest[:-2]) == 3 * CHUNK_BYTES // 100 * 100 - len(first[0].data)  # type: ignore[union-attr]
+    assert sum(len(block.data) for block in rest[:-2]) == 3 * CHUNK_BYTES // 100 * 100 - len(first[0].data)
     assert all(len(block.data) <= CHUNK_BYTES for block in rig.blocks)
     rig.follower.close()
 
@@ -458,7 +421,7 @@ def test_what_comes_while_nobody_pulls_is_in_order(tmp_path: Path) -> None:
     b.write_bytes(b"b\n")
     rig = Rig(a, b)
     items = rig.follower.poll()
-    next(items)
+    next(item for item in items if isinstance(item, Block))
     append(b, b"b 2\n")  # past what this round set out to read
     b.rename(tmp_path / "b.1")
     b.write_bytes(b"new\n")
@@ -466,7 +429,7 @@ def test_what_comes_while_nobody_pulls_is_in_order(tmp_path: Path) -> None:
     append(a, b"a 2\n")
     rig.now += LATER
     items = rig.follower.poll()
-    next(items)
+    next(item for item in items if isinstance(item, Block))
     append(tmp_path / "b.1", b"late\n")  # the grace is over, but it has not been looked at since
     assert [block.data for block in rig.take(items)] == [b"late\n"]
     rig.follower.close()
@@ -589,7 +552,7 @@ def test_truncated_while_nobody_pulls(log: Path) -> None:  # 20
     log.write_bytes((b"x" * 99 + b"\n") * (3 * CHUNK_BYTES // 100))
     rig = Rig(log)
     items = rig.follower.poll()
-    next(items)
+    next(item for item in items if isinstance(item, Block))
     log.write_bytes(b"new\n")
     assert [block.data for block in rig.take(items)] == [b"new\n"]
     assert rig.said("truncated") == 1
@@ -849,10 +812,10 @@ def waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def make(*paths: Path) -> wake.Waker:
         names = [str(path) for path in paths]
         if request.param == "inotify":
-            monkeypatch.setattr(wake, "RECHECK_SECONDS", 3600.0)
+            monkeypatch.setattr(inotify, "RECHECK_SECONDS", 3600.0)
             waker, notice = wake.waker(names)
             assert notice is None
-            assert isinstance(waker, wake.InotifyWaker)
+            assert isinstance(waker, inotify.InotifyWaker)
         else:
             waker = wake.PollWaker()
         made.append(waker)
@@ -941,20 +904,21 @@ def test_wakes_are_coalesced_and_strangers_do_not_wake(
 ) -> None:
     log.write_bytes(b"")
     asked: list[float] = []
-    real = wake._readable
+    real = wake.readable
 
     def note(descriptors: list[int], timeout: float) -> set[int]:
         asked.append(timeout)
         return real(descriptors, 0.0)  # no time passes
 
     now = 100.0
-    waker = wake.InotifyWaker([str(log)], lambda: now)
-    monkeypatch.setattr(wake, "_readable", note)
+    waker = inotify.InotifyWaker([str(log)], lambda: now)
+    monkeypatch.setattr(wake, "readable", note)
     waker.wait(1.0, [])
     asked.clear()
     append(log, b"x\n")
     waker.wait(1.0, [])
-    assert asked == [pytest.approx(wake.COALESCE_SECONDS), pytest.approx(1.0)]
+    least = inotify.COALESCE_SECONDS + inotify.COALESCE_SECONDS_A_FILE
+    assert asked == [pytest.approx(least), pytest.approx(1.0)]
     (tmp_path / "stranger").write_bytes(b"")
     now += 0.5
     asked.clear()
@@ -964,7 +928,7 @@ def test_wakes_are_coalesced_and_strangers_do_not_wake(
 
 
 def test_watches_do_not_pile_up(tmp_path: Path, log: Path) -> None:
-    waker = wake.InotifyWaker([str(log)], lambda: 0.0)
+    waker = inotify.InotifyWaker([str(log)], lambda: 0.0)
     for number in range(100):
         log.write_bytes(b"")
         waker._sync()
@@ -980,7 +944,7 @@ def test_without_inotify_it_polls_and_says_so(
     def refuse(*_: Any) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(wake, "InotifyWaker", refuse)
+    monkeypatch.setattr(inotify, "InotifyWaker", refuse)
     waker, notice = wake.waker([str(log)])
     assert isinstance(waker, wake.PollWaker)
     assert notice is not None
@@ -990,7 +954,7 @@ def test_without_inotify_it_polls_and_says_so(
 def test_the_limit_of_watches_met_on_the_way_is_said_once(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log.write_bytes(b"")
     before = descriptors()
-    waker = wake.InotifyWaker([str(log)], lambda: 0.0)
+    waker = inotify.InotifyWaker([str(log)], lambda: 0.0)
 
     def refuse(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -1018,5 +982,5 @@ def test_a_network_file_system_is_polled(tmp_path: Path, log: Path) -> None:
     assert notice is not None
     assert "nfs4" in notice.text
     waker, notice = wake.waker([str(tmp_path / "local" / "log")], mounts=str(table))
-    assert isinstance(waker, wake.InotifyWaker)
+    assert isinstance(waker, inotify.InotifyWaker)
     waker.close()

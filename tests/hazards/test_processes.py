@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -307,22 +306,6 @@ def test_what_a_killed_worker_held_is_done_again_once(start: Start) -> None:
     assert command.wait() == 0
     assert undisturbed(log(10)).endswith(rest)
     assert "standard input at byte" in command.messages
-
-
-def test_a_chunk_that_kills_its_workers_is_given_up_and_said(start: Start) -> None:
-    command = held(start)
-    for death in ("does it again", "given up, 2 workers died over it"):
-        worker = command.child("worker")
-        os.kill(worker, signal.SIGSTOP)
-        until(partial(_stopped, worker), "a stopped worker")
-        if death == "does it again":
-            command.feed(log(5, START + 5))
-        until(partial(_waits_for, command, worker), "a chunk on its way to the worker")
-        os.kill(worker, signal.SIGKILL)
-        command.told(death)
-    command.end_input()
-    assert summary(command.events())["complete"] is False
-    assert command.wait() == 1
 
 
 def _stopped(pid: int) -> bool:

@@ -23,7 +23,7 @@ native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason=
 def plan(*, lateness: int = 5, cells: bool = True, step: int = 5) -> Plan:
     return Plan(
         follow=False, lateness=lateness, horizon=HORIZON, cells=cells, rejects=True, stats_window=10,
-        stats_every=step, alert_window=7, threshold=0.3,
+        stats_every=step, alert_window=7, threshold=0.3, pairs=cells,
     )  # fmt: skip
 
 

@@ -173,7 +173,7 @@ def channel(data: bytes, sizes: list[int]) -> Channel:
 @settings(max_examples=150, deadline=None)
 @given(partial=partials(), sizes=st.lists(st.integers(1, 40), max_size=60))
 def test_a_partial_comes_out_of_the_wire_as_it_went_in(partial: Partial, sizes: list[int]) -> None:
-    sent = frame(*pack_partial(partial))
+    sent = b"".join(frame(*pack_partial(partial)))
     end = channel(sent + sent, sizes)
     for _ in range(2):
         received = end.receive()
@@ -185,7 +185,7 @@ def test_a_partial_comes_out_of_the_wire_as_it_went_in(partial: Partial, sizes: 
 @settings(max_examples=100, deadline=None)
 @given(partial=partials(), data=st.data())
 def test_a_frame_that_is_cut_short_is_no_frame(partial: Partial, data: st.DataObject) -> None:
-    sent = frame(*pack_partial(partial))
+    sent = b"".join(frame(*pack_partial(partial)))
     assert channel(sent[: data.draw(st.integers(0, len(sent) - 1))], []).receive() is None
     header, payload = pack_partial(partial)
     if payload:
@@ -209,7 +209,7 @@ items: st.SearchStrategy[Item] = st.one_of(
 @settings(max_examples=150, deadline=None)
 @given(item=items, sizes=st.lists(st.integers(1, 9), max_size=20))
 def test_an_item_comes_out_of_the_wire_as_it_went_in(item: Item, sizes: list[int]) -> None:
-    received = channel(frame(*pack_item(item)), sizes).receive()
+    received = channel(b"".join(frame(*pack_item(item))), sizes).receive()
     assert received is not None
     assert unpack_item(*received) == item
     if isinstance(item, ByteRange | Block):
@@ -270,7 +270,7 @@ def said(parts: list[Partial], lateness: int) -> list[Event]:
     merger = Merger(plan(lateness=lateness))
     merger.open(0, "access.log")
     events = [event for part in parts for event in merger.commit(0, part)]
-    return events + merger.close(0) + merger.finish(complete=True)
+    return [*events, *merger.close(0), *merger.finish(), merger.summary(complete=True)]
 
 
 @settings(max_examples=200, deadline=None)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats, Summary, singly
+from fastlog.model.events import Alert, Stats, singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.segments import cut_segments
@@ -231,7 +231,7 @@ def test_native_windows_print_what_those_in_python_print(
             windows.take(pane, range(1), (0, 0, 0))
         if data.draw(st.booleans()):
             end += data.draw(st.integers(1, 30))
-            said, columns = list(twins[0].close(end)), twins[1].close(end)
+            said, columns = list(twins[0].close(end)), list(twins[1].close(end))
             said_natively = list(singly(columns))
             assert said == said_natively
             render = NdjsonRenderer().render
@@ -353,10 +353,8 @@ def test_a_line_can_be_late_by_another_of_its_own_block() -> None:
     merger = follower()
     block = Partial(lines=3)
     cut_segments(block, [(100, 1), (200, 1), (100, 1)], 0)
-    merger.commit(0, block, at=1_000.0)
-    summary = merger.finish(complete=True)[-1]
-    assert isinstance(summary, Summary)
-    assert summary.late == 1
+    assert [*merger.commit(0, block, at=1_000.0), *merger.finish()]
+    assert merger.summary(complete=True).late == 1
 
 
 def test_what_is_no_stamp_is_not_remembered() -> None:

@@ -1,6 +1,5 @@
 """The command line: what is accepted, what is refused and in which words."""
 
-import json
 import platform
 import subprocess
 import sys
@@ -12,8 +11,9 @@ from typing import Any
 import pytest
 
 from fastlog import __version__
+from fastlog.api import replay
 from fastlog.cli import main, parse_arguments
-from fastlog.config import DEFAULT_LOG, Config, usable_cpus
+from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
 
@@ -70,6 +70,8 @@ def test_files_are_replayed() -> None:
         (["-o", "out", "a"], "output", "out"),
         (["--output", "out", "a"], "output", "out"),
         (["--rejects", "out", "a"], "rejects", "out"),
+        (["--rules", "rules.toml", "a"], "rules", "rules.toml"),
+        (["--listen", "9100", "a"], "listen", "9100"),
         (["--tz", "Europe/Amsterdam", "a"], "tz", "Europe/Amsterdam"),
         (["--color", "always", "a"], "color", "always"),
         (["--progress", "a"], "progress", True),
@@ -89,8 +91,9 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
     made = config(
         "-f", "--from", "start", "-w", "7", "-t", "3", "--alert-window", "9", "--stats-window", "8",
         "--stats-every", "4", "--no-stats", "--lateness", "1", "--format", "common", "--parser", "regex",
-        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--tz", "Asia/Tokyo", "--color", "never",
-        "--progress", "--fail-on-alert", "-q", "file",
+        "--json", "--top", "1", "-o", "o", "--rejects", "r", "--rules", "t", "--listen", "0",
+        "--tz", "Asia/Tokyo",
+        "--color", "never", "--progress", "--fail-on-alert", "-q", "--log-tz", "Asia/Tokyo", "file",
     )  # fmt: skip
     unset = Config()
     same = {field.name for field in fields(Config) if getattr(made, field.name) == getattr(unset, field.name)}
@@ -131,6 +134,19 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
         (["--parser", "nope"], "--parser"),
         (["--top", "-1"], "--top"),
         (["--top", "2001"], "--top"),
+        (["--listen", ""], "--listen"),
+        (["--listen", "http"], "--listen"),
+        (["--listen", "65536"], "--listen"),
+        (["--listen", "-1"], "--listen"),
+        (["--listen", "²"], "--listen"),
+        (["--listen", ":9100"], "--listen"),
+        (["--listen", "localhost"], "--listen"),
+        (["--listen", "localhost:"], "--listen"),
+        (["--listen", "::1:9100"], "--listen"),
+        (["--listen", "[]:9100"], "--listen"),
+        (["--listen", "[localhost]:9100"], "--listen"),
+        (["--listen", "a b:9100"], "--listen"),
+        (["--listen", "no-such-host.invalid:0"], "--listen"),
         (["--tz", "Mars/Phobos"], "--tz"),
         (["--tz", "../etc/passwd"], "--tz"),
         (["--tz", ""], "--tz"),
@@ -229,15 +245,8 @@ def test_format_list_shows_each_with_a_line_that_it_reads(fastlog: Run, tmp_path
     assert {"common", "combined", "vhost_common", "vhost_combined"} <= set(names)
     for name, example in zip(names, examples, strict=True):
         (tmp_path / "a.log").write_bytes(f"{example.strip()}\n".encode())
-        run = _main_json("--format", name, str(tmp_path / "a.log"), run=fastlog)
-        assert (run["parsed"], run["lines"]) == (1, 1), name
-
-
-def _main_json(*arguments: str, run: Run) -> dict[str, Any]:
-    done = run("--json", "-w", "1", *arguments)
-    assert done.returncode == 0, done.stderr
-    summary: dict[str, Any] = json.loads(done.stdout.split(b"\n")[-2])
-    return summary
+        total = replay(tmp_path / "a.log", format=name, executor="inline").summary
+        assert (total.parsed, total.lines) == (1, 1), name
 
 
 def test_exit_statuses(fastlog: Run, tmp_path: Path) -> None:
@@ -251,3 +260,18 @@ def test_exit_statuses(fastlog: Run, tmp_path: Path) -> None:
     assert fastlog("--color", "blue", "a.log").returncode == 2
     path.write_bytes(b"nonsense\n")
     assert fastlog("a.log").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("9100", "127.0.0.1", 9100),
+        ("0", "127.0.0.1", 0),
+        ("0.0.0.0:9100", "0.0.0.0", 9100),
+        ("localhost:65535", "localhost", 65535),
+        ("[::1]:9100", "::1", 9100),
+        ("[::]:80", "::", 80),
+    ],
+)
+def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
+    assert listen_address(text) == (host, port)

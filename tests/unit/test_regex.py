@@ -7,30 +7,35 @@ from fastlog.formats.compile import compile_format
 from fastlog.model.plan import Plan
 from fastlog.parsers.regex import RegexParser
 
-MIB = 1 << 20
+SIZE = 1 << 17
 FRONT = b"192.0.2.1 - frank [10/Oct/2000:13:55:36 -0700] "
 
 BOMBS = {
-    "words": b"aaa\n" * (MIB // 4),
-    "one word": b"a" * MIB,
-    "spaces": b" " * MIB,
-    "newlines": b"\n" * MIB,
-    "quotes": b'"' * MIB,
-    "quotes and spaces": b'" ' * (MIB // 2),
-    "requests that never close": (FRONT + b'"GET /x\n') * 18_000,
-    "agents that never close": (FRONT + b'"GET /x HTTP/1.1" 200 5 "-" "\n') * 14_000,
-    "a quote and 3,200 spaces": (FRONT + b'"' + b" " * 3_200 + b"\n") * 300,
-    "brackets in the user": b"a b c" + b" [" * (MIB // 2),
-    "stamps in the user": (b"a b " + b' [a] "' * 10_000 + b"\n") * 10,
-    "backslashes": FRONT + b'"' + b"\\" * MIB,
-    "sizes too long": (FRONT + b'"' + b'" 200 1234567890123456789' * 4_000 + b"\n") * 10,
-    "escaped quotes": (FRONT + b'"' + b'\\" 200 5 ' * 10_000 + b"\n") * 10,
+    "words": b"aaa\n" * (SIZE // 4),
+    "one word": b"a" * SIZE,
+    "spaces": b" " * SIZE,
+    "newlines": b"\n" * SIZE,
+    "quotes": b'"' * SIZE,
+    "quotes and spaces": b'" ' * (SIZE // 2),
+    "requests that never close": (FRONT + b'"GET /x\n') * 2_000,
+    "agents that never close": (FRONT + b'"GET /x HTTP/1.1" 200 5 "-" "\n') * 1_800,
+    "a quote and 3,200 spaces": (FRONT + b'"' + b" " * 3_200 + b"\n") * 40,
+    "brackets in the user": b"a b c" + b" [" * (SIZE // 2),
+    "stamps in the user": (b"a b " + b' [a] "' * 10_000 + b"\n") * 2,
+    "tabs": b"\t" * SIZE,
+    "labels": b"time:x\t" * (SIZE // 7),
+    "colons": b":" * SIZE,
+    "slashes": b"a b " + b"/" * SIZE,
+    "commas": b"1.2.3.4 - - " + b"a, " * (SIZE // 3),
+    "backslashes": FRONT + b'"' + b"\\" * SIZE,
+    "sizes too long": (FRONT + b'"' + b'" 200 1234567890123456789' * 4_000 + b"\n") * 2,
+    "escaped quotes": (FRONT + b'"' + b'\\" 200 5 ' * 10_000 + b"\n") * 2,
 }
 
 
-# Not a measurement: in quadratic time each of these takes minutes.
+# Not a measurement: in quadratic time each of these takes minutes, or close to one.
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize("name", CATALOG)
+@pytest.mark.parametrize("name", [name for name in CATALOG if CATALOG[name].kind != "json"])
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_no_input_costs_more_than_linear_time(bomb: str, name: str) -> None:
     plan = Plan(

@@ -274,6 +274,17 @@ def test_text_of_a_summary() -> None:
     )
 
 
+def test_a_summary_counts_notifications_where_somebody_is_notified() -> None:
+    told = replace(SUMMARY, notify={"delivered": 1234, "given_up": 1})
+    assert (
+        NdjsonRenderer()
+        .render(told)
+        .endswith(b'"open_alerts":[],"notify":{"delivered":1234,"given_up":1}}\n')
+    )
+    assert "  alerts                1\n  notified          1,234   given up 1\n" in text(told)
+    assert "notif" not in text(SUMMARY)
+
+
 def test_text_of_an_empty_summary() -> None:
     shown = text(EMPTY).splitlines()
     assert shown[0] == "Summary   no hits"
@@ -570,7 +581,8 @@ def test_rejects_are_columns_that_no_line_can_break(tmp_path) -> None:
         sink.emit(event)
     sink.close()
     assert path.read_text() == (
-        "/var/log/access.log\t4096\tformat\tGET\\x09/ \\x1b[2J \\xff\\x0d\na\\x09b\\xff\t0\tblank\t\\x0a\n"
+        "/var/log/access.log\t4096\tformat\t-\tGET\\x09/ \\x1b[2J \\xff\\x0d\n"
+        "a\\x09b\\xff\t0\tblank\t-\t\\x0a\n"
     )
 
 

@@ -1,0 +1,126 @@
+"""What a worker measured of a chunk for the rules.
+
+Columns, as in ``model.partial``: an entry is (rule, segment, second, key). Within a
+segment entries stand in order of first appearance, so that which keys are within a bound
+does not depend on where the log was cut.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+
+def _longs() -> "array[int]":
+    return array("q")
+
+
+_LOW_BITS = 62
+_LOW = (1 << _LOW_BITS) - 1
+
+NO_CELLS = _longs()
+"""The sketch of no durations. Nobody adds to it."""
+
+
+class Entry(NamedTuple):
+    """One entry: what a rule saw of a key in a second.
+
+    ``hits`` are those that the rule counts, ``base`` those that it looks at: more than
+    ``hits`` only where a share is measured. ``size`` is their bytes. ``cells`` and
+    ``counts`` are the sketch of their durations, ascending; empty where the rule measures none.
+    """
+
+    rule: int
+    segment: int
+    second: int
+    key: bytes
+    hits: int
+    base: int
+    size: int
+    cells: "array[int]"
+    counts: "array[int]"
+
+
+@dataclass(slots=True)
+class Measured:
+    """Entries, ascending by segment, as columns of one length; but for these.
+
+    ``rules`` are numbers of the plan's rules, ``keys`` numbers of ``key_names``. A sum of bytes
+    may be beyond 64 bits: its low 62 are in ``sizes``, the others in ``sizes_high``.
+    ``sketched`` gives each entry's number of ``cells`` and ``counts``.
+    """
+
+    rules: "array[int]" = field(default_factory=_longs)
+    segments: "array[int]" = field(default_factory=_longs)
+    seconds: "array[int]" = field(default_factory=_longs)
+    keys: "array[int]" = field(default_factory=_longs)
+    hits: "array[int]" = field(default_factory=_longs)
+    base: "array[int]" = field(default_factory=_longs)
+    sizes: "array[int]" = field(default_factory=_longs)
+    sizes_high: "array[int]" = field(default_factory=_longs)
+    sketched: "array[int]" = field(default_factory=_longs)
+    cells: "array[int]" = field(default_factory=_longs)
+    counts: "array[int]" = field(default_factory=_longs)
+    key_names: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> "Measured":
+        """The columns of entries, which come ascending by segment."""
+        made = cls()
+        numbers: dict[bytes, int] = {}
+        for entry in entries:
+            made.rules.append(entry.rule)
+            made.segments.append(entry.segment)
+            made.seconds.append(entry.second)
+            made.keys.append(numbers.setdefault(entry.key, len(numbers)))
+            made.hits.append(entry.hits)
+            made.base.append(entry.base)
+            made.sizes.append(entry.size & _LOW)
+            made.sizes_high.append(entry.size >> _LOW_BITS)
+            made.sketched.append(len(entry.cells))
+            made.cells.extend(entry.cells)
+            made.counts.extend(entry.counts)
+        made.key_names = list(numbers)
+        return made
+
+    def entries(self, segment: int | None = None) -> Iterator[Entry]:
+        """The entries in order; only those of a segment where one is given."""
+        first, stop = 0, len(self.segments)
+        if segment is not None:
+            first = bisect_left(self.segments, segment)
+            stop = bisect_right(self.segments, segment, first)
+        rows = slice(first, stop)
+        at = sum(self.sketched[:first])
+        for rule, number, second, key, hits, base, low, high, sketched in zip(
+            self.rules[rows],
+            self.segments[rows],
+            self.seconds[rows],
+            self.keys[rows],
+            self.hits[rows],
+            self.base[rows],
+            self.sizes[rows],
+            self.sizes_high[rows],
+            self.sketched[rows],
+            strict=True,
+        ):
+            cells = counts = NO_CELLS
+            if sketched:
+                cells, counts = self.cells[at : at + sketched], self.counts[at : at + sketched]
+                at += sketched
+            size = low + (high << _LOW_BITS)
+            yield Entry(rule, number, second, self.key_names[key], hits, base, size, cells, counts)
+
+    def followed_by(self, other: "Measured", segments: int) -> "Measured":
+        """These entries, of a partial with so many segments, and then those of the next partial."""
+        numbers = {key: number for number, key in enumerate(self.key_names)}
+        renumbered = [numbers.setdefault(key, len(numbers)) for key in other.key_names]
+        both = Measured(**{name: getattr(self, name) + getattr(other, name) for name in COLUMNS})
+        both.segments = self.segments + array("q", [segment + segments for segment in other.segments])
+        both.keys = self.keys + array("q", map(renumbered.__getitem__, other.keys))
+        both.key_names = list(numbers)
+        return both
+
+
+COLUMNS = tuple(column.name for column in fields(Measured) if column.default_factory is _longs)
+"""The names of the packed columns, in the order of their definition."""

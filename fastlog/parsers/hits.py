@@ -1,0 +1,61 @@
+"""A line that was read: what counts of it, whatever format it was of."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+_REQUEST = re.compile(rb"([A-Za-z_-]{1,32}+) ++([^ ]++)")
+_PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
+_DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
+_NO_REQUEST = b"- -"
+
+
+class Hit(NamedTuple):
+    """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``.
+
+    ``stamp`` is as ``Seconds`` reads it, ``duration`` in microseconds, None where
+    the format or the line has none.
+    """
+
+    stamp: bytes
+    request: bytes
+    status: bytes
+    size: bytes
+    duration: int | None = None
+
+
+def request_key(request: bytes | None) -> bytes:
+    """``METHOD section`` of a request line; ``- -`` where it is none (RFC 9112, 3)."""
+    match = _REQUEST.match(request or b"")
+    if match is None:
+        return _NO_REQUEST
+    path = _PATH.match(match[2])
+    return match[1] + b" " + (path[1] if path else b"-")
+
+
+def request_of(found: dict[str, bytes | None]) -> bytes | None:
+    """The request line of the groups of a match; of method and target where they stand apart."""
+    if "target" in found and found["target"] is not None:
+        return (found.get("method") or b"-") + b" " + found["target"]
+    return found.get("request")
+
+
+def status_of(status: bytes | None) -> bytes:
+    """Three digits; ``000`` where the server had no status to log."""
+    return status if status is not None and len(status) == 3 else b"000"
+
+
+def is_blank(line: bytes, comment: bytes | None) -> bool:
+    """Whether nothing is on a line, or a comment."""
+    return not line.strip(b" \t") or (comment is not None and line.startswith(comment))
+
+
+def microseconds(values: Iterable[bytes | None], units: Iterable[int]) -> int | None:
+    """The sum of the parts of a duration, each in its unit; None where a part is absent or negative."""
+    total = 0
+    for value, unit in zip(values, units, strict=True):
+        if value is None or not _DURATION.match(value):
+            return None
+        whole, _, fraction = value.strip().partition(b".")
+        total += int(whole) * unit + int(fraction[:9].ljust(9, b"0")) * unit // 1_000_000_000
+    return total

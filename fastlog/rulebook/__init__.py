@@ -1,0 +1,1 @@
+"""The rules file: read whole, understood, and checked before any log is read."""

@@ -1,0 +1,94 @@
+"""What a followed path says: its lines, its positions, and what is the matter with it."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastlog.model.chunk import Block, Left, Notice, Placed
+from fastlog.model.position import FilePosition
+from fastlog.model.printable import printable
+from fastlog.sources.held import HeldFile
+
+RETRY_SECONDS = 1.0
+"""Pause before a file that failed is opened again; an absence shorter than this is not worth a message."""
+MISSING = "no such file"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """From here on ``source`` is the file of ``path``: it was asked for, or fits a pattern."""
+
+    source: int
+    path: str
+
+
+Spoken = Named | Block | Placed | Left | Notice
+"""What a follower says, in the order in which it came to be."""
+
+
+class Voice:
+    """Speaks for one path into ``out``, which all share so that their order holds.
+
+    Positions are told only if ``tracked``. ``ill_since`` is since when (monotonic) the path has not led
+    to a file that can be read. A ``passing`` one may go without a word.
+    """
+
+    def __init__(
+        self,
+        source: int,
+        path: str,
+        out: deque[Spoken],
+        clock: Callable[[], float],
+        *,
+        tracked: bool,
+        passing: bool,
+    ) -> None:
+        self.ill_since: float | None = None
+        self._source, self._path, self._out, self._clock = source, path, out, clock
+        self._tracked, self._passing = tracked, passing
+        self._problem: str | None = None
+        out.append(Named(source, path))
+
+    def time_ns(self) -> int:
+        """Wall clock, ns since the epoch."""
+        return int(self._clock() * 1e9)
+
+    def give(self, file: HeldFile, start: int, data: bytes) -> None:
+        """Lines of a file that start at ``start``; it stands behind them."""
+        position = file.position(self._path) if self._tracked else None
+        self._out.append(Block(self._source, start, data, self._clock(), position=position))
+
+    def place(self, file: HeldFile) -> None:
+        """Where a file stands, without lines."""
+        if self._tracked:
+            self._out.append(Placed(self._source, file.position(self._path), file.former))
+        file.former = None
+
+    def leave(self, position: FilePosition) -> None:
+        """That is over."""
+        if self._tracked:
+            self._out.append(Left(self._source, position))
+
+    def say(self, text: str, degraded: bool = False) -> None:
+        """A message about the path."""
+        self._out.append(Notice(f"{printable(self._path)}: {text}", degraded))
+
+    def ill(self, reason: str, now: float, at_once: bool) -> None:
+        """There is no file that can be read. Said once a reason, and only when it lasts."""
+        self.ill_since = now if self.ill_since is None else self.ill_since
+        if self._passing and reason == MISSING:
+            return
+        if reason != self._problem and (at_once or now - self.ill_since >= RETRY_SECONDS):
+            self._problem = reason
+            self.say(f"{reason}: waiting until there is a file that can be read")
+
+    def well(self) -> None:
+        """The file could be read."""
+        if self._problem:
+            self.say("has appeared" if self._problem == MISSING else "is readable again")
+        self._problem = None
+
+
+def reason_of(error: OSError) -> str:
+    """The reason of a failure in words."""
+    return (error.strerror or "cannot be read").lower()

@@ -1,0 +1,1 @@
+"""Rules over event time: what each has measured, what is firing. Pure."""

@@ -1,0 +1,97 @@
+"""All the rules of a run: what the workers measured goes in, alerts come out."""
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from fastlog.model.events import Alert
+from fastlog.model.measured import Measured
+from fastlog.model.printable import printable
+from fastlog.model.rules import LIVE_KEYS, Rule
+from fastlog.rulebook.sentence import amount
+from fastlog.windows.rules.sums import Sums
+from fastlog.windows.rules.window import RuleWindow, Transition
+from fastlog.windows.traffic import iso_utc
+
+
+class Rules:
+    """The windows of every rule, in the order of the plan."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._windows = [RuleWindow(rule) for rule in rules]
+        self._told: set[str] = set()
+
+    def take(self, measured: Measured, segment: int) -> None:
+        """Count what was measured in a segment of a partial."""
+        for entry in measured.entries(segment):
+            sums = Sums(entry.hits, entry.base, entry.size, entry.cells, entry.counts)
+            self._windows[entry.rule].add(entry.second, entry.key, sums)
+
+    def close(self, end: int, first: int) -> list[Alert]:
+        """Close every second before ``end``: what changed, by second, then rule, then key.
+
+        ``first`` is the first second of the log, as far as is known.
+        """
+        found = [
+            (transition.at, number, transition)
+            for number, window in enumerate(self._windows)
+            for transition in window.close(end, first)
+        ]
+        found.sort(key=lambda row: row[:2])
+        return [rule_alert(transition, self._windows[number].rule) for _, number, transition in found]
+
+    def states(self) -> dict[tuple[str, str], bool]:
+        """Whether each (rule, printable key) is firing; key ``""`` where the rule has none.
+
+        A rule without keys is always there, a key as long as it is remembered.
+        """
+        states = {}
+        for window in self._windows:
+            if window.rule.per is None:
+                states[window.rule.name, ""] = window.states().get(b"", False)
+            else:
+                states |= {(window.rule.name, printable(key)): on for key, on in window.states().items()}
+        return states
+
+    @property
+    def open_alerts(self) -> list[str]:
+        """What is firing: the name of the rule, and the key where it has some."""
+        return [f"{name}: {key}" if key else name for (name, key), firing in self.states().items() if firing]
+
+    def notices(self) -> Iterator[str]:
+        """A message for each rule that has dropped a key since it was last asked and had not before."""
+        for window in self._windows:
+            rule = window.rule
+            if window.dropped and rule.name not in self._told:
+                self._told.add(rule.name)
+                yield (
+                    f"rule {rule.name!r} meets more {rule.per}s than the {LIVE_KEYS:,} that are watched at a "
+                    f"time: some are dropped; narrow its `where`"
+                )
+
+
+def rule_alert(transition: Transition, rule: Rule) -> Alert:
+    """The event of a transition, in words that say what was seen and what was wanted."""
+    key = None if rule.per is None else printable(transition.key)
+    of = "" if key is None else f" for {rule.per} {key}"
+    seen = f"{rule.measure} = {amount(transition.value, rule)} over {rule.window} s"
+    at = iso_utc(transition.at)
+    state: Literal["firing", "resolved"]
+    if transition.firing:
+        side = "above" if rule.above is not None else "below"
+        state = "firing"
+        message = f"{rule.name} fired{of} - {seen}, {side} {amount(rule.threshold, rule)}, triggered at {at}"
+    else:
+        state = "resolved"
+        message = f"{rule.name} recovered{of} - {seen}, recovered at {at}"
+    return Alert(
+        rule=rule.name,
+        state=state,
+        at=transition.at,
+        hits=transition.hits,
+        rate=round(transition.hits / rule.window, 3),
+        threshold=rule.threshold,
+        window=rule.window,
+        message=message,
+        key=key,
+        value=transition.value,
+    )

@@ -1,0 +1,73 @@
+"""Input that would fill the memory of a reader that waits for a newline."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hazards.command import Command, until
+from tests.hazards.conftest import Start
+from tests.properties.strategies import line
+
+GIB = 1 << 30
+ROOM = 32 * 1024
+"""KiB that a gibibyte without a newline may take, over what one line takes."""
+ARGUMENTS = ("--json", "--format", "common", "-w", "1")
+BEFORE, AFTER = line(1_525_881_600), line(1_525_881_601)
+
+
+def peaks(command: Command) -> dict[str, int]:
+    """The greatest resident size so far, in KiB, of the hub, the reader and the worker."""
+    pids = {"hub": command.pid, "reader": command.child("reader"), "worker": command.child("worker")}
+    return {role: peak(pid) for role, pid in pids.items()}
+
+
+def peak(pid: int) -> int:
+    rows = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").split("\n")
+    return next(int(row.split()[1]) for row in rows if row.startswith("VmHWM"))
+
+
+@pytest.fixture
+def gibibyte(tmp_path: Path) -> Iterator[Path]:
+    """A line, a gibibyte of NUL that costs no disk, the rest of that line, and another line."""
+    path = tmp_path / "access.log"
+    with path.open("wb") as file:
+        file.write(BEFORE)
+        file.seek(GIB, os.SEEK_CUR)
+        file.write(b"\n" + AFTER)
+    yield path
+    path.unlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("way", ["file", "pipe"])
+def test_a_gibibyte_without_a_newline_is_one_line_and_takes_little_memory(
+    way: str, start: Start, gibibyte: Path, tmp_path: Path
+) -> None:
+    """A stream that comes after it holds the run, so that its children can be looked at."""
+    reading, writing = os.pipe()
+    (tmp_path / "small.log").write_bytes(BEFORE)
+    small = start(*ARGUMENTS, "small.log", "-")
+    until(lambda: small.children("worker"), "a worker")
+    small.feed(BEFORE)
+    usual = peaks(small.started())
+    small.end_input()
+    assert small.wait() == 0
+    names = ("-",) if way == "pipe" else ("access.log", "-")
+    command = start(*ARGUMENTS, "--stats", "--stats-window", "1", "--lateness", "0", *names, stdin=reading)
+    os.close(reading)
+    if way == "pipe":
+        subprocess.run(["cat", gibibyte], stdout=writing, check=True)
+    os.write(writing, line(1_525_881_700) * 20_000)  # behind it: when this has been read, so has the gibibyte
+    assert command.event()["start"] == 1_525_881_600
+    assert command.event()["start"] == 1_525_881_601
+    grown = {role: size - usual[role] for role, size in peaks(command).items()}
+    os.close(writing)
+    said = json.loads(command.rest().split(b"\n")[-2])
+    assert command.wait() == 0
+    assert (said["lines"], said["rejected"]["oversize"], said["hits"]) == (20_003, 1, 20_002)
+    assert sum(grown.values()) < ROOM, grown

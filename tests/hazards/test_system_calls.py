@@ -1,0 +1,98 @@
+"""System calls that fail or kill, by way of strace: one message, the right status, nothing lost."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.properties.strategies import line
+
+Traced = Callable[..., subprocess.CompletedProcess[bytes]]
+ARGUMENTS = ("--json", "--format", "common", "--workers", "1", "-o", "out")
+REQUEST = b"GET /a/" + b"x" * 920
+LINES = 14_000  # of a thousand bytes: some three ranges
+
+
+def _works() -> bool:
+    """Whether there is an strace that may trace: containers often forbid it."""
+    strace = shutil.which("strace")
+    if strace is None:
+        return False
+    asked = ["-qq", "-o", os.devnull, "-e", "inject=getcwd:error=EIO", "true"]
+    return subprocess.run([strace, *asked], capture_output=True, check=False).returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not _works(), reason="no strace that may trace here")
+
+
+@pytest.fixture
+def traced(tmp_path: Path, environment: dict[str, str]) -> Traced:
+    """Run the command over access.log with an injection, into the calls that touch ``path`` if given."""
+    (tmp_path / "access.log").write_bytes(
+        b"".join(line(1_525_881_600 + n // 100, REQUEST) for n in range(LINES))
+    )
+
+    def run(injection: str, path: str = "") -> subprocess.CompletedProcess[bytes]:
+        only = ["-P", str(tmp_path / path)] if path else []
+        strace = ["strace", "-f", "-qq", "-o", os.devnull, *only, "-e", f"inject={injection}"]
+        return subprocess.run(
+            [*strace, sys.executable, "-m", "fastlog", *ARGUMENTS, tmp_path / "access.log"],
+            cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+FAILURES = {
+    "the log cannot be opened": ("openat:error=EACCES", "access.log", "Permission denied: name a log file"),
+    "no descriptor for the log": ("openat:error=EMFILE", "access.log", "Too many open files: raise"),
+    "no process for a child": (
+        "vfork,fork,clone:error=EAGAIN", "", "cannot start a reader: Resource temporarily unavailable: "
+    ),
+    "no descriptor for a child": ("pipe2:error=EMFILE", "", "Too many open files: "),
+    "no descriptor for the loop": ("socketpair:error=EMFILE", "", "Too many open files: "),
+    "the output cannot be emptied": ("ftruncate:error=EIO", "out", "--output out: Input/output error: "),
+    "the output fails": ("write:error=EIO", "out", "--output out: Input/output error: "),
+    "the output is full": ("write:error=ENOSPC", "out", "--output out: No space left on device: free some"),
+    "the output fails as it is closed": ("close:error=EIO", "out", "--output out: Input/output error: "),
+    "a part of the log is unreadable": ("preadv,preadv2:error=EIO:when=20", "access.log", "cannot be read ("),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_call_that_fails_is_one_message_and_status_1(case: str, traced: Traced) -> None:
+    injection, path, message = FAILURES[case]
+    done = traced(injection, path)
+    messages = done.stderr.decode()
+    assert done.returncode == 1, messages
+    assert (messages.count("\n"), message in messages) == (1, True), messages
+    assert messages.startswith("fastlog: ")
+
+
+def test_what_could_be_read_around_an_unreadable_part_is_counted(traced: Traced, tmp_path: Path) -> None:
+    traced("preadv,preadv2:error=EIO:when=20", "access.log")
+    said = json.loads((tmp_path / "out").read_bytes().split(b"\n")[-2])
+    assert said["complete"] is False
+    assert LINES // 3 < said["lines"] == said["parsed"] < LINES
+
+
+DEATHS = {
+    "while a worker reads": ("preadv,preadv2:signal=SIGSEGV:when=20", "access.log"),
+    "while a child is about to send": ("sendto:signal=SIGKILL:when=4", ""),
+}
+
+
+@pytest.mark.parametrize("moment", DEATHS)
+def test_children_that_die_now_and_then_change_nothing(moment: str, traced: Traced, tmp_path: Path) -> None:
+    """Every one of them does, at that call of its own."""
+    assert traced("getcwd:error=EIO").returncode == 0
+    want = (tmp_path / "out").read_bytes()
+    done = traced(*DEATHS[moment])
+    assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "out").read_bytes() == want
+    assert b" died (killed by SIG" in done.stderr
