@@ -1,8 +1,17 @@
 /* The lines of a block, one after the other, until one is not certain.
  *
  * The block is indexed a window at a time, so that its bytes are still in the cache when
- * its lines are read. Lines that end within FL_PAD bytes of the end of the block are read
- * from a copy with room behind it: so nothing outside of a buffer is ever read.
+ * its lines are read.
+ *
+ * No byte outside of a buffer is ever read, since
+ * - the index takes 64 bytes at once only where there are 64, the rest one by one (scan.h);
+ * - whatever a line is read with begins at one of its own bytes, or ends at one (a size, and
+ *   it has a status before it; a stamp, and it has five bytes before it), and is at most 32
+ *   bytes long: so it reaches less than FL_PAD bytes behind the line;
+ * - lines with less than FL_PAD bytes of the block behind them are read from a copy that has
+ *   FL_PAD zeros behind it (fl_block_safe, fl_block_copy).
+ * `make fuzz` folds blocks in buffers of exactly their size to see that it is so. A line costs
+ * time linear in its length: no quote and no backslash of it is looked at more than a few times.
  */
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H

@@ -203,8 +203,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     most_keys = chosen.most_keys;
     begin(&awkward, &chosen, 0x243f6a8885a308d3u);
     awkward.block.indexer = chosen.indexer;
-    if (chosen.go_round)
-        awkward.fold.sections.chunk = awkward.fold.sections.pane = awkward.fold.methods.pane = UINT32_MAX - 1;
+    if (chosen.go_round) {
+        fl_table *tables[] = {&awkward.fold.sections, &awkward.fold.methods, &awkward.fold.pairs};
+        for (int i = 0; i < 3; i++)
+            tables[i]->chunk = tables[i]->pane = UINT32_MAX - 1;
+    }
     for (int chunk = 0; chunk < 3; chunk++) {
         memory_left = chunk ? -1 : chosen.memory;
         denied = 0;

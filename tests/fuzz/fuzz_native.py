@@ -16,9 +16,9 @@ import random
 import sys
 import time
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from fastlog.formats.compile import compile_format
@@ -84,26 +84,33 @@ def difference(case: Case) -> str | None:
         regex = parsers[1].fold([(offset, b"".join(blocks))], horizon)
         if canonical(native) != canonical(regex):
             return f"the partials at {offset}: {_fields(native, regex)}"
-        said = [merger.commit(0, part, at=at) for merger, part in zip(mergers, (native, regex), strict=True)]
-        if plan.follow:
-            for merger, events in zip(mergers, said, strict=True):
-                events += merger.tick(wall + 1)
-        if _json(said[0]) != _json(said[1]):
+        said = [
+            _json(chain(merger.commit(0, partial, at=at), merger.tick(wall + 1) if plan.follow else ()))
+            for merger, partial in zip(mergers, (native, regex), strict=True)
+        ]
+        if said[0] != said[1]:
             return f"the events at {offset}"
         offset += sum(map(len, blocks))
         wall += 7
-    said = [merger.finish(complete=True) for merger in mergers]
-    return None if _json(said[0]) == _json(said[1]) else "the events at the end"
+    said = [_json(chain(merger.finish(), (merger.summary(complete=True),))) for merger in mergers]
+    if said[0] != said[1]:
+        return "the events at the end"
+    return None if mergers[0].snapshot() == mergers[1].snapshot() else "the snapshots at the end"
 
 
-def _json(events: list[Event]) -> bytes:
+def _json(events: Iterable[Event]) -> bytes:
     return b"".join(map(NdjsonRenderer().render, events))
 
 
 def _fields(native: Partial, regex: Partial) -> str:
-    names = [name for name in Partial.__slots__ if getattr(canonical(native), name) != getattr(canonical(regex), name)]
+    names = [
+        name
+        for name in Partial.__slots__
+        if getattr(canonical(native), name) != getattr(canonical(regex), name)
+    ]
     return ", ".join(
-        f"{name} is {str(getattr(native, name))[:200]} and should be {str(getattr(regex, name))[:200]}" for name in names
+        f"{name} is {str(getattr(native, name))[:200]} and should be {str(getattr(regex, name))[:200]}"
+        for name in names
     )
 
 
@@ -172,8 +179,16 @@ def mutated(line: bytes, pool: Pool, name: str, pick: random.Random) -> bytes:
 def _in_its_time(line: bytes, pick: random.Random) -> bytes:
     """The line with a stamp near noon, so that lines of many logs share windows."""
     start, stop = line.find(b" [") + 2, line.find(b"] ")
-    second = _NOON + pick.choice((0, 1, 2, 5, 9, 10, 61, 600, 3_600, 3_601, 86_400)) - pick.choice((0, 0, 1, 4, 61))
-    return line[:start] + stamp(second, pick.choice((0, 0, 60, -480))) + line[stop:] if 2 <= start < stop else line
+    second = (
+        _NOON
+        + pick.choice((0, 1, 2, 5, 9, 10, 61, 600, 3_600, 3_601, 86_400))
+        - pick.choice((0, 0, 1, 4, 61))
+    )
+    return (
+        line[:start] + stamp(second, pick.choice((0, 0, 60, -480))) + line[stop:]
+        if 2 <= start < stop
+        else line
+    )
 
 
 def a_plan(pick: random.Random) -> Plan:
@@ -189,6 +204,7 @@ def a_plan(pick: random.Random) -> Plan:
         stats_every=pick.choice((window, max(1, window // 3), max(1, window // 7), pick.randint(1, window))),
         alert_window=pick.choice((1, 2, 7, 120)),
         threshold=pick.choice((0, 0.29, 1, 2.5)),
+        pairs=pick.random() < 0.3,
     )
 
 
@@ -199,7 +215,9 @@ def a_case(pool: Pool, seed: int, trial: int) -> Case:
     count = pick.choice((1, 2, 5, 20, 60))
     lines = [mutated(pool.line(name, pick), pool, name, pick) for _ in range(count)]
     if pick.random() < 0.003:  # more sections and methods than are named
-        lines = [mutated(line, pool, name, pick) if pick.random() < 0.02 else line for line in _many(name, pick)]
+        lines = [
+            mutated(line, pool, name, pick) if pick.random() < 0.02 else line for line in _many(name, pick)
+        ]
     if pick.random() < 0.4:
         lines = [_in_its_time(line, pick) for line in lines]
     if pick.random() < 0.3:
