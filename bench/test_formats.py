@@ -30,11 +30,13 @@ def log_of(example: str) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
+@pytest.mark.parametrize("parser", dict.fromkeys(["regex", parser_name("auto")]))
 @pytest.mark.parametrize("cells", [False, True], ids=["totals", "cells"])
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_format(benchmark: "BenchmarkFixture", name: str, cells: bool) -> None:
+def test_format(benchmark: "BenchmarkFixture", name: str, cells: bool, parser: str) -> None:
     data = log_of(EXAMPLES[name])
-    parser = make_parser(parser_name("auto"), compile_format(name), plan(cells=cells))
-    partial = benchmark(lambda: parser.fold([(0, data)], None))
+    folds = make_parser(parser, compile_format(name), plan(cells=cells))
+    partial = benchmark(lambda: folds.fold([(0, data)], None))
     assert partial.parsed == data.count(b"\n")
     benchmark.extra_info["lines"] = partial.lines
+    benchmark.extra_info["bytes"] = len(data)

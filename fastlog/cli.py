@@ -219,6 +219,15 @@ def _main(arguments: Sequence[str] | None) -> int:
             return _print(format_lines())
     except UsageError as error:
         return _fail(error)
+    from fastlog.executors.children import start_early
+    from fastlog.executors.descriptors import allow_many_files, occupy_standard_streams
+
+    allow_many_files()
+    occupy_standard_streams()
+    if config.output is None and config.rejects is None:  # to open those may have to wait, and to be given up
+        # Before the imports that take longest. A signal waits until it can be answered.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+        start_early()
     from fastlog.sinks.output import ClosedOutput
     from fastlog.terminal import die_by, run_at_terminal
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -33,7 +33,6 @@ _NOT_NATIVE = (
     "the native parser is not built, so the regex parser reads, some twenty times slower:"
     " install with a C compiler, or ask for --parser regex"
 )
-_MANY_FILES = 16_384
 _OF_THE_LOOP = 16
 """File descriptors that are kept free for the event loop."""
 _ECHO_SECONDS = 0.1
@@ -85,6 +84,7 @@ class Terminal:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._interrupted, number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
         task = asyncio.current_task()
         if self._output.watch_fd is not None and task is not None:
             loop.add_reader(self._output.watch_fd, self._reader_gone, task)
@@ -232,32 +232,6 @@ def die_by(number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def _occupy_standard_streams() -> None:
-    """Let no file of ours get the number of a standard stream that is closed.
-
-    A log opened as 0 would not reach the children, an output opened as 2 would
-    receive the messages. The stand-in can be neither read nor written to for what
-    the stream is for, so that using it is still an error.
-    """
-    for number, flags in ((0, os.O_WRONLY), (1, os.O_RDONLY), (2, os.O_RDONLY)):
-        try:
-            os.fstat(number)
-        except OSError:
-            # The lowest free number, since those below it are taken by now.
-            os.set_inheritable(os.open(os.devnull, flags), True)
-
-
-def _allow_many_files() -> None:
-    """Raise the soft limit on open files to the hard one: a rotated set can have hundreds."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MANY_FILES if hard == resource.RLIM_INFINITY else min(hard, _MANY_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with suppress(OSError, ValueError):  # then the old limit holds, and opening says so
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 def _reserve_descriptors() -> None:
     """See that the event loop can have its descriptors: without, libuv aborts. Raises FastlogError."""
     reserved: list[int] = []
@@ -279,8 +253,6 @@ def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outc
     """
     import uvloop
 
-    _allow_many_files()
-    _occupy_standard_streams()
     _reserve_descriptors()
     terminal = Terminal(config, notify)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

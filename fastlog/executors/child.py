@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from fastlog.errors import FastlogError
 from fastlog.executors.guard import GONE, leave_with_hub, start_timer, stop_timer, take_signals_as_they_are
 from fastlog.executors.job import Job
-from fastlog.executors.wire import Channel, Header, pack_item, pack_partial, unpack_chunk
+from fastlog.executors.wire import Channel, Header, pack_item, pack_partial, receive_descriptors, unpack_chunk
 from fastlog.model.chunk import Block, ByteRange, Item
 from fastlog.reader.link import Stopped
 
@@ -27,9 +27,10 @@ def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     leave_with_hub(lifeline, parent)
     channel = Channel(socket.socket(fileno=fd))
     try:
+        handed = receive_descriptors(channel.sock)
         first = channel.receive()
         if first is not None:
-            job = Job.from_header(first[0])
+            job = Job.from_header(first[0]).with_descriptors(handed)
             if role == "reader":
                 _read(job, channel)
             else:

@@ -1,19 +1,23 @@
 """Child processes as the hub holds them: one socket pair each, and nothing else shared."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 
 import orjson
 
 import fastlog
 from fastlog.errors import WorkerError
-from fastlog.executors.wire import PREFIX, Header, frame, lengths
+from fastlog.executors.wire import PREFIX, Header, frame, lengths, send_descriptors
+
+if TYPE_CHECKING:
+    import asyncio
 
 _START = (
     "import sys;"
@@ -45,7 +49,16 @@ class Child:
         self._writer: asyncio.StreamWriter | None = None
 
     async def connect(self) -> None:
+        import asyncio
+
         self._reader, self._writer = await asyncio.open_connection(sock=self._sock, limit=_BUFFER)
+
+    def hand(self, descriptors: Sequence[int]) -> None:
+        """Let the child have files that are open here. Before ``connect``. Raises OSError."""
+        try:
+            send_descriptors(self._sock, descriptors)
+        except (BrokenPipeError, ConnectionResetError):
+            return  # dead already: that is found out, and said, when it is asked
 
     @property
     def pid(self) -> int:
@@ -61,7 +74,7 @@ class Child:
             head, payload = lengths(await self._reader.readexactly(PREFIX.size))
             header: Header = orjson.loads(await self._reader.readexactly(head))
             return header, await self._reader.readexactly(payload) if payload else b""
-        except asyncio.IncompleteReadError:
+        except EOFError:  # asyncio.IncompleteReadError is one
             return None
         except OSError:
             # The writer was given the error too, and it is printed as lost if nobody takes it there.
@@ -98,9 +111,36 @@ class Child:
         os.close(self._lifeline)
 
 
-def start_child(role: str, descriptors: Iterable[int]) -> Child:
-    """Start a child that inherits ``descriptors`` and its end of a socket pair. Raises WorkerError."""
-    inherited = set(descriptors)
+_spare: deque[Child] = deque()
+
+
+def start_early() -> None:
+    """Start a reader and a worker that wait for a hub: they load while the hub itself does.
+
+    Where that fails, the hub will meet the same and say so. What it does not take ends with this process.
+    """
+    try:
+        _spare.extend([_launch("reader"), _launch("worker")])
+    except WorkerError:
+        return
+
+
+def start_child(role: str, descriptors: Sequence[int]) -> Child:
+    """A child that holds ``descriptors`` of ours too, in this order. Raises WorkerError."""
+    child = next((spare for spare in _spare if spare.role == role), None)
+    if child is None:
+        child = _launch(role)
+    else:
+        _spare.remove(child)
+    try:
+        child.hand(descriptors)
+    except OSError as error:
+        child.kill()
+        raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
+    return child
+
+
+def _launch(role: str) -> Child:
     with ExitStack() as theirs, ExitStack() as ours:
         try:
             sock, far_end = socket.socketpair()
@@ -109,14 +149,14 @@ def start_child(role: str, descriptors: Iterable[int]) -> Child:
             tied, lifeline = os.pipe()
             ours.callback(os.close, lifeline)
             theirs.callback(os.close, tied)
-            process = _start(role, [far_end.fileno(), tied], inherited)
+            process = _start(role, [far_end.fileno(), tied])
         except OSError as error:
             raise WorkerError(f"cannot start a {role}: {error.strerror}: {_FEWER}") from error
         ours.pop_all()
     return Child(role, process, sock, lifeline)
 
 
-def _start(role: str, own: Sequence[int], inherited: set[int]) -> "subprocess.Popen[bytes]":
+def _start(role: str, own: Sequence[int]) -> "subprocess.Popen[bytes]":
     """The process of a child that gets ``own``, its socket and the end of its lifeline. Raises OSError."""
     # The parent's path, where it found fastlog, is the child's: installed, editable or from a checkout.
     path = [*sys.path, os.path.dirname(os.path.dirname(os.path.abspath(fastlog.__file__)))]
@@ -128,10 +168,10 @@ def _start(role: str, own: Sequence[int], inherited: set[int]) -> "subprocess.Po
     try:
         return subprocess.Popen(
             [sys.executable, "-S", "-P", "-c", _START, *arguments],
-            stdin=None if 0 in inherited else subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            pass_fds=[*own, *(fd for fd in inherited if fd > 2)],
+            pass_fds=own,
         )
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

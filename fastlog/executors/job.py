@@ -1,7 +1,7 @@
 """What the hub tells its children once, before the first chunk."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastlog.config import ParserName
@@ -33,6 +33,11 @@ class Job:
         fields = asdict(self)
         fields["paths"] = [list(path.encode("utf-8", "surrogateescape")) for path in self.paths]
         return {"kind": "Job", **fields}
+
+    def with_descriptors(self, descriptors: Sequence[int]) -> "Job":
+        """The same job where the sources are open under other numbers."""
+        sources = [replace(source, fd=fd) for source, fd in zip(self.sources, descriptors, strict=True)]
+        return replace(self, sources=sources)
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Job":

@@ -34,6 +34,9 @@ from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
 PREFIX = struct.Struct("<II")
+_COUNT = struct.Struct("<I")
+_DESCRIPTORS = 200
+"""Sent in one message: the kernel takes 253."""
 MAX_HEADER = 1 << 26
 MAX_PAYLOAD = 1 << 30
 
@@ -62,6 +65,25 @@ def lengths(prefix: bytes) -> tuple[int, int]:
     if head > MAX_HEADER or payload > MAX_PAYLOAD:
         raise WireError(f"a frame announces {head} + {payload} bytes: over the limit")
     return head, payload
+
+
+def send_descriptors(sock: socket.socket, descriptors: Sequence[int]) -> None:
+    """Give open files to the process at the other end. Raises OSError."""
+    count = _COUNT.pack(len(descriptors))
+    for at in range(0, max(len(descriptors), 1), _DESCRIPTORS):
+        socket.send_fds(sock, [count], descriptors[at : at + _DESCRIPTORS])
+
+
+def receive_descriptors(sock: socket.socket) -> list[int]:
+    """The open files that ``send_descriptors`` gave, in its order. Raises ConnectionResetError, OSError."""
+    received: list[int] = []
+    while True:
+        count, some, _, _ = socket.recv_fds(sock, _COUNT.size, _DESCRIPTORS)
+        received += some
+        if len(count) < _COUNT.size:
+            raise ConnectionResetError
+        if len(received) == _COUNT.unpack(count)[0]:
+            return received
 
 
 class Channel:

@@ -9,7 +9,7 @@ keys with one field the first that is there counts), or a template in which
 
 from typing import NamedTuple
 
-from fastlog.formats.fields import MS, Field, S
+from fastlog.formats.fields import MS, WITH_PORT, Field, S
 from fastlog.formats.stamps import APACHE, EPOCH, ISO8601
 
 
@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 
 FIELDS = {
     "host": Field("host", "host"),
-    "client": Field("client address", "host", "text"),
+    "client": Field("client address", "host", "text", WITH_PORT),
     "port": Field("port", form="size"),
     "user": Field("user", "user", "text"),
     "apache time": Field("time", "time", "time", APACHE),

@@ -49,8 +49,8 @@ class Format:
         """The definition: matched at the start of one line without its line end.
 
         Its groups are those of ``time``, ``time2`` ..., ``request``, ``method``, ``target``,
-        ``status``, ``size``, ``duration``, ``duration2`` ... that the format has; a group is
-        None where a bare ``-`` stands for a quoted field.
+        ``status``, ``size``, ``host``, ``duration``, ``duration2`` ... that the format has; a
+        group is None where a bare ``-`` stands for a quoted field.
         """
         if not self.layout and self.kind != "labels":
             return re.compile(rb"(?!)")
@@ -84,7 +84,11 @@ class Format:
     def program(self) -> tuple[Step, ...] | None:
         """The steps for the native parser; None where there are none."""
         layout = self.certain or self.layout
-        if self.kind != "text" or any(field.form == "tail" for _, field in layout):
+        if (
+            self.kind not in ("text", "fields")
+            or not layout
+            or any(field.form == "tail" for _, field in layout)
+        ):
             return None
         return Compiler(layout, used_fields(layout)).program()
 
@@ -97,6 +101,12 @@ class Format:
         """Microseconds in a unit of each group ``duration``, ``duration2`` ..."""
         used = used_fields(self.layout)
         return [int(self.layout[at][1].pattern) for at in sorted(used) if used[at].startswith("duration")]
+
+    def gives(self, role: str) -> bool:
+        """Whether lines of the format may have a ``host``, or a ``duration``. Labels may be any."""
+        if self.keys is not None:
+            return any(named.startswith(role) for _, named in self.keys.paths)
+        return not self.layout or role in used_fields(self.layout).values()
 
     def reach(self, line: bytes) -> int:
         """How many fields of the format the line fits before it stops fitting."""
@@ -159,7 +169,7 @@ def _reach_of_keys(keys: JsonKeys, line: bytes) -> int:
 def used_fields(layout: Layout) -> dict[int, str]:
     """The places of the fields that count, each with its group's name."""
     fields = [field for _, field in layout]
-    used = best_fields(fields, ("request", "target", "method", "status", "size", "duration"))
+    used = best_fields(fields, ("request", "target", "method", "status", "size", "duration", "host"))
     if "request" in used.values():
         used = {at: role for at, role in used.items() if role not in ("target", "method")}
     parts = [at for at, field in enumerate(fields) if field.role == "part"]

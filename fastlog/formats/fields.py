@@ -23,7 +23,8 @@ class Field(NamedTuple):
     - ``query``: empty, or from its ``?`` on; ``mark``: empty or ``?``;
     - ``time``: by ``pattern``, see ``formats.stamps``; ``tail``: by ``pattern``, a regular expression.
 
-    ``pattern`` of a duration is its unit in microseconds. Of two fields with one
+    ``pattern`` of a duration is its unit in microseconds, of a host WITH_PORT where
+    ``:port`` belongs to the same field. Of two fields with one
     role that with the higher ``rank`` counts, of equals the first.
     """
 
@@ -40,26 +41,34 @@ class Step(NamedTuple):
     ``literal`` is the exact text before the field, an opening quote or bracket
     included. ``kind`` says where the field ends:
 
-    - ``word``: before the next space (or tab, where the next literal begins with
-      one) or at the end of the line; not empty; ``name``: a word that `` - `` does not follow;
-    - ``until``: before the first byte of the next step's literal;
+    - ``word``: before the first of the bytes ``stops``; not empty; ``name``: a word that
+      `` - `` does not follow; ``list``: a word, behind which no `` : `` and no comma and space go on;
+    - ``until``: as a word, but it may be empty; ``text``: before the first of ``stops`` at which the
+      next steps can follow; empty only where ``stops`` are no space or tab;
     - ``quoted``: before the first quote that an even number of backslashes precedes,
       with which the next literal begins; ``bracketed``: before the next ``]``, no ``[`` in it;
-    - ``digits``: 1 to 18 digits, or a ``-``; ``status``: three digits;
+    - ``digits``: 1 to 18 digits, or a ``-``; ``status``: three digits; ``code``: that, or ``-``, ``0``
+      or ``-1``;
     - ``decimal``: digits with a sign and a fraction, or a ``-``; ``padded``: spaces, then digits;
+    - ``query``: empty, or from a ``?`` to before the first of ``stops``; ``mark``: empty or a ``?``;
+    - ``stamp``: as far as the pattern of its role goes;
     - ``end``, the last step: after its literal the line ends, or a space (or tab,
       see ``Format.tail``) follows.
 
+    Where a backslash is among ``stops``, it stands before an escaped byte that does not end the field.
+
     ``role`` is what the field is for: ``time:apache``, ``time:iso8601``, ``time:epoch``,
-    ``time:epoch_ms``, ``time:date``, ``time:clock``, ``host``, ``user``, ``request``, ``method``,
-    ``target``, ``protocol``, ``status``, ``size``, ``duration_us``, ``duration_ms``,
-    ``duration_s``, ``vhost``, ``referrer``, ``agent``, ``skip``. A line that follows all steps
-    is a line of the format, with these fields; one that does not is for the regex.
+    ``time:epoch_ms``, ``time:date``, ``time:clock``, ``time:`` and any other pattern, ``host``, ``user``,
+    ``request``, ``method``, ``target``, ``protocol``, ``status``, ``size``, ``duration_us``,
+    ``duration_ms``, ``duration_s``, ``vhost``, ``referrer``, ``agent``, ``skip``. A line that follows all
+    steps is a line of the format, with these fields, where no field but a ``padded`` one begins with a
+    space or tab; one that does not is for the regex.
     """
 
     literal: bytes
     kind: str
     role: str
+    stops: bytes = b""
 
 
 Layout = tuple[tuple[str, Field], ...]
@@ -69,5 +78,7 @@ END = Field("end of line", form="end")
 
 US, MS, S = "1", "1000", "1000000"
 """Units of duration, in microseconds."""
+
+WITH_PORT = "with port"
 
 DURATION_ROLES = {US: "duration_us", MS: "duration_ms", S: "duration_s"}

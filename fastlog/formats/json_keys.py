@@ -66,6 +66,24 @@ class JsonKeys:
             for role in ROLES
         )
 
+    @cached_property
+    def _hosts(self) -> tuple[Callable[[bytes], Any], tuple[Callable[[Any], Value], ...]]:
+        paths = [(path, role) for path, role in self.paths if role == "host"]
+        return _decoder(paths), tuple(attrgetter(_attribute(path)) for path, _ in paths)
+
+    def host(self, line: bytes) -> Value:
+        """The host of a line, which only rules ask for; None where it has none.
+
+        It is read apart, so that a line is a hit or none whether or not somebody asks.
+        """
+        from msgspec import MsgspecError
+
+        decode, getters = self._hosts
+        try:
+            return self._first(getters, decode(line))
+        except (MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+
     @property
     def _used(self) -> list[tuple[str, str]]:
         return [(path, role) for path, role in self.paths if role not in _UNUSED]

@@ -45,7 +45,7 @@ ABSOLUTE = "absolute"
 _DEEP = 2  # so many quoted fields are looked at beyond a bare "-"
 
 
-_TOLD = ("host", "user", "protocol", "vhost", "referrer", "agent")
+_TOLD = ("user", "protocol", "vhost", "referrer", "agent")
 """Roles that are in the program, but in no pattern: nothing asks a line for them yet."""
 
 
@@ -103,7 +103,7 @@ class Compiler:
         """The steps for the native parser."""
         told = self._used | best_fields(self._fields, _TOLD)
         return tuple(
-            Step(literal, self._kind(at), self._role(field, told.get(at)))
+            Step(literal, self._kind(at), self._role(field, told.get(at)), self._ends(at))
             for at, (literal, field) in enumerate(zip(self._literals, self._fields, strict=True))
         )
 
@@ -374,19 +374,40 @@ class Compiler:
     # -- the program ---------------------------------------------------------------------------
 
     def _kind(self, at: int) -> str:
+        """The kind of a step: a case for each of ``_quoted`` and ``_shape``, in their order."""
         field = self._fields[at]
         if field is END:
             return "end"
+        if field.form in _NUMBER:
+            return "digits" if field.form == "size" else field.form
         if self._is_quoted(at):
             return "quoted"
         if self._is_bracketed(at):
             return "bracketed"
-        if field.form in _NUMBER:
-            return {"size": "digits", "code": "status"}.get(field.form, field.form)
-        after = self._after(at)
-        if self._names_host_next(at):
-            return "name"
-        return "word" if after[:1] in (b" ", b"\t", b"") and field.pattern != APACHE else "until"
+        if field.form == "time":
+            return "word" if self._is_spare_time(at) else "stamp"
+        if field.form in ("mark", "query", "list"):
+            return field.form
+        if field.form == "word" and self._stops(at) in (b" ", b"\t"):
+            return "name" if self._names_host_next(at) else "word"
+        plain = field.form == "word" and field.role not in ("host", "vhost")
+        return "until" if plain or not self._opening(at + 1) else "text"
+
+    def _is_spare_time(self, at: int) -> bool:
+        """Whether a stamp that does not count is defined as one word."""
+        return at not in self._used and self._time(self._fields[at], self._after(at)) == rb"[^ \t]++"
+
+    def _ends(self, at: int) -> bytes:
+        """The bytes at which an unquoted field may end, and a backslash where it escapes them."""
+        if self._kind(at) not in ("word", "name", "list", "until", "text", "query"):
+            return b""
+        stops = self._stops(at)
+        if self._fields[at].form == "time":
+            return b" \t"
+        if self._fields[at].form == "query":
+            return _once(b" " + stops)
+        spaces = b"" if self._fields[at].form == "text" else self._spaces
+        return _once(spaces + stops + (b"\\" if b'"' in stops else b""))
 
     @staticmethod
     def _role(field: Field, role: str | None) -> str:
@@ -399,6 +420,11 @@ class Compiler:
         return role
 
 
-def _in_class(text: Sequence[int] | bytes) -> bytes:
+def _once(text: bytes) -> bytes:
+    """Each byte once."""
+    return bytes(dict.fromkeys(text))
+
+
+def _in_class(text: bytes) -> bytes:
     """Bytes as members of a character class."""
-    return re.sub(rb"([\\\]^-])", rb"\\\1", bytes(dict.fromkeys(text)))
+    return re.sub(rb"([\\\]^-])", rb"\\\1", _once(text))

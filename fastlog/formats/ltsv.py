@@ -18,6 +18,7 @@ _LABELS = {
     "target": ("uri", "request_uri", "path"),
     "status": ("status",),
     "size": ("size", "body_bytes_sent", "bytes_sent", "bytes"),
+    "host": ("host", "remote_addr", "remote_host", "client_ip"),
     "duration": ("reqtime_microsec", "reqtime", "request_time", "taken_sec", "apptime", "response_time"),
 }
 _ROLE = {label: role for role, labels in _LABELS.items() for label in labels}
@@ -37,7 +38,7 @@ def ltsv_parts() -> tuple[tuple[str, ...], tuple[bytes, ...]]:
     labelled = rb"(?=(?:[0-9A-Za-z_.-]++:[^\t]*+(?:\t|\Z))++\Z)"
     found = {role: _lookahead(role) for role in _LABELS}
     request = b"(?:%b|%b(?:%b|))" % (found["request"], found["target"], found["method"])
-    optional = b"(?:%b|)(?:%b|)" % (found["size"], found["duration"])
+    optional = b"(?:%b|)(?:%b|)(?:%b|)" % (found["size"], found["duration"], found["host"])
     parts = (labelled, found["time"], request, found["status"], optional)
     return ("label", "time", "request", "status", "size"), parts
 

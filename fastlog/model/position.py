@@ -1,9 +1,7 @@
 """How far a followed file has been read, in a form that outlives the process."""
 
 from dataclasses import dataclass, fields
-from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 WITNESS_BYTES = 1024
 """Bytes that a fingerprint or marker looks at: enough to hold the time stamp of a line, since user
@@ -12,6 +10,8 @@ agents alone repeat."""
 
 def digest(data: bytes) -> str:
     """Length and hash of some bytes, ``1024:9f86...``. The length says how many to read to compare."""
+    from hashlib import blake2b  # here and below, since a replay needs none of it and starts sooner
+
     return f"{len(data)}:{blake2b(data, digest_size=16).hexdigest()}"
 
 
@@ -55,6 +55,8 @@ class FilePosition:
 
     def to_dict(self) -> dict[str, Any]:
         """As a dict of text and numbers. Paths, which may hold any byte, are percent-encoded."""
+        from urllib.parse import quote_from_bytes
+
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
         for name in ("path", "place"):
             plain[name] = quote_from_bytes(plain[name].encode("utf-8", "surrogateescape"))
@@ -69,6 +71,8 @@ class FilePosition:
         for name, kind in kinds.items():
             if type(plain[name]) is not kind:
                 raise ValueError(f"{name} of a file position is {plain[name]!r}")
+        from urllib.parse import unquote_to_bytes
+
         made = dict(plain)
         for name in ("path", "place"):
             made[name] = unquote_to_bytes(made[name]).decode("utf-8", "surrogateescape")

@@ -6,8 +6,8 @@
  * No byte outside of a buffer is ever read, since
  * - the index takes 64 bytes at once only where there are 64, the rest one by one (scan.h);
  * - whatever a line is read with begins at one of its own bytes, or ends at one (a size, and
- *   it has a status before it; a stamp, and it has five bytes before it), and is at most 32
- *   bytes long: so it reaches less than FL_PAD bytes behind the line;
+ *   it has a status before it; a stamp, and it has five bytes before it), and is at most
+ *   FL_PAD bytes long: so it reaches less than FL_PAD bytes behind the newline;
  * - lines with less than FL_PAD bytes of the block behind them are read from a copy that has
  *   FL_PAD zeros behind it (fl_block_safe, fl_block_copy).
  * `make fuzz` folds blocks in buffers of exactly their size to see that it is so. A line costs
@@ -16,7 +16,7 @@
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
-#include "line.h"
+#include "program.h"
 
 #ifndef FL_WINDOW
 #define FL_WINDOW (16 * 1024)
@@ -33,6 +33,7 @@ typedef struct {
     fl_indexer indexer;
     uint8_t *copy;    /* the end of a block, and FL_PAD bytes */
     size_t copy_room;
+    fl_program *program; /* what lines are read by; NULL where it is the shape */
 } fl_block;
 
 /* Take up lines: `length` bytes, the last of which is a newline, FL_PAD more being readable. */
@@ -69,7 +70,8 @@ static int fl_block_index(fl_block *block) {
  * newline at `*stop`; 0 when all lines are done, or memory has run out (`failed`). */
 static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop) {
     const uint8_t *data = block->data;
-    size_t usual = 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
+    fl_program *program = block->program;
+    size_t usual = program ? program->quotes : 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
     size_t seen = 0; /* quotes of a line that is longer than a window: they are looked at once */
     while (block->line < block->length) {
         size_t known = block->n - block->first, quotes = 0;
@@ -96,7 +98,8 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
         block->line = newline + 1;
         block->lines++;
         block->first += quotes + 1;
-        if (!fl_line(shape, fold, data, line, at, quotes, newline)) {
+        if (!(program ? fl_walk(program, fold, data, line, at, quotes, newline)
+                      : fl_line(shape, fold, data, line, at, quotes, newline))) {
             *start = line;
             *stop = newline;
             return 1;

@@ -15,6 +15,8 @@ import orjson
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.parsers.hits import NO_DETAILS, Details
+from fastlog.parsers.hits import Hit as LineHit
 from fastlog.parsers.segments import cut_segments, in_order
 
 if TYPE_CHECKING:  # a run without rules loads nothing of them
@@ -26,12 +28,40 @@ _LOW = (1 << LOW_BITS) - 1
 
 
 class Columns(NamedTuple):
-    """The hits of a chunk, in the order of its lines."""
+    """The hits of a chunk, in the order of its lines. ``details`` is empty where no rule asks for them."""
 
     stamps: list[bytes]
     requests: list[bytes]
     statuses: list[bytes]
     sizes: list[bytes]
+    details: list[Details]
+
+    def append(self, hit: LineHit, *, detailed: bool) -> None:
+        """One more line."""
+        self.stamps.append(hit.stamp)
+        self.requests.append(hit.request)
+        self.statuses.append(hit.status)
+        self.sizes.append(hit.size)
+        if detailed:
+            self.details.append(hit[4:])
+
+    def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
+        """The lines of others from ``start`` to ``stop``."""
+        self.stamps.extend(lines.stamps[start:stop])
+        self.requests.extend(lines.requests[start:stop])
+        self.statuses.extend(lines.statuses[start:stop])
+        self.sizes.extend(lines.sizes[start:stop])
+        self.details.extend(lines.details[start:stop])
+
+    def kept(self, which: Sequence[bool]) -> "Columns":
+        """The lines for which ``which`` is true."""
+        return Columns(
+            list(compress(self.stamps, which)),
+            list(compress(self.requests, which)),
+            list(compress(self.statuses, which)),
+            list(compress(self.sizes, which)),
+            list(compress(self.details, which)),
+        )
 
 
 def count_hits(
@@ -59,7 +89,7 @@ def count_hits(
         partial.future = sum(compress(lengths, map(not_, kept)))
         if plan.cells or rules is not None:
             of_line = list(chain.from_iterable(map(repeat, kept, lengths)))
-            columns = Columns(*(list(compress(column, of_line)) for column in columns))
+            columns = columns.kept(of_line)
             sizes = list(compress(sizes, of_line))
         seconds, lengths = list(compress(seconds, kept)), list(compress(lengths, kept))
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
@@ -86,9 +116,12 @@ def _lines(places: "list[Place]", columns: Columns, sizes: list[int]) -> "Iterat
     """Each line, as far as the columns tell."""
     from fastlog.rulebook.watch import Hit
 
-    for place, request, status, size in zip(places, columns.requests, columns.statuses, sizes, strict=True):
+    details = columns.details or [NO_DETAILS] * len(places)
+    for place, request, status, size, (duration, host, target) in zip(
+        places, columns.requests, columns.statuses, sizes, details, strict=True
+    ):
         method, section = request.split(b" ", 1)
-        yield place, Hit(section, method, int(status), size=size)
+        yield place, Hit(section, method, int(status), host, size, duration, target)
 
 
 def _integers(sizes: list[bytes]) -> list[int]:

@@ -40,7 +40,7 @@ class FieldsParser:
             while at < len(data):
                 if data.startswith(DIRECTIVE, at):
                     parser = self._under(data, at)
-                stop = data.find(b"\n" + DIRECTIVE, at) + 1 or len(data)
+                stop = _next_directive(data, at)
                 total += parser.fold([(start + at, data[at:stop])], horizon)
                 at = stop
         return first_rejects(total, self._plan)
@@ -58,3 +58,17 @@ class FieldsParser:
                 self._parsers.clear()
             parser = self._parsers[name] = self._make(compile_format(name))
         return parser
+
+
+def _next_directive(data: bytes, at: int) -> int:
+    """Where the first ``#Fields`` line behind the one at ``at`` begins; the end of ``data`` where none does.
+
+    One byte is found ten times as fast as several, and is in few lines: so it is tried first.
+    """
+    for _ in range(64):
+        at = data.find(b"#", at + 1)
+        if at < 0:
+            return len(data)
+        if data[at - 1] == ord("\n") and data.startswith(DIRECTIVE, at):
+            return at
+    return data.find(b"\n" + DIRECTIVE, at) + 1 or len(data)

@@ -10,11 +10,17 @@ _DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _NO_REQUEST = b"- -"
 
 
+Details = tuple[int | None, bytes, bytes]
+"""Duration, host and target of a line: the end of a Hit, which only some rules ask for."""
+
+NO_DETAILS: Details = (None, b"-", b"-")
+
+
 class Hit(NamedTuple):
     """The fields of one line that count: bytes as they stand, ``request`` as ``METHOD section``.
 
     ``stamp`` is as ``Seconds`` reads it, ``duration`` in microseconds, None where
-    the format or the line has none.
+    the format or the line has none. ``host`` and ``target`` are ``-`` where there is none.
     """
 
     stamp: bytes
@@ -22,6 +28,8 @@ class Hit(NamedTuple):
     status: bytes
     size: bytes
     duration: int | None = None
+    host: bytes = b"-"
+    target: bytes = b"-"
 
 
 def request_key(request: bytes | None) -> bytes:
@@ -31,6 +39,19 @@ def request_key(request: bytes | None) -> bytes:
         return _NO_REQUEST
     path = _PATH.match(match[2])
     return match[1] + b" " + (path[1] if path else b"-")
+
+
+def host_of(text: bytes | None, *, with_port: bool) -> bytes:
+    """The client's address, less the port behind it and what syslog wrote in front of it; ``-`` where
+    there is none."""
+    host = (text or b"-").rpartition(b" ")[2]
+    return host.rpartition(b":")[0] or host if with_port else host
+
+
+def target_of(request: bytes | None) -> bytes:
+    """The target of a request line as it stands; ``-`` where it is none."""
+    match = _REQUEST.match(request or b"")
+    return match[2] if match else b"-"
 
 
 def request_of(found: dict[str, bytes | None]) -> bytes | None:

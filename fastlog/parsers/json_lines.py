@@ -15,7 +15,7 @@ from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
-from fastlog.parsers.hits import Hit, is_blank, request_key
+from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
 from fastlog.parsers.timestamps import Seconds, epoch_number
 
@@ -42,6 +42,12 @@ class JsonParser:
         self._statuses: set[bytes] = set()
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
+        self._rules = None
+        if plan.rules:
+            from fastlog.parsers.measure import rule_fold
+
+            self._rules = rule_fold(plan.rules, log_format)
+        self._detailed = self._rules is not None and self._rules.wants_details
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
@@ -56,12 +62,14 @@ class JsonParser:
         lines = data.removesuffix(b"\n").split(b"\n")
         partial = Partial(lines=len(lines))
         taken = (
-            self._at_once(lines) if len(data) <= LINE_LIMIT or max(map(len, lines)) <= LINE_LIMIT else None
+            self._at_once(lines)
+            if not self._detailed and (len(data) <= LINE_LIMIT or max(map(len, lines)) <= LINE_LIMIT)
+            else None
         )
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
-            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses)  # type: ignore[arg-type]
+            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
@@ -84,7 +92,13 @@ class JsonParser:
         if self._second(record.time) is None:
             return "time"
         stamp = str(record.time).encode("utf-8", "replace")
-        return Hit(stamp, request_key(_request(record)), status, size, self._duration(record.duration))
+        request = _request(record)
+        hit = Hit(stamp, request_key(request), status, size, self._duration(record.duration))
+        return hit._replace(host=self._host(line), target=target_of(request)) if self._detailed else hit
+
+    def _host(self, line: bytes) -> bytes:
+        host = self._keys.host(line)
+        return b"-" if host is None else str(host).encode("utf-8", "replace")
 
     def second(self, line: bytes) -> int | None:
         """The epoch second of one line; None where it is not parsed."""
@@ -127,15 +141,14 @@ class JsonParser:
         return int(micros) if value is not None and 0 <= micros < 1e18 else None
 
     def _one_by_one(self, lines: list[bytes], partial: Partial) -> tuple[list[int | None], Columns]:
-        columns = Columns([], [], [], [])
+        columns = Columns([], [], [], [], [])
         seconds: list[int | None] = []
         for line in lines:
             hit = self.parse(line)
             if not isinstance(hit, Hit):
                 partial.rejected[REASONS.index(hit)] += 1
                 continue
-            for column, value in zip(columns, hit[:4], strict=True):
-                column.append(value)
+            columns.append(hit, detailed=self._detailed)
             seconds.append(self.second(line))
         return seconds, columns
 
@@ -160,6 +173,7 @@ class JsonParser:
                     b"%d" % size if type(size) is int and 0 <= size < _SIZE_MOST else _size(size)  # type: ignore[misc]
                     for size in sizes
                 ],
+                [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None

@@ -21,6 +21,7 @@ typedef struct {
     int words;  /* before the user name: virtual host, host, ident */
     int vhost;  /* the first of them is the virtual host */
     int quoted; /* quoted fields behind the size */
+    int dash;   /* the second of them is "-" */
 } fl_shape;
 
 static inline int fl_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
@@ -133,10 +134,21 @@ static int fl_new_stamp(fl_fold *fold, const uint8_t *p, int64_t *second) {
     return 1;
 }
 
+/* Whether the second word is "-", the first one being of usual length. */
+static inline int fl_has_dash(const uint8_t *p, size_t length) {
+    uint32_t spaces = fl_spaces(p);
+    if (!spaces)
+        return 0;
+    unsigned at = (unsigned)__builtin_ctz(spaces);
+    return at + 2 < length && p[at + 1] == '-' && p[at + 2] == ' ';
+}
+
 /* Whether the words before the stamp are as many as they should be, none of them empty. The
  * last one, the user name, may hold spaces. */
 static inline int fl_head(const fl_shape *shape, const uint8_t *p, size_t length) {
     size_t at = 0, word = 0;
+    if (shape->dash && !fl_has_dash(p, length))
+        return 0;
     if (length <= 32) {
         uint32_t spaces = fl_spaces(p) & (uint32_t)(((uint64_t)1 << length) - 1);
         uint32_t behind = spaces & (spaces - 1); /* without the first */

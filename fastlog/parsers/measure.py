@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from operator import attrgetter
 
+from fastlog.errors import UsageError
+from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import Sketch
@@ -20,6 +22,31 @@ Cell = tuple[bytes, bytes, int]
 """Section, method, status."""
 
 _CELLS_REMEMBERED = 1 << 14
+
+
+_DETAILS = frozenset({"host", "duration", "target"})
+_MAY_LACK = ("host", "duration")
+"""What a format may lack altogether, and is asked for by name."""
+
+
+def rule_fold(rules: Sequence[Rule], log_format: Format) -> "RuleFold":
+    """The rules, ready for lines of a format. Raises UsageError as ``check_rules``."""
+    check_rules(rules, log_format)
+    return RuleFold(rules)
+
+
+def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
+    """Whether the format has what the rules ask for: one that can never fire looks like a quiet one.
+
+    Raises UsageError.
+    """
+    for rule in rules:
+        for field in _MAY_LACK:
+            if field in Watch(rule).needs and not log_format.gives(field):
+                raise UsageError(
+                    f"rule {rule.name!r} asks for the {field}, which format {log_format.name!r} does not "
+                    f"have: log the {field}, or take the rule out"
+                )
 
 
 class RuleFold:
@@ -40,6 +67,11 @@ class RuleFold:
     def needs(self) -> frozenset[str]:
         """The fields of lines that rules look at; empty where none is evaluated by line."""
         return frozenset().union(*(watch.needs for _, watch in self._by_line))
+
+    @property
+    def wants_details(self) -> bool:
+        """Whether some rule looks at more of a line than the parsers' columns have of themselves."""
+        return not self.needs.isdisjoint(_DETAILS)
 
     def measure(
         self, cells: Iterable[tuple[Place, Cell, int]], lines: Iterable[tuple[Place, Hit]]
@@ -76,7 +108,11 @@ class RuleFold:
                 if place is None:
                     continue
                 key, counts = place
-                total, sketch = sums.setdefault((number, segment, second, key), ([0, 0, 0], Sketch()))
+                where = number, segment, second, key
+                entry = sums.get(where)
+                if entry is None:  # a setdefault would make a sketch for each line
+                    entry = sums[where] = [0, 0, 0], Sketch()
+                total, sketch = entry
                 total[0] += counts
                 total[1] += 1
                 total[2] += hit.size

@@ -18,7 +18,12 @@ class NativeParser:
     """Folds chunks of one format into partials; see ``parsers.select.Parser``."""
 
     name: str
-    def __init__(self, log_format: Format, plan: Plan) -> None: ...
+    odd: int
+    """Lines that went to the regex so far."""
+
+    def __init__(self, log_format: Format, plan: Plan) -> None:
+        """Raises ValueError for a format without a program; see ``parsers.program``."""
+
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As ``RegexParser.fold``. A block is read until the next is asked for, and never
         beyond its end; it is shorter than 4 GiB. The GIL is free but for the lines that go

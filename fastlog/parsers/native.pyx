@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
+from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.rejects import is_kept, reject
 
@@ -48,15 +49,31 @@ cdef extern from "block.h" nogil:
         int words
         int vhost
         int quoted
+        int dash
+
+    ctypedef struct fl_stamp:
+        int form
+        int utc
+
+    ctypedef struct fl_program:
+        uint8_t tail
+        int plain
+        size_t quotes
+        fl_stamp stamp
 
     ctypedef size_t (*fl_indexer)(const uint8_t *, size_t, uint32_t, uint32_t *)
 
     ctypedef struct fl_block:
         fl_indexer indexer
         int64_t lines
+        fl_program *program
 
     int FL_STATUSES
     int FL_PAIR_STATUS
+    int FL_MOST_STAMP
+    void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
+                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words)
+    void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t length, int64_t second)
     fl_indexer fl_best_indexer(const char **name)
     int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
     void fl_fold_begin(fl_fold *fold, int64_t horizon)
@@ -109,10 +126,13 @@ cdef class NativeParser:
     cdef fl_fold sums
     cdef fl_block block
     cdef fl_shape shape
+    cdef fl_program program
+    cdef object ops  # the program's literals lie in them
     cdef object regex
     cdef object plan
     cdef list rejected
     cdef list rejects
+    cdef readonly int64_t odd
 
     def __cinit__(self, log_format, plan):
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
@@ -121,12 +141,34 @@ cdef class NativeParser:
             raise MemoryError
 
     def __init__(self, log_format, plan):
-        names = list(log_format.fields)
-        self.shape.words = names.index("user")
-        self.shape.vhost = names[0] == "virtual host"
-        self.shape.quoted = len(names) - names.index("size") - 1
+        program = program_of(log_format)
+        if program is None:
+            raise ValueError(log_format.name)
+        self.odd = 0
         self.regex = RegexParser(log_format, plan)
         self.plan = plan
+        if program.shape is not None:
+            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash = program.shape
+        else:
+            self._compile(program)
+            self.program.stamp.utc = plan.log_tz == "UTC"
+            self.block.program = &self.program
+
+    cdef _compile(self, program):
+        cdef const uint8_t *literal
+        cdef const uint8_t *stops
+        self.ops = program.ops
+        self.program.tail = program.tail
+        self.program.plain = program.plain
+        self.program.quotes = program.quotes
+        self.program.stamp.form = program.stamp
+        for op in program.ops:
+            literal = <const uint8_t *><const char *>(<bytes>op.literal)
+            stops = <const uint8_t *><const char *>(<bytes>op.stops)
+            fl_program_step(
+                &self.program, literal, <uint32_t>len(op.literal), op.kind, op.role, stops,
+                <uint32_t>len(op.stops), op.behind, op.after_text, op.words,
+            )
 
     def __dealloc__(self):
         fl_fold_free(&self.sums)
@@ -173,6 +215,7 @@ cdef class NativeParser:
             raise MemoryError
 
     cdef _odd_line(self, bytes line, uint64_t offset):
+        self.odd += 1
         hit = self.regex.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
@@ -184,7 +227,14 @@ cdef class NativeParser:
         cdef fl_key *section_key = self._key(&self.sums.sections, section)
         cdef fl_key *method_key = self._key(&self.sums.methods, method)
         cdef uint64_t size = 0 if hit.size == b"-" else int(hit.size)
-        fl_hit(&self.sums, self.regex.second_of(hit), section_key, method_key, int(hit.status), size)
+        cdef int64_t second = self.regex.second_of(hit)
+        if self.block.program is not NULL:
+            self._learn(hit.stamp, second)
+        fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
+
+    cdef _learn(self, bytes stamp, int64_t second):
+        cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
+        fl_stamp_learn(&self.program.stamp, <const uint8_t *><const char *>padded, len(stamp), second)
 
     cdef fl_key *_key(self, fl_table *table, bytes text) except NULL:
         cdef bytes padded = text + bytes(16)

@@ -5,7 +5,8 @@ list, without a tuple or a match object per line, and the text *between* the
 matches, which is just the lines that the quick pattern was not sure of. The
 columns are slices of that list, and are counted in C (see ``parsers.columns``).
 Only the lines between the matches are looked at one by one, by the format's
-definition, whose word is final.
+definition, whose word is final. Where a rule asks for the host, the duration or the
+target, which the quick pattern does not capture, all lines are.
 """
 
 import re
@@ -15,12 +16,22 @@ from itertools import compress
 from operator import not_
 
 from fastlog.formats.compile import Format, format_of
+from fastlog.formats.fields import WITH_PORT
 from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
-from fastlog.parsers.hits import Hit, is_blank, microseconds, request_key, request_of, status_of
+from fastlog.parsers.hits import (
+    Hit,
+    host_of,
+    is_blank,
+    microseconds,
+    request_key,
+    request_of,
+    status_of,
+    target_of,
+)
 from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject, rejects_of
 from fastlog.parsers.timestamps import Seconds
 
@@ -44,9 +55,10 @@ class RegexParser:
         self._units = log_format.durations()
         self._rules = None
         if plan.rules:
-            from fastlog.parsers.measure import RuleFold
+            from fastlog.parsers.measure import rule_fold
 
-            self._rules = RuleFold(plan.rules)
+            self._rules = rule_fold(plan.rules, log_format)
+        self._detailed = self._rules is not None and self._rules.wants_details
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -126,16 +138,24 @@ class RegexParser:
 
     def _hit(self, match: "re.Match[bytes]") -> Hit:
         found = match.groupdict()
+        request = request_of(found)
         units = self._units or label_unit(found.get("unit"))
         parts = [value for name, value in found.items() if name.startswith("duration")]
         duration = microseconds(parts, units) if units else None
         return Hit(
             b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
-            request_key(request_of(found)),
+            request_key(request),
             status_of(found.get("status")),
             found.get("size") or b"-",
             duration,
+            host_of(found.get("host"), with_port=self._hosts_have_ports),
+            target_of(request),
         )
+
+    @cached_property
+    def _hosts_have_ports(self) -> bool:
+        """Whether ``:port`` stands behind the host, in one field with it."""
+        return any(field.role == "host" and field.pattern == WITH_PORT for _, field in self.format.layout)
 
     def _columns(self, data: bytes, lines: int, partial: Partial) -> Columns:
         """The columns of the lines of ``data`` that fit the format; counts the others in ``partial``."""
@@ -146,8 +166,8 @@ class RegexParser:
         if self.format.kind == "labels" and self._quick is self.format:
             self._learn(data)
         strict = self._quick.rows_strict
-        if strict is None:
-            return self._with_odd_lines(Columns([], [], [], []), [data], partial)
+        if strict is None or self._detailed:
+            return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
         width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
         if self._loose and b"\\" not in data and self._quick.rows is not None:
@@ -186,7 +206,7 @@ class RegexParser:
         statuses = found["status"]
         if self._has_code:
             statuses = list(map(status_of, statuses))
-        return Columns(found["time"], requests, statuses, found["size"])
+        return Columns(found["time"], requests, statuses, found["size"], [])
 
     @cached_property
     def _has_code(self) -> bool:
@@ -195,25 +215,22 @@ class RegexParser:
 
     def _with_odd_lines(self, quick: Columns, between: list[bytes], partial: Partial) -> Columns:
         """The columns with the lines that stood between the quick ones put in their places."""
-        merged = Columns([], [], [], [])
+        merged = Columns([], [], [], [], [])
         done = 0
         for place, text in enumerate(between):
             if not text:
                 continue
-            for column, values in zip(merged, quick, strict=True):
-                column.extend(values[done:place])
+            merged.extend(quick, done, place)
             done = place
             for line in text.split(b"\n")[:-1]:
                 hit = self.parse(line)
                 if isinstance(hit, Hit):
-                    for column, value in zip(merged, hit[:4], strict=True):
-                        column.append(value)
+                    merged.append(hit, detailed=self._detailed)
                 else:
                     partial.rejected[REASONS.index(hit)] += 1
                     if hit != "blank" and len(self._odd) < SHOWN_REJECTS:
                         self._odd.append((hit, line))
-        for column, values in zip(merged, quick, strict=True):
-            column.extend(values[done:])
+        merged.extend(quick, done)
         return merged
 
     def _without_bad_stamps(self, columns: Columns, data: bytes, partial: Partial) -> Columns:
@@ -224,9 +241,9 @@ class RegexParser:
             # The quick pattern took for a stamp what the definition does not: see each line by itself.
             partial.rejected = [0] * len(REASONS)
             self._odd = []
-            return self._with_odd_lines(Columns([], [], [], []), [data], partial)
+            return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
-        return Columns(*(list(compress(column, good)) for column in columns))
+        return columns.kept(good)
 
 
 def _may_have_long_line(data: bytes) -> bool:

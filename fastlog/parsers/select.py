@@ -6,9 +6,10 @@ from typing import Protocol
 
 from fastlog.config import ParserName
 from fastlog.errors import UsageError
-from fastlog.formats.compile import Format, compile_format
+from fastlog.formats.compile import Format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
+from fastlog.parsers.program import program_of
 
 
 class Parser(Protocol):
@@ -55,21 +56,13 @@ def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:
 
     Rules are measured by the regex parser alone: the native one does not give cells by second.
     """
-    if name == "native" and not plan.rules and _is_native(log_format):
+    if name == "native" and not plan.rules and program_of(log_format) is not None:
         from fastlog.parsers.native import NativeParser
 
         return NativeParser(log_format, plan)
     from fastlog.parsers.regex import RegexParser
 
     return RegexParser(log_format, plan)
-
-
-_NATIVE = ("common", "combined", "vhost_common", "vhost_combined")
-"""The layouts that the compiled parser knows."""
-
-
-def _is_native(log_format: Format) -> bool:
-    return any(log_format.layout == compile_format(name).layout for name in _NATIVE)
 
 
 def make_line_reader(log_format: Format, plan: Plan) -> LineReader:

@@ -139,6 +139,9 @@ def test_what_a_format_writes_it_reads(chosen: tuple[str, list], several: list[R
         assert int(hit.status) == (record.status if "status" in roles else 0)
         assert int(hit.size.replace(b"-", b"0")) == (record.size if "size" in roles else 0)
         assert parser.second(line) == record.second
+        assert hit.host == (record.host.encode() if "host" in roles else b"-")
+        apart = "%U%q" in text  # where the query is a field of its own, the target is without it
+        assert hit.target.decode() == (written.partition("?")[0] if apart else written)
         if "duration" in roles:
             exact = record.micros if "$" not in text else round(float(f"{record.micros / 1e6:.3f}") * 1e6)
             assert hit.duration == exact

@@ -4,6 +4,7 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from math import floor
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -17,6 +18,7 @@ from fastlog.formats.catalog import CATALOG
 from fastlog.formats.compile import Format, compile_format, format_of, parse_string
 from fastlog.formats.detect import detect
 from fastlog.model.plan import Plan
+from fastlog.model.rules import Rule
 from fastlog.parsers.hits import Hit, request_key
 from fastlog.parsers.select import make_line_reader
 from fastlog.parsers.timestamps import apache_second
@@ -25,6 +27,8 @@ Run = Callable[..., CompletedProcess[bytes]]
 Case = dict[str, Any]
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 PLAN = Plan(False, 60, None, False, False, 10, 10, 120, 10.0)
+ASKING = replace(PLAN, rules=(Rule(name="x", measure="hits", window=1, above=1, per="host"),))
+"""A plan that wants to know the host."""
 
 NAMES = {
     "clf": "common",
@@ -45,6 +49,9 @@ OTHERWISE = {
     138: "any word may be a host, however long",
 }
 """Cases that the rules of fastlog decide otherwise than the peer did, and why."""
+
+OLD_CADDY = {171}
+"""Caddy before 2.5 has the client's address and port under another key, which is not read."""
 
 LACKING = {113, 114, 115, 116, 117}
 """Format strings without a time or a request: the command refuses them, their fields are still read."""
@@ -97,6 +104,8 @@ def test_a_line_means_what_the_peer_says(case: Case) -> None:
         assert case["format"] == "lnav_access_log"
     else:
         wanted = {name: value for name, value in expected.items() if name in found}
+        if case["id"] in OLD_CADDY:
+            del wanted["host"]
         absent = {"status": 0, "method": "-", "bytes": 0}
         for name, value in wanted.items():
             meant = absent[name] if value is None else floor(value) if name == "epoch" else value
@@ -105,7 +114,7 @@ def test_a_line_means_what_the_peer_says(case: Case) -> None:
 
 def told(log_format: Format, line: bytes) -> Case | None:
     """What a line says, in the words of the cases."""
-    reader = make_line_reader(log_format, PLAN)
+    reader = make_line_reader(log_format, ASKING if log_format.gives("host") else PLAN)
     if log_format.name.startswith("%>{"):  # a time alone is no hit: no more than its second is there
         return {"epoch": reader.second(line)}
     hit = reader.parse(line)
@@ -115,6 +124,7 @@ def told(log_format: Format, line: bytes) -> Case | None:
         "epoch": reader.second(line),
         "status": int(hit.status),
         "method": hit.request.split(b" ")[0].decode(),
+        "host": hit.host.decode(),
         "bytes": 0 if hit.size == b"-" else int(hit.size),
     }
 

@@ -16,7 +16,7 @@ from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.hits import Hit
 from fastlog.parsers.regex import RegexParser
-from fastlog.parsers.select import make_line_reader, make_parser
+from fastlog.parsers.select import make_line_reader, make_parser, parser_name
 
 EXAMPLES = {name: entry.example for name, entry in CATALOG.items()} | SPELLINGS
 TEXT = [name for name in EXAMPLES if compile_format(name).kind in ("text", "fields")]
@@ -103,9 +103,9 @@ def test_a_field_program_follows_the_example_to_its_end(name: str) -> None:
 
 def test_the_program_of_common() -> None:
     assert compile_format("common").program == (
-        Step(b"", "word", "host"),
-        Step(b" ", "word", "skip"),
-        Step(b" ", "word", "user"),
+        Step(b"", "word", "host", b" "),
+        Step(b" ", "word", "skip", b" "),
+        Step(b" ", "text", "user", b" "),
         Step(b" [", "bracketed", "time:apache"),
         Step(b'] "', "quoted", "request"),
         Step(b'" ', "status", "status"),
@@ -135,6 +135,25 @@ def test_the_program_of_common() -> None:
 )
 def test_durations_are_microseconds(name: str, microseconds: int | None) -> None:
     assert hit(name, EXAMPLES[name]).duration == microseconds
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "target"),
+    [
+        ("common", b"192.0.2.7", b"/apache_pb.gif"),
+        ("vhost_combined", b"192.0.2.7", b"/apache_pb.gif"),
+        ("haproxy", b"192.0.2.7", b"/index.html"),  # of what syslog writes in front, and the port, nothing
+        ("squid", b"192.0.2.7", b"http://www.example.com/hello.txt"),
+        ("aws_alb", b"192.0.2.7", b"http://www.example.com:80/"),
+        ("aws_s3", b"192.0.2.3", b"/amzn-s3-demo-bucket?versioning"),
+        ("cloudfront", b"192.0.2.100", b"/index.html"),
+        ("w3c", b"198.51.100.146", b"/robots.txt"),
+        ("ltsv", b"192.0.2.1", b"/list"),
+        ("envoy", b"-", b"/api/v1/locations"),
+    ],
+)
+def test_who_asked_and_for_what(name: str, host: bytes, target: bytes) -> None:
+    assert hit(name, EXAMPLES[name])[5:] == (host, target)
 
 
 # Format strings
@@ -202,7 +221,7 @@ def test_strings(
     text: str, line: str, asked: bytes, status: bytes, size: bytes, duration: int | None
 ) -> None:
     found = hit(text, line)
-    assert found[1:] == (asked, status, size, duration)
+    assert found[1:5] == (asked, status, size, duration)
     assert make_line_reader(compile_format(text), plan()).second(line.encode()) == SECOND
     assert fold(text, line.encode() + b"\n").parsed == 1
 
@@ -490,3 +509,14 @@ def test_a_reject_names_the_field_at_which_the_line_stopped_fitting(fastlog, tmp
     assert "format: size" in shown
     assert "format: user agent" in shown
     assert "format: ident" not in shown  # the fourth
+
+
+@pytest.mark.parametrize("many", [1, 200])
+def test_a_number_sign_begins_no_directive_but_at_the_start_of_a_line(many: int) -> None:
+    line = b"2015-01-13 00:32:17 192.0.2.81 GET /a#Fields:#b - 80 - 198.51.100.146 - - 404 0 2 283\n"
+    fields = b"#Fields: date time cs-uri-stem sc-status\n2015-01-13 00:32:18 /b 200\n"
+    for name in dict.fromkeys(["regex", parser_name("auto")]):
+        parser = make_parser(name, compile_format("w3c"), plan())
+        partial = parser.fold([(0, line * many + fields + b"#" + fields)], None)
+        assert partial.rejected == [2, 0, 0, 0]
+        assert dict(zip(partial.sections, partial.section_hits, strict=True)) == {b"/a": many, b"/b": 2}
