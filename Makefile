@@ -23,13 +23,19 @@ INPUTS := pyproject.toml setup.py fastlog/version.py $(wildcard fastlog/*/*.pyx 
 DEMO_LOG := build/demo/access.log
 DEMO     := --format common --rate 6 --seconds 660 --spike 240:120:30 --seed 1
 
+# `make fuzz`: what it finds is kept here. libFuzzer is led by coverage; where clang has none, gcc's build mutates blindly.
+FUZZ         := build/fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_SEED     = $(or $(SEED),$(shell date +%s))
+SANITIZE     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 # Two installs into one environment at a time would spoil it; the tools below use the cores themselves.
 .NOTPARALLEL:
-.PHONY: help demo test test-regex check soak bench replay compare profile image lint format clean
+.PHONY: help demo test test-regex check soak fuzz bench replay compare profile image lint format clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +59,16 @@ soak: $(VENV)/.test  ## the long tests: SIGKILLs (KILLS, SEED), lives of a log, 
 	$(PY) -m tests.hazards.kill_schedule --kills $(KILLS) $(addprefix --seed ,$(SEED))
 	FASTLOG_SOAK=5000 $(PY) -m pytest tests/hazards/test_follow_machine.py
 	$(PY) -m bench.soak $(ARGS)
+
+fuzz: $(VENV)/.fuzz $(FUZZ)/fold  ## fuzz the C under sanitizers, alone and beside Python: FUZZ_SECONDS=60 each, SEED
+	@mkdir -p $(FUZZ)/found
+	$(FUZZ)/fold -max_total_time=$(FUZZ_SECONDS) -seed=$(FUZZ_SEED) -timeout=20 -print_final_stats=1 \
+	  -artifact_prefix=$(FUZZ)/ $(FUZZ)/found tests/fuzz/corpus
+	CC=gcc FASTLOG_NATIVE=1 FASTLOG_CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" \
+	  $(PY) setup.py -q build --build-base $(FUZZ) --build-lib $(FUZZ)/lib
+	LD_PRELOAD=$$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc \
+	  PYTHONPATH=$(FUZZ)/lib:. $(PY) -P tests/fuzz/fuzz_native.py \
+	  --seconds $(FUZZ_SECONDS) --seed $(FUZZ_SEED) --at $(FUZZ)/trial
 
 bench: $(VENV)/.bench  ## measure fold, wire, merge and windows, and print a table
 	$(PY) -m pytest bench --benchmark-only --benchmark-sort=name \
@@ -83,6 +99,11 @@ clean:  ## remove everything generated, environments too
 	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find bench fastlog tests \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
 
+$(FUZZ)/fold: $(wildcard tests/fuzz/*.c tests/fuzz/*.h fastlog/parsers/*.h)
+	@mkdir -p $(FUZZ)
+	clang -DFUZZ_LIBFUZZER -fsanitize=fuzzer -fno-sanitize-coverage=trace-cmp $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c || \
+	  gcc $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c
+
 # The stamp is inside the environment, so that one cannot outlive the other.
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -94,8 +115,9 @@ $(VENV)/.run: EXTRAS :=
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.bench: EXTRAS := [bench]
 $(VENV)/.compare: EXTRAS := [compare]
+$(VENV)/.fuzz: EXTRAS := [fuzz]
 $(VENV)/.lint: EXTRAS := [bench,lint,test]
 
-$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.compare $(VENV)/.lint: $(VENV)/.made $(INPUTS)
+$(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.compare $(VENV)/.fuzz $(VENV)/.lint: $(VENV)/.made $(INPUTS)
 	$(PY) -m pip install --quiet --editable '.$(EXTRAS)'
 	@touch $@

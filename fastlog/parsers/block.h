@@ -1,15 +1,26 @@
 /* The lines of a block, one after the other, until one is not certain.
  *
  * The block is indexed a window at a time, so that its bytes are still in the cache when
- * its lines are read. Lines that end within FL_PAD bytes of the end of the block are read
- * from a copy with room behind it: so nothing outside of a buffer is ever read.
+ * its lines are read.
+ *
+ * No byte outside of a buffer is ever read, since
+ * - the index takes 64 bytes at once only where there are 64, the rest one by one (scan.h);
+ * - whatever a line is read with begins at one of its own bytes, or ends at one (a size, and
+ *   it has a status before it; a stamp, and it has five bytes before it), and is at most
+ *   FL_PAD bytes long: so it reaches less than FL_PAD bytes behind the newline;
+ * - lines with less than FL_PAD bytes of the block behind them are read from a copy that has
+ *   FL_PAD zeros behind it (fl_block_safe, fl_block_copy).
+ * `make fuzz` folds blocks in buffers of exactly their size to see that it is so. A line costs
+ * time linear in its length: no quote and no backslash of it is looked at more than a few times.
  */
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
 #include "program.h"
 
+#ifndef FL_WINDOW
 #define FL_WINDOW (16 * 1024)
+#endif
 
 typedef struct {
     const uint8_t *data;
@@ -37,9 +48,11 @@ static int fl_block_index(fl_block *block) {
     size_t step = block->length - block->indexed;
     if (step > FL_WINDOW)
         step = FL_WINDOW;
-    block->n -= block->first;
-    memmove(block->at, block->at + block->first, block->n * sizeof *block->at);
-    block->first = 0;
+    if (block->first) { /* not for each window of a line that is longer than one */
+        block->n -= block->first;
+        memmove(block->at, block->at + block->first, block->n * sizeof *block->at);
+        block->first = 0;
+    }
     size_t room = block->n + step + FL_INDEX_SLACK;
     if (room > block->room) {
         uint32_t *at = (uint32_t *)realloc(block->at, 2 * room * sizeof *at);
@@ -59,9 +72,10 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
     const uint8_t *data = block->data;
     fl_program *program = block->program;
     size_t usual = program ? program->quotes : 2 + 2 * (size_t)shape->quoted; /* quotes of a line */
+    size_t seen = 0; /* quotes of a line that is longer than a window: they are looked at once */
     while (block->line < block->length) {
-        const uint32_t *at = block->at + block->first;
         size_t known = block->n - block->first, quotes = 0;
+        const uint32_t *at = known ? block->at + block->first : NULL; /* NULL + 0 is undefined in C */
         if (known > usual && data[at[usual]] == '\n')
             quotes = usual;
         /* No newline may stand before that one; where the guess is right this is all quotes. */
@@ -69,9 +83,10 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
             if (data[at[i]] == '\n')
                 quotes = i;
         if (!quotes)
-            while (quotes < known && data[at[quotes]] != '\n')
+            for (quotes = seen; quotes < known && data[at[quotes]] != '\n';)
                 quotes++;
         if (quotes == known) {
+            seen = known;
             if (!fl_block_index(block)) {
                 fold->failed = 1;
                 return 0;
@@ -79,6 +94,7 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
             continue;
         }
         size_t line = block->line, newline = at[quotes];
+        seen = 0;
         block->line = newline + 1;
         block->lines++;
         block->first += quotes + 1;

@@ -13,7 +13,9 @@
 #include "scan.h"
 
 /* Between chunks a table over one of these bounds is emptied. */
+#ifndef FL_MOST_KEYS
 #define FL_MOST_KEYS (1u << 16)
+#endif
 #define FL_MOST_TEXT (1u << 23)
 
 typedef struct {
@@ -70,10 +72,11 @@ static inline uint64_t fl_mix(uint64_t a, uint64_t b) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* `text` is readable for 16 bytes, whatever its length. */
+/* `text` is readable for 16 bytes, whatever its length. Neither factor of the first product is
+ * known outside: with one that is, a text could be written that makes it 0, whatever the other. */
 static inline uint64_t fl_hash(const fl_table *table, const uint8_t *text, uint32_t length, uint64_t first,
                                uint64_t second) {
-    uint64_t hash = fl_mix(first ^ table->seed, second ^ length ^ 0x9e3779b97f4a7c15u);
+    uint64_t hash = fl_mix(first ^ table->seed, second ^ length ^ table->seed * 0x9e3779b97f4a7c15u);
     if (length > 16) {
         uint32_t at = 16;
         for (; at + 8 <= length; at += 8)

@@ -12,7 +12,9 @@
 #include "fold.h"
 
 #define FL_PAD 64
+#ifndef FL_LINE_LIMIT
 #define FL_LINE_LIMIT (100 * 1024) /* LINE_LIMIT of fastlog/model/chunk.py */
+#endif
 #define FL_ALL UINT64_MAX
 
 typedef struct {

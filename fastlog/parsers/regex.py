@@ -240,6 +240,7 @@ class RegexParser:
         if b"[" in bad or b"]" in bad:
             # The quick pattern took for a stamp what the definition does not: see each line by itself.
             partial.rejected = [0] * len(REASONS)
+            self._odd = []
             return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return columns.kept(good)

@@ -435,6 +435,7 @@ cdef class StatsWindows:
             return self.panes[at]
         if self.has_closed and start < self._starts_after(self.closed - self.window):
             return NULL
+        at = self._make_room(at)
         if self.pooled:
             self.pooled -= 1
             pane = self.pool[self.pooled]
@@ -443,7 +444,6 @@ cdef class StatsWindows:
             if pane is NULL:
                 raise MemoryError
         pane.start = start
-        at = self._make_room(at)
         memmove(&self.panes[at + 1], &self.panes[at], (self.end - at) * sizeof(Pane *))
         self.panes[at] = pane
         self.end += 1
@@ -762,14 +762,14 @@ cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, list text
         rows = <Row *>malloc(tally.n * sizeof(Row))
         if rows is NULL:
             raise MemoryError
-    for at in range(tally.n):
-        if tally.hits[at]:
-            rows[n].hits = tally.hits[at]
-            rows[n].key = tally.keys[at]
-            rows[n].name = PyUnicode_AsUTF8AndSize(texts[tally.keys[at]], &rows[n].length)
-            n += 1
-    _sort(rows, n)
     try:
+        for at in range(tally.n):
+            if tally.hits[at]:
+                rows[n].hits = tally.hits[at]
+                rows[n].key = tally.keys[at]
+                rows[n].name = PyUnicode_AsUTF8AndSize(texts[tally.keys[at]], &rows[n].length)
+                n += 1
+        _sort(rows, n)
         for at in range(n):
             _push(&windows.keys[table], rows[at].key)
             _push(&windows.counts[table], rows[at].hits)

@@ -124,6 +124,8 @@ HARD = [
     *(HEAD + b'"GET /a" ' + answer for answer in ANSWERS),
     *(HEAD.replace(b"- -", user) + b'"GET /a" 200 5 "-" "-"' for user in USERS),
     b"\0" * 60 + b'"GET /a" 200 5 "-" "-"',
+    HEAD + b'"' + b'\\"' * 20_000 + b'" 200 x' * 5_000 + b'" 200 5 "-" "-"',
+    b'3 1 1 [09/May/2018:16:00:00 ]0000] "P /" 500 6', b'1 \\ [09/May/2018:16:00:00 ]0000] "P /" 500 6 "-" "-"',
     b"", b" \t", b'"', b'"""', b"x" * 102_400, b"x" * 102_401,
 ]  # fmt: skip
 
@@ -157,3 +159,14 @@ def test_more_methods_than_are_remembered_by_their_word(method: bytes) -> None:
 def test_a_run_in_the_future_is_in_no_window() -> None:
     log = b"".join(line(second) for second in (HORIZON, HORIZON + 1, HORIZON + 1, HORIZON, HORIZON - 3))
     both("common", plan(), log, [])
+
+
+@native
+@pytest.mark.parametrize("every", [False, True])
+def test_a_reject_is_named_once_where_another_stamp_is_not_what_it_seemed(*, every: bool) -> None:
+    """Found by tests/fuzz: the brackets in the stamp had the first rejects gathered twice."""
+    log = b'3 1 1 \\ [02/Oct/2018:18:03:28 ]0000] "P /" 500 6\n"\n'
+    chosen = replace(plan(), rejects=every)
+    both("vhost_common", chosen, log, [])
+    folded = RegexParser(compile_format("vhost_common"), chosen).fold([(0, log)], HORIZON)
+    assert [offset for offset, _, _ in folded.rejects] == [0, 49]
