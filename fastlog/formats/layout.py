@@ -350,7 +350,7 @@ class Compiler:
         if field.role == "user" and stop == b" ":
             return rb"[^ \[\n]++", []
         if self.tail == b"\t" and field.form == "text":
-            return rb"[^\t\r\n]*+", []
+            return rb"[^\t\r\n]++", []
         if b'"' in stop:
             spaces = b"" if field.form == "text" else self._spaces
             return rb"[^%b\\\n]*+" % _in_class(spaces + stop), []
@@ -367,7 +367,8 @@ class Compiler:
 
     def _quick_time(self, at: int, field: Field) -> bytes:
         if self._is_bracketed(at):
-            return rb"(.{26})" if field.pattern == APACHE else rb"([^\[\]\n]++)"
+            # Of other brackets in 26 bytes the stamp is none, and the line is looked at by itself.
+            return rb"([^\[\n].{24}[^\]\n])" if field.pattern == APACHE else rb"([^\[\]\n]++)"
         shape = self._time(field, self._after(at)).replace(rb"\t]", rb"\t\r\n]")
         return b"(%b)" % shape
 

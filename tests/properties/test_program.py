@@ -201,3 +201,8 @@ def test_text_goes_on_past_a_stop_behind_which_nothing_fits() -> None:
     assert odd_lines("aws_elb", line * 5) == 0
     agree("aws_elb", line, [])
     assert re.match(r"Feb  6 12:14:14 localhost", EXAMPLES["haproxy"])
+
+
+def test_no_user_is_no_user_between_tabs_either() -> None:
+    """Found by tests/fuzz: the quick pattern of the regex parser took what the definition does not."""
+    agree("vhost_common_tab", b'h:80\t7\t-\t\t[10/Oct/2000:13:55:36 -0700]\t"G /"\t200\t6\n', [])
