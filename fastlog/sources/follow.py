@@ -34,7 +34,7 @@ class Follower:
     appears later always from its start. Never waits, never raises for what a file does: that is a Notice.
 
     With ``positions``, even none, each block says the position after it, and Placed and Left tell the
-    others. Those of an earlier run, in its order, are resumed: the files are found again, also under
+    others. Those of an earlier run, in any order, are resumed: the files are found again, also under
     rotated names beside the old ones, and read on from there, the oldest first. A run that resumes is to
     be made with ``from_start``: a file without a position came while nobody looked.
     """
@@ -136,7 +136,7 @@ class Follower:
 
     def _resume(self, positions: Sequence[FilePosition]) -> None:
         by_path: dict[str, list[FilePosition]] = {}
-        for position in positions:
+        for position in sorted(positions, key=lambda position: position.looked):  # the file that came last
             by_path.setdefault(position.path, []).append(position)
         known = {name.path: name for name in self._names.values()}
         # A path that is not asked for was found by a pattern.

@@ -161,7 +161,7 @@ class FollowedName:
             except (OSError, NotRegularError):  # gone already
                 continue
             # The next is younger by name; its path never led to this one while somebody looked.
-            file.looked = last.looked
+            file.looked = last.looked + 1  # but it came after that one
             shown = printable(rotated.path)
             self._voice.say(f"was rotated more than once since it was looked at: reading {shown} first")
             return file

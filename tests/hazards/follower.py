@@ -24,7 +24,7 @@ class Rig:
         self.follower = Follower(
             [str(path) for path in paths],
             from_start=from_start,
-            clock=lambda: 7.5,
+            clock=lambda: self.now,
             monotonic=lambda: self.now,
             positions=positions,
         )
@@ -42,7 +42,7 @@ class Rig:
                 self.notices.append(item)
             elif isinstance(item, Block):
                 assert item.data.endswith(b"\n")
-                assert item.at == 7.5
+                assert item.at == self.now
                 blocks.append(item)
             if isinstance(item, Placed) and item.former:
                 del self.positions[item.former.path, *item.former.key]

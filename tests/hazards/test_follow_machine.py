@@ -47,6 +47,7 @@ class Log:
     known: bool = False  # the follower has taken hold of it
     deleted: bool = False
     lost: bool = False  # nobody can get at it but its writer
+    touched: float = 0.0  # when it lost its name, or got a late line after that
 
 
 class LogLife(RuleBasedStateMachine):
@@ -130,11 +131,16 @@ class LogLife(RuleBasedStateMachine):
     def half(self) -> None:
         self.write_half(self.current)
 
-    @precondition(lambda self: self.old)
+    def lately_left(self) -> list[Log]:
+        return [log for log in self.old if self.now - log.touched <= GRACE_SECONDS]
+
+    @precondition(lambda self: self.lately_left())
     @rule(which=st.integers(0, 3), whole=st.booleans())
     def late(self, which: int, whole: bool) -> None:
         """A writer that has not yet opened the new file."""
-        log = self.old[which % len(self.old)]
+        left = self.lately_left()
+        log = left[which % len(left)]
+        log.touched = self.now
         self.write_line(log) if whole else self.write_half(log)
         if log.lost:
             self.give_up(log)
@@ -154,6 +160,7 @@ class LogLife(RuleBasedStateMachine):
         """The log loses its name; its writer goes on for a while."""
         self.rotations += 1
         log = self.current
+        log.touched = self.now
         log.deleted = deleted
         log.lost = log.lost or (deleted and not (log.known and self.followed))
         if log.lost:

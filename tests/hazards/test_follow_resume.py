@@ -263,3 +263,18 @@ def test_a_copy_with_the_inode_of_a_file_of_which_nothing_was_read_is_still_a_co
     log.write_bytes(b"new\n")
     rig.follower.close()
     assert Rig(log, positions=[gone, position]).poll() == b"new\n"
+
+
+def test_the_file_that_came_last_is_known_though_an_older_one_spoke_last(log: Path) -> None:
+    rig = begun(log)
+    for number in range(2):
+        shift(log)
+        log.write_bytes(b"%d\n" % number)
+        assert rig.poll(1) == b"%d\n" % number
+    append(log.with_name("access.log.2"), b"late\n")
+    assert rig.poll(GRACE_SECONDS - 1) == b"late\n"
+    assert rig.poll(2) == b""  # by now access.log.1 is finished, and access.log.2 is not
+    assert len(rig.positions) == 2
+    assert rig.again(log).poll() == b""
+    latest = sorted(rig.positions.values(), key=lambda position: position.inode == log.stat().st_ino)
+    assert Rig(log, positions=latest[::-1]).poll() == b""
