@@ -28,7 +28,6 @@ FUZZ         := build/fuzz
 FUZZ_SECONDS ?= 60
 FUZZ_SEED     = $(or $(SEED),$(shell date +%s))
 SANITIZE     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g
-FOLD          = $(SANITIZE) -I$(FUZZ) -o $@ tests/fuzz/fuzz_fold.c
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -100,10 +99,10 @@ clean:  ## remove everything generated, environments too
 	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find bench fastlog tests \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
 
-$(FUZZ)/fold: $(VENV)/.fuzz $(wildcard tests/fuzz/* fastlog/parsers/*.h fastlog/parsers/program.py fastlog/formats/*.py)
+$(FUZZ)/fold: $(wildcard tests/fuzz/*.c tests/fuzz/*.h fastlog/parsers/*.h)
 	@mkdir -p $(FUZZ)
-	PYTHONPATH=. $(PY) -P tests/fuzz/programs.py $(FUZZ)
-	clang -DFUZZ_LIBFUZZER -fsanitize=fuzzer -fno-sanitize-coverage=trace-cmp $(FOLD) || gcc $(FOLD)
+	clang -DFUZZ_LIBFUZZER -fsanitize=fuzzer -fno-sanitize-coverage=trace-cmp $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c || \
+	  gcc $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c
 
 # The stamp is inside the environment, so that one cannot outlive the other.
 $(VENV)/.made:

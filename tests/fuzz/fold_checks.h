@@ -9,7 +9,6 @@ typedef struct {
     fl_fold fold;
     fl_block block;
     fl_shape shape;
-    fl_program program;
     int64_t horizon, odd; /* odd: lines of the chunk that were no hits */
     int odd_hits;
 } subject;

@@ -36,34 +36,16 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 #undef calloc
 
 #include "fold_checks.h"
-
-/* Field programs as programs.py writes them. */
-typedef struct {
-    const char *literal;
-    uint32_t length;
-    int kind, role;
-    const char *stops;
-    uint32_t n_stops;
-    int behind, after_text, words;
-} listed_step;
-
-typedef struct {
-    int tail, plain, quotes, stamp, n;
-    listed_step steps[FL_STEPS];
-} listed;
-
-#include "programs.h"
-
 #include "mutate.h"
 
+#define HEAD 10
 #define ESCAPE 0x01
 #define MOST_BYTES (32 * 1024)
 #define NOON 1525867200 /* of 9 May 2018, the day of the tokens of mutate.h */
 
 typedef struct {
     fl_shape shape;
-    const listed *program; /* NULL where there is a shape */
-    int utc, panes, pairs, odd_hits, go_round;
+    int panes, pairs, odd_hits, go_round;
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -71,18 +53,13 @@ typedef struct {
     unsigned cuts[3]; /* in 256ths of the log */
 } options;
 
-static const fl_shape SHAPES[] = {{2, 0, 0, 0}, {2, 0, 2, 0}, {3, 1, 0, 0}, {3, 1, 2, 0}, {2, 0, 2, 1}};
-#define N_SHAPES (sizeof SHAPES / sizeof *SHAPES)
-#define N_PROGRAMS (sizeof PROGRAMS / sizeof *PROGRAMS)
+static const fl_shape SHAPES[] = {{2, 0, 0, 0}, {2, 0, 2, 0}, {3, 1, 0, 0}, {3, 1, 2, 0}};
 
 static options options_of(const uint8_t *head) {
     static const int64_t latenesses[] = {0, 1, 5, 60, 300, 5000}, panes[] = {1, 2, 5, 10, 60, 86400};
     static const int64_t horizons[] = {INT64_MAX, NOON, NOON + 1, NOON - 5, 0};
-    size_t lines = head[10] % (N_SHAPES + N_PROGRAMS);
     options chosen = {
-        .shape = SHAPES[lines < N_SHAPES ? lines : 0],
-        .program = lines < N_SHAPES ? NULL : PROGRAMS + (lines - N_SHAPES),
-        .utc = head[0] & 1,
+        .shape = SHAPES[head[0] % 4],
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -118,21 +95,9 @@ static uint8_t *expanded(const uint8_t *input, size_t *size) {
     return log;
 }
 
-/* Some of the line as a stamp, as native.pyx has one learnt from the regex. */
-static void learn(subject *s, const uint8_t *line, size_t length) {
-    uint8_t text[2 * FL_MOST_STAMP] = {0};
-    size_t from = line[length / 2] % length, n = line[length - 1] % FL_MOST_STAMP;
-    if (n > length - from)
-        n = length - from;
-    memcpy(text, line + from, n);
-    fl_stamp_learn(&s->program.stamp, text, n, NOON);
-}
-
 /* A line that is not certain. As in native.pyx where the regex accepts it, as some are here. */
 static void odd_line(subject *s, const uint8_t *line, size_t length) {
     uint8_t section[64] = "/", method[64] = "";
-    if (length > 8 && s->block.program)
-        learn(s, line, length);
     if (!s->odd_hits || length < 2 || line[0] % 2) {
         s->odd++;
         return;
@@ -189,7 +154,6 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     size_t from = 0;
     s->block.lines = 0;
     s->odd = 0;
-    s->program.stamp.length = 0; /* what was learnt here is not what the regex would have said */
     fl_fold_begin(&s->fold, s->horizon);
     for (size_t i = 0; i < n; i++) {
         size_t at = length * cuts[i] / 256;
@@ -203,23 +167,9 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     fl_fold_end(&s->fold);
 }
 
-static void take_program(subject *s, const listed *from, int utc) {
-    s->program.tail = (uint8_t)from->tail;
-    s->program.plain = from->plain;
-    s->program.quotes = (size_t)from->quotes;
-    s->program.stamp.form = from->stamp;
-    s->program.stamp.utc = utc;
-    for (const listed_step *step = from->steps; step < from->steps + from->n; step++)
-        fl_program_step(&s->program, (const uint8_t *)step->literal, step->length, step->kind, step->role,
-                        (const uint8_t *)step->stops, step->n_stops, step->behind, step->after_text, step->words);
-    s->block.program = &s->program;
-}
-
 static void begin(subject *s, const options *chosen, uint64_t seed) {
     memset(s, 0, sizeof *s);
     s->shape = chosen->shape;
-    if (chosen->program)
-        take_program(s, chosen->program, chosen->utc);
     s->odd_hits = chosen->odd_hits;
     s->horizon = chosen->horizon;
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.shrink import shrunk
-from tests.fuzz.trials import Case, a_plan
-
 HERE = Path(__file__).parent
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g")
 native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
@@ -36,15 +33,17 @@ def test_the_fold_of_inputs_that_were_found_and_of_new_ones(tmp_path: Path) -> N
 
 @native
 def test_compiled_and_python_agree_on_a_few_trials() -> None:
-    from tests.fuzz.fuzz_native import difference
-    from tests.fuzz.trials import Pool, a_case
+    from tests.fuzz.fuzz_native import Pool, a_case, difference
 
     pool = Pool(1, 0)
     for trial in range(60):
         assert difference(a_case(pool, 1, trial)) is None, f"trial {trial}"
 
 
+@native
 def test_a_case_is_made_small() -> None:
+    from tests.fuzz.fuzz_native import Case, a_plan, shrunk
+
     lines = tuple(b"line %d, of some length\n" % number for number in range(50))
     case = Case("common", a_plan(random.Random(1)), lines, frozenset({3}), frozenset({9, 40}))
 

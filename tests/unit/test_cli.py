@@ -87,7 +87,7 @@ def test_an_option_becomes_a_field(arguments: list[str], name: str, value: Any) 
 
 
 def test_every_field_can_be_set_from_the_command_line() -> None:
-    """Apart from the executor, which is for programs."""
+    """Apart from the executor, which is for programs, and the state, which some others exclude."""
     made = config(
         "-f", "--from", "start", "-w", "7", "-t", "3", "--alert-window", "9", "--stats-window", "8",
         "--stats-every", "4", "--no-stats", "--lateness", "1", "--format", "common", "--parser", "regex",
@@ -97,7 +97,8 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
     )  # fmt: skip
     unset = Config()
     same = {field.name for field in fields(Config) if getattr(made, field.name) == getattr(unset, field.name)}
-    assert same == {"executor"}
+    assert same == {"executor", "state"}
+    assert config("--state", "s", "file").state == "s"
 
 
 @pytest.mark.parametrize(
