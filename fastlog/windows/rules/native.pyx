@@ -99,7 +99,8 @@ cdef extern from "rules.h" nogil:
     ctypedef struct fl_rule:
         int64_t window, hold, min_hits, parts, percent, most_kept
         size_t bound
-        int keyed, above, kind
+        int keyed, above, kind, plain
+        int64_t enough
         fl_wide fires, quiet, fires_parts, quiet_parts
         fl_moments moments
         fl_state *states
@@ -221,30 +222,32 @@ cdef class RuleWindows:
         self.measured = measured
 
     cdef _take(self, size_t stop, list key_names):
+        cdef const int64_t *numbers = &self.numbers[0]
+        cdef const int64_t *seconds = &self.seconds[0]
+        cdef const int64_t *keys = &self.keys[0]
+        cdef const int64_t *hits = &self.hits[0]
+        cdef const int64_t *base = &self.base[0]
+        cdef const int64_t *sketched = &self.sketched[0]
+        cdef int64_t *known = self.known
+        cdef size_t row, n = self.n, known_n = self.known_n, cell = self.cell
+        cdef fl_rule *rule
         cdef fl_arrival hit
         cdef fl_more more
-        cdef fl_rule *rule
-        cdef size_t row, at, sketched
         for row in range(self.row, stop):
-            sketched = self.sketched[row]
-            self.cell += sketched
-            if <size_t>self.numbers[row] >= self.n or <size_t>self.keys[row] >= self.known_n:
+            if <size_t>numbers[row] >= n or <size_t>keys[row] >= known_n:
                 raise ValueError("an entry of no rule, or with no key")
-            rule = &self.rules[self.numbers[row]]
-            if self.known[self.keys[row]] < 0:
-                self.known[self.keys[row]] = self._number(key_names[self.keys[row]])
-            hit.key = <uint32_t>self.known[self.keys[row]]
-            hit.hits, hit.base = self.hits[row], self.base[row]
+            rule = &self.rules[numbers[row]]
+            if known[keys[row]] < 0:
+                known[keys[row]] = self._number(key_names[keys[row]])
+            hit.key, hit.hits, hit.base = <uint32_t>known[keys[row]], hits[row], base[row]
             if rule.kind == FL_BYTES:
                 more.size = fl_wide_of(self.sizes_high[row], self.sizes[row], _LOW_BITS)
             elif rule.kind == FL_QUANTILE:
-                more.cells = NULL
-                if sketched:
-                    at = self.cell - sketched
-                    more.cells = self._cells(at, sketched)
-            if not fl_rule_add(rule, &self.names, self.seconds[row], &hit, &more):
+                more.cells = self._cells(cell, sketched[row]) if sketched[row] else NULL
+            cell += sketched[row]
+            if not fl_rule_add(rule, &self.names, seconds[row], &hit, &more):
                 raise MemoryError
-        self.row = stop
+        self.row, self.cell = stop, cell
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at
@@ -427,6 +430,8 @@ cdef _set(fl_rule *rule, plain):
     else:
         fires, quiet = _limit(plain, plain.threshold, rule.parts), _limit(plain, plain.quiet, rule.parts)
         fires_parts = quiet_parts = 1
+        rule.plain = rule.kind == FL_HITS and rule.above
+        rule.enough = max(-1, min(fires, (1 << 63) - 1))
     _widen(&rule.fires, fires)
     _widen(&rule.quiet, quiet)
     _widen(&rule.fires_parts, fires_parts)

@@ -2,8 +2,9 @@
  *
  * Differs from it in how, not in what. Keys are numbers. What arrives and what is due stand in one row of
  * moments. A key is in that row once, at a moment no later than it is due, and goes on to the next when that
- * comes: a busy key would else be put there, and struck out, each second. Keys that had hits in one second
- * stand side by side and are sorted when the first of them has to go, which in most logs never happens.
+ * comes: a busy key would else be put there, and struck out, each second. In which order keys had hits is only
+ * noted, and the row of keys sorted when the first of them has to go, which in most logs never happens; from then
+ * on it is kept in order, but for keys that had hits in one second.
  *
  * Over 300 lines, since all of it is one state.
  */
@@ -61,6 +62,9 @@ typedef struct {
     uint32_t head, tail; /* the one without hits for longest first */
     int64_t kept, dropped, closed, tick, sorted;
     int has_closed, begun;
+    int plain;      /* above a sum of hits, which nothing but hits brings about */
+    int64_t enough; /* then: so many are still quiet */
+    int ordered; /* whether the row of keys is in the order of their ticks */
 } fl_rule;
 
 /* -- keys ------------------------------------------------------------------------------------- */
@@ -210,6 +214,32 @@ static inline int fl_rule_sort_head(fl_rule *rule, const fl_names *names) {
     return 1;
 }
 
+static int fl_rule_by_tick(const void *one, const void *other) {
+    const int64_t *a = (const int64_t *)one, *b = (const int64_t *)other;
+    return (a[0] > b[0]) - (a[0] < b[0]);
+}
+
+/* See to it that the row of keys is in the order of their ticks. 0 where there is no memory. */
+static inline int fl_rule_order(fl_rule *rule) {
+    if (rule->ordered)
+        return 1;
+    int64_t(*ticks)[2] = (int64_t(*)[2])malloc((rule->live + 1) * sizeof *ticks);
+    if (!ticks)
+        return 0;
+    size_t n = 0;
+    for (uint32_t which = rule->head; which != FL_NONE; which = rule->states[which].after, n++) {
+        ticks[n][0] = rule->states[which].tick;
+        ticks[n][1] = which;
+    }
+    qsort(ticks, n, sizeof *ticks, fl_rule_by_tick);
+    rule->head = rule->tail = FL_NONE;
+    for (size_t at = 0; at < n; at++)
+        fl_rule_append(rule, (uint32_t)ticks[at][1], ticks[at][0]);
+    rule->ordered = 1;
+    free(ticks);
+    return 1;
+}
+
 static inline void fl_rule_drop(fl_rule *rule, uint32_t which, int64_t at) {
     const fl_state *state = rule->states + which;
     rule->dropped += state->end > state->first && state->seen[state->end - 1].second > at - rule->window;
@@ -220,6 +250,8 @@ static inline void fl_rule_drop(fl_rule *rule, uint32_t which, int64_t at) {
 static inline int fl_rule_drop_one(fl_rule *rule, const fl_names *names, int64_t at) {
     if (!rule->keyed || !rule->above)
         return 0;
+    if (!fl_rule_order(rule))
+        return -1;
     for (size_t left = rule->live; left; left--) {
         if (!fl_rule_sort_head(rule, names))
             return -1;
@@ -330,7 +362,7 @@ static inline fl_wide fl_rule_value(const fl_rule *rule, const fl_state *state) 
     return state->hits;
 }
 
-/* How a value lies to a threshold: 1 on the loud side of it, 0 on it or on the quiet side. */
+/* Whether the value is on the loud side of a threshold, neither on it nor on the quiet side. */
 static inline int fl_rule_beyond(const fl_rule *rule, const fl_state *state, fl_wide limit, fl_wide parts) {
     fl_wide value = fl_rule_value(rule, state);
     if (rule->kind == FL_SHARE) {
@@ -367,6 +399,17 @@ static inline int fl_rule_judge(const fl_rule *rule, fl_state *state, int64_t at
 
 static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_saids *said) {
     fl_state *state = rule->states + which;
+    if (rule->plain && !state->firing && state->since == FL_NEVER) { /* most of the keys of most rules */
+        while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
+            state->hits -= state->seen[state->first].hits;
+            state->base -= state->seen[state->first++].base;
+            rule->kept--;
+        }
+        if (state->hits <= rule->enough && state->first < state->end) {
+            state->due = FL_NEVER;
+            return 1;
+        }
+    }
     while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
         const fl_seen *seen = state->seen + state->first;
         state->hits -= seen->hits;
@@ -403,6 +446,12 @@ static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, 
     else if (rule->kind == FL_QUANTILE && more->cells && !fl_sketch_add(&state->sketch, more->cells, 1))
         return 0;
     size_t at = state->end;
+    if (rule->kind < FL_BYTES && at < state->room && (at == state->first || state->seen[at - 1].second < second)) {
+        state->seen[at] = (fl_seen){second, hits, base};
+        state->end++;
+        rule->kept++;
+        return 1;
+    }
     while (at > state->first && state->seen[at - 1].second >= second)
         at--;
     if (at < state->end && state->seen[at].second == second) {
@@ -479,6 +528,12 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
 /* Count hits of a second, closed or not. `more` is the rule's from here on. 0 where there is no memory. */
 static inline int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
                               fl_more *more) {
+    fl_moment *moment = rule->arriving;
+    if (moment && moment->second == second && moment->n < moment->room && moment->n < rule->bound &&
+        !moment->slots && rule->kind < FL_BYTES) {
+        moment->arrivals[moment->n++] = *hit;
+        return 1;
+    }
     if (rule->has_closed && second < rule->closed) {
         if (second > rule->closed - rule->window)
             return fl_rule_add_late(rule, names, second, hit, more);
@@ -486,7 +541,6 @@ static inline int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t seco
             free(more->cells);
         return 1;
     }
-    fl_moment *moment = rule->arriving;
     if (!moment || moment->second != second) {
         moment = rule->arriving = fl_moments_at(&rule->moments, second);
         if (!moment)
@@ -516,16 +570,19 @@ static inline int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t seco
 /* Take in hits of which no key has to go for another. */
 static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *said) {
     fl_more none = {0};
+    int64_t tick = rule->tick | 1;
     for (size_t at = 0; at < moment->n; at++) {
         fl_arrival *hit = moment->arrivals + at;
         uint32_t which = fl_rule_find(rule, hit->key);
         if (which == FL_NONE) {
-            which = fl_rule_new(rule, hit->key, moment->second, rule->tick | 1);
+            which = fl_rule_new(rule, hit->key, moment->second, tick);
             if (which == FL_NONE)
                 return 0;
-        } else if (rule->states[which].tick != (rule->tick | 1)) {
+        } else if (!rule->ordered) {
+            rule->states[which].tick = tick;
+        } else if (rule->states[which].tick != tick) {
             fl_rule_unlink(rule, which);
-            fl_rule_append(rule, which, rule->tick | 1);
+            fl_rule_append(rule, which, tick);
         }
         hit->state = which;
         fl_more *more = moment->more ? moment->more + at : &none;
@@ -545,7 +602,7 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
 
 /* Take in hits key by key, in order, each of which may push another one out. */
 static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
-    if (!fl_moment_index(moment, rule->bound, rule->kind))
+    if (!fl_moment_index(moment, rule->bound, rule->kind) || !fl_rule_order(rule))
         return 0;
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
     if (!places)
