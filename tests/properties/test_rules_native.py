@@ -1,6 +1,5 @@
 """The rules' windows compiled are those in Python: what they say, keep, drop and write down, entry by entry."""
 
-from array import array
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
@@ -13,14 +12,14 @@ from hypothesis import strategies as st
 from fastlog.model.measured import Entry, Measured
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import CELLS, Sketch
-from fastlog.windows.rules import together, window
+from fastlog.windows.rules import native, window
+from fastlog.windows.rules.engine import Windows
 from tests.properties.test_rules import rules
+from tests.properties.twins import TWINS
 
-native = pytest.importorskip("fastlog.windows.rules.native")
-
-Windows = Any
 Made = Callable[[list[Rule]], Windows]
-TWINS: list[Made] = [together.RuleWindows, native.RuleWindows]
+if len(TWINS) < 2:
+    pytest.skip("nothing is compiled", allow_module_level=True)
 
 KEYS = [b"", b"/a", b"/b", b"/a\0", b"\xff", b"192.0.2.10", b"192.0.2.101", b"192.0.2.10" * 3, b"192.0.2.10" * 2]
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 10**18), st.just(10**30))
@@ -102,3 +101,44 @@ def test_a_run_that_is_cut_anywhere_goes_on(
             elif first is not None:
                 assert parts.close(move, first) == whole.close(move, first)
             assert seen(parts) == seen(whole)
+
+
+def test_a_threshold_that_128_bits_cannot_hold_is_for_python() -> None:
+    def of(measure: Any, threshold: float) -> bool:
+        return native.fits([Rule(name="x", measure=measure, window=1, above=threshold)])
+
+    assert of("share", 0.29)
+    assert of("share", 0.012345678901234567)
+    assert not of("share", 1e-30)
+    assert of("bytes", 1e300)  # a whole number of them is compared
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-300, 1e300, 1e18, 9223372036854775807.0, 0.5])
+@pytest.mark.parametrize("measure", ["hits", "rate", "bytes", "p50"])
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_thresholds_of_any_size(side: str, measure: Any, threshold: float) -> None:
+    rule = Rule(name="x", measure=measure, window=3, **{side: threshold})
+    cells, counts = Sketch([5, 1000], [1, 1]).columns() if measure == "p50" else Sketch().columns()
+    found = []
+    for made in TWINS:
+        windows = made([rule])
+        windows.take(Measured.of([Entry(0, 0, n, b"", 2, 2, 10**30, cells, counts) for n in range(5)]), 0)
+        found.append((windows.close(20, 0), windows.state()))
+    assert found[0] == found[1]
+
+
+def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
+    """Two hundred thousand keys: more than are remembered by name."""
+    rule = Rule(name="x", measure="hits", per="host", window=5, above=3)
+    found = []
+    for made in TWINS:
+        windows = made([rule])
+        said: list[Any] = []
+        for second in range(100):
+            hosts = [b"%d" % (second * 2000 + number) for number in range(1999)]
+            rows = [Entry(0, 0, second, host, 1, 1, 0, *Sketch().columns()) for host in [*hosts, b"stays"]]
+            windows.take(Measured.of(rows), 0)
+            said += windows.close(second + 1, 0)
+        found.append((said, windows.dropped, windows.state()))
+    assert found[0] == found[1]
+    assert [transition.key for _, transition in found[0][0]] == [b"stays"]

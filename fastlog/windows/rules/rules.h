@@ -675,8 +675,14 @@ static inline int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t en
         return 1;
     if (!rule->begun && first < end) {
         rule->begun = 1;
-        if (!rule->keyed && fl_rule_find(rule, all) == FL_NONE) {
-            uint32_t which = fl_rule_new(rule, all, first, rule->tick += 2);
+        uint32_t which = rule->keyed ? FL_NONE : fl_rule_find(rule, all);
+        if (which != FL_NONE) { /* late hits came before the first second was known */
+            fl_state *state = rule->states + which;
+            state->born = first < state->born ? first : state->born;
+            if (!fl_rule_queue(rule, which, rule->closed))
+                return 0;
+        } else if (!rule->keyed) {
+            which = fl_rule_new(rule, all, first, rule->tick += 2);
             if (which == FL_NONE || !fl_rule_schedule(rule, which, first - 1))
                 return 0;
         }

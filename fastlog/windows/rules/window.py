@@ -157,6 +157,10 @@ class RuleWindow:
             if self.rule.per is None and _ALL not in self._keys:
                 state = self._keys[_ALL] = _Key(first)
                 self._schedule(_ALL, state, first - 1)
+            elif self.rule.per is None:  # late hits came before the first second was known
+                state = self._keys[_ALL]
+                state.born = min(state.born, first)
+                self._look_at(_ALL, state, self._closed)
         transitions: list[Transition] = []
         at = self._next()
         while at is not None and at < end:
