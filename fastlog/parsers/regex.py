@@ -118,16 +118,10 @@ class RegexParser:
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
-    def second_of(self, hit: Hit) -> int:
-        """The epoch second of a hit that ``parse`` gave."""
-        second = self._seconds[hit.stamp]
-        assert second is not None
-        return second
-
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        hit = self.parse(line)
-        return self.second_of(hit) if isinstance(hit, Hit) else None
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        found = self.parse(line) if hit is None else hit
+        return self._seconds[found.stamp] if isinstance(found, Hit) else None
 
     def field_at(self, line: bytes) -> str:
         """The name of the field at which a line of no format stops fitting."""
