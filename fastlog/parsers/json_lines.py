@@ -12,7 +12,7 @@ from fastlog.formats.compile import Format
 from fastlog.formats.json_keys import Record, Value
 from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
@@ -51,9 +51,7 @@ class JsonParser:
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:

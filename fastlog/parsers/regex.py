@@ -19,7 +19,7 @@ from fastlog.formats.compile import Format, format_of
 from fastlog.formats.fields import WITH_PORT
 from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
 from fastlog.parsers.hits import (
@@ -66,9 +66,7 @@ class RegexParser:
 
         Lines dated after ``horizon`` (epoch seconds) count as future.
         """
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
