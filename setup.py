@@ -10,7 +10,9 @@ import os
 from setuptools import Extension, setup
 
 _NATIVE = os.environ.get("FASTLOG_NATIVE", "")
-_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", *os.environ.get("FASTLOG_CFLAGS", "").split()]
+# A walk that has one jump for all of its steps is slower by a tenth: gcc is not to merge them.
+_JUMPS = ["-fno-crossjumping"] if "clang" not in os.environ.get("CC", "") else []
+_FLAGS = ["-O3", "-fno-strict-aliasing", "-Wall", *_JUMPS, *os.environ.get("FASTLOG_CFLAGS", "").split()]
 
 
 def extensions() -> list[Extension]:

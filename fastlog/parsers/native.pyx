@@ -52,6 +52,7 @@ cdef extern from "json.h" nogil:
         int vhost
         int quoted
         int dash
+        uint8_t tail
 
     ctypedef struct fl_stamp:
         int form
@@ -164,7 +165,7 @@ cdef class NativeParser:
         if self.has_keys:
             self._compile_keys(program)
         elif program.shape is not None:
-            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash = program.shape
+            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash, self.shape.tail = program.shape
         else:
             self._compile(program)
             self.program.stamp.utc = plan.log_tz == "UTC"
