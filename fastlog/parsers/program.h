@@ -333,7 +333,7 @@ static int fl_take_steps(fl_program *program, fl_found *found, const uint8_t *da
     };
     static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role};
     const fl_step *step = program->steps;
-    const uint8_t *stop;
+    const uint8_t *stop = p;
     unsigned few;
     fl_tails tails = {p, fl_mask64(p, program->tail)};
 
