@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.command import Command, state_of, until
+from tests.hazards.command import Command, counted, state_of, until
 from tests.properties.strategies import line
 
 Start = Callable[..., Command]
@@ -184,16 +184,6 @@ def append(path: Path, data: bytes) -> None:
 def summary_of(data: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(data.splitlines()[-1])
     return found
-
-
-def counted(folder: Path) -> int:
-    """Lines that the record has."""
-    try:
-        body = (folder / "state").read_bytes().partition(b"\n")[2]
-    except FileNotFoundError:
-        return -1
-    lines: int = json.loads(body)["merger"]["lines"]
-    return lines
 
 
 def test_a_follow_that_is_killed_at_every_step(tmp_path: Path, start: Start) -> None:
