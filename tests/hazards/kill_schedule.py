@@ -1,6 +1,6 @@
 """Random SIGKILLs under replays: ``python -m tests.hazards.kill_schedule --kills 300 [--seed N]``.
 
-Each run of the real command gets one to three of them, at random moments: a worker, the reader, the hub,
+Each run of the real command gets two to five of them, at random moments: a worker, the reader, the hub,
 or the whole tree at once. After the hub's death nothing of a run may be left, and it is made again: anew,
 or from its ``--state``. Every run that ends must have written the very bytes of an undisturbed one, with
 status 0; a follow, of a log that is written to and rotated meanwhile, must have counted each line once.
@@ -101,7 +101,7 @@ class Schedule:
         while tally.kills < kills and len(tally.wrong) < _ENOUGH:
             way = self._random.choice([*self._ways, "follow"])
             disturb = self._follow if way == "follow" else partial(self._disturb, way=way)
-            disturb(tally, kills=min(self._random.randint(1, 3), kills - tally.kills))
+            disturb(tally, kills=min(self._random.randint(2, 5), kills - tally.kills))
             tally.runs += 1
         return tally
 
