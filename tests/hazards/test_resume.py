@@ -189,7 +189,7 @@ def test_a_follow_that_dies_while_it_writes(tmp_path: Path, start: Start, when: 
     log.write_bytes(b"".join(entry(step) for step in range(50)))
     arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
     for lines, number in ((51, 1), (52, 2), (53, 2)):
-        command = start(when, str(number), *arguments, program=MORTAL)
+        command = start(*arguments, program=(*MORTAL, when, str(number)))
         append(log, entry(lines - 1))
         until(lambda command=command, lines=lines: ended(command) or counted(tmp_path) == lines, "its end")
         command.kill(signal.SIGKILL)
