@@ -1,9 +1,9 @@
 """Columns in as few bytes as their values need.
 
-What the rules saw may be an entry a line, eleven columns wide: as they lie in memory, more bytes than the log had.
-Most of the columns hold one value throughout, the others small ones: each travels as its least value, and
-the distance of each value from that in 0, 1, 2, 4 or 8 bytes. Loaded only where there are rules. Both ends
-are one machine's, so numbers stand in its own order of bytes.
+What the rules saw may be an entry a line, eleven columns wide: as they lie in memory, as many bytes as the
+log had. Most of the columns hold one value throughout, the others small ones: each travels as its least
+value, and how far each value is from that in 0, 1, 2, 4 or 8 bytes. Loaded only where there are rules. Both
+ends are one machine's, so numbers stand in its own order of bytes.
 """
 
 from array import array
@@ -33,4 +33,4 @@ def widened(width: int, least: int, count: int, data: bytes | memoryview) -> "ar
 
 
 if find_spec("fastlog.executors.native") is not None:
-    from fastlog.executors.native import narrowed, widened
+    pass

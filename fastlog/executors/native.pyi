@@ -2,8 +2,8 @@
 
 from array import array
 
-def narrowed(column: "array[int]") -> tuple[int, int, bytes]:
+def narrowed(column: array[int]) -> tuple[int, int, bytes]:
     """See ``fastlog.executors.narrow``."""
 
-def widened(width: int, least: int, count: int, data: bytes | memoryview) -> "array[int]":
+def widened(width: int, least: int, count: int, data: bytes | memoryview) -> array[int]:
     """See ``fastlog.executors.narrow``. Raises ValueError."""

@@ -47,7 +47,9 @@ def test_what_is_narrowed_is_widened(values: list[int]) -> None:
 
 
 @pytest.mark.parametrize("twin", [narrow, PYTHON])
-@pytest.mark.parametrize(("width", "count", "data"), [(1, 2, b"a"), (3, 1, b"abc"), (0, 1, b"a"), (8, 1, b"")])
+@pytest.mark.parametrize(
+    ("width", "count", "data"), [(1, 2, b"a"), (3, 1, b"abc"), (0, 1, b"a"), (8, 1, b"")]
+)
 def test_a_column_that_does_not_fill_its_bytes(twin: ModuleType, width: int, count: int, data: bytes) -> None:
     with pytest.raises(ValueError, match="does not fill"):
         twin.widened(width, 0, count, data)

@@ -1,5 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""The rules on packed columns: no Python object an entry. The twin of ``together``, whose words say what is meant."""
+"""The rules on packed columns: no Python object an entry. The twin of ``together``, whose words say what is meant.
+
+Over 300 lines, half of them declarations of what the headers have.
+"""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
