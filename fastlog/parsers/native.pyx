@@ -60,6 +60,7 @@ cdef extern from "json.h" nogil:
 
     ctypedef struct fl_program:
         uint8_t tail
+        uint8_t comment
         int plain
         size_t quotes
         fl_stamp stamp
@@ -191,6 +192,7 @@ cdef class NativeParser:
         self.ops = program.ops
         self.program.tail = program.tail
         self.program.plain = program.plain
+        self.program.comment = program.comment
         self.program.quotes = program.quotes
         self.program.stamp.form = program.stamp
         for op in program.ops:

@@ -38,6 +38,7 @@ typedef struct {
     fl_step steps[FL_STEPS];
     int n;
     uint8_t tail;
+    uint8_t comment; /* what no line of a hit begins with */
     int plain;     /* a quoted field holds no escapes */
     size_t quotes; /* of a usual line */
     fl_stamp stamp;
@@ -448,7 +449,7 @@ end_of_line:
 static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *data, size_t line,
                           const uint32_t *quotes, size_t n, size_t newline) {
     const uint8_t *p = data + line, *end = data + newline;
-    if (end == p)
+    if (end == p || *p == program->comment)
         return 0;
     end -= end[-1] == '\r';
     if (end - p > FL_LINE_LIMIT)

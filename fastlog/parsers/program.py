@@ -69,7 +69,8 @@ class Program(NamedTuple):
     """A field program in numbers; ``shape`` is there where line.h reads the same lines faster.
 
     ``tail`` is what may follow the last step, ``quotes`` are how many a usual line has. ``plain`` says
-    that lines whose quoted fields hold escapes are not of this program.
+    that lines whose quoted fields hold escapes are not of this program. ``comment`` is what a comment
+    begins with, a newline where there are none.
     """
 
     ops: tuple[Op, ...]
@@ -77,6 +78,7 @@ class Program(NamedTuple):
     tail: int
     quotes: int
     plain: bool
+    comment: int
     shape: Shape | None
 
 
@@ -94,9 +96,9 @@ def program_of(log_format: Format) -> Program | None:
     ops = _joined([_op(steps, at, log_format.tail) for at in range(len(steps))], log_format.tail)
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
-    return Program(
-        ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or (), log_format.tail)
-    )
+    comment = (log_format.comment or b"\n")[0]
+    shape = _shape(log_format.program or (), log_format.tail)
+    return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
 
 
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:

@@ -111,8 +111,11 @@ class RegexParser:
         if len(line) > LINE_LIMIT:
             return "oversize"
         match = self.format.line.match(line)
-        if match is None:
-            return "blank" if is_blank(line, self.format.comment) else "format"
+        if match is None or self.format.comment:  # words behind a number sign may be as many as the fields
+            if is_blank(line, self.format.comment):
+                return "blank"
+            if match is None:
+                return "format"
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
