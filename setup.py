@@ -23,12 +23,13 @@ def extensions() -> list[Extension]:
     parts = {
         "parsers": ["block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "scan.h", "stamp.h"],
         "windows": ["series.h"],
+        "windows/rules": ["moments.h", "names.h", "rules.h", "sums.h"],
         "sinks": [],
     }
     built: list[Extension] = cythonize(
         [
             Extension(
-                f"fastlog.{layer}.native",
+                f"fastlog.{layer.replace('/', '.')}.native",
                 [f"fastlog/{layer}/native.pyx"],
                 depends=[f"fastlog/{layer}/{header}" for header in headers],
                 extra_compile_args=_FLAGS,
