@@ -72,7 +72,8 @@ cdef extern from "block.h" nogil:
     int FL_PAIR_STATUS
     int FL_MOST_STAMP
     void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words)
+                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
+                         uint32_t unit)
     void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t length, int64_t second)
     fl_indexer fl_best_indexer(const char **name)
     int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
@@ -167,7 +168,7 @@ cdef class NativeParser:
             stops = <const uint8_t *><const char *>(<bytes>op.stops)
             fl_program_step(
                 &self.program, literal, <uint32_t>len(op.literal), op.kind, op.role, stops,
-                <uint32_t>len(op.stops), op.behind, op.after_text, op.words,
+                <uint32_t>len(op.stops), op.behind, op.after_text, op.words, op.unit,
             )
 
     def __dealloc__(self):
