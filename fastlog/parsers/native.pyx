@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
+from fastlog.model.sketch import LONGEST
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.rejects import is_kept, reject
@@ -43,7 +44,9 @@ cdef extern from "block.h" nogil:
         fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high
         fl_column pane_sections, pane_methods, pane_statuses
         fl_column section_cells, section_cell_hits, method_cells, method_cell_hits
-        fl_column status_cells, status_cell_hits
+        int64_t *durations
+        fl_column pane_durations
+        fl_column status_cells, status_cell_hits, duration_cells, duration_cell_hits
 
     ctypedef struct fl_shape:
         int words
@@ -69,6 +72,7 @@ cdef extern from "block.h" nogil:
         fl_program *program
 
     int FL_STATUSES
+    int FL_CELLS
     int FL_PAIR_STATUS
     int FL_MOST_STAMP
     void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
@@ -82,6 +86,7 @@ cdef extern from "block.h" nogil:
     void fl_fold_free(fl_fold *fold)
     fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
     void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
+    void fl_hit_duration(fl_fold *fold, int64_t duration)
     uint64_t fl_pair(const fl_fold *fold, const fl_key *pair)
     uint64_t fl_bytes_low(const fl_fold *fold)
     uint64_t fl_bytes_high(const fl_fold *fold)
@@ -232,6 +237,8 @@ cdef class NativeParser:
         if self.block.program is not NULL:
             self._learn(hit.stamp, second)
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
+        if hit.duration is not None:
+            fl_hit_duration(&self.sums, min(hit.duration, LONGEST))
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
@@ -245,7 +252,7 @@ cdef class NativeParser:
         return key
 
     cdef _end(self):
-        cdef int status
+        cdef int status, cell
         fl_fold_end(&self.sums)
         if self.sums.failed:
             raise MemoryError
@@ -258,6 +265,10 @@ cdef class NativeParser:
             if self.sums.status_hits[status]:
                 partial.statuses.append(status)
                 partial.status_hits.append(self.sums.status_hits[status])
+        for cell in range(FL_CELLS):
+            if self.sums.durations[cell]:
+                partial.durations.append(cell)
+                partial.duration_hits.append(self.sums.durations[cell])
         self._pairs(partial)
         partial.segment_rows = _column(&self.sums.segment_rows)
         partial.segment_panes = _column(&self.sums.segment_panes_column)
@@ -280,6 +291,9 @@ cdef class NativeParser:
         partial.method_cell_hits = _column(&self.sums.method_cell_hits)
         partial.status_cells = _column(&self.sums.status_cells)
         partial.status_cell_hits = _column(&self.sums.status_cell_hits)
+        partial.pane_durations = _column(&self.sums.pane_durations)
+        partial.duration_cells = _column(&self.sums.duration_cells)
+        partial.duration_cell_hits = _column(&self.sums.duration_cell_hits)
         return partial
 
     cdef _pairs(self, partial):

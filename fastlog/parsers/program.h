@@ -416,6 +416,8 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
                                   &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the regex */
     fl_hit(fold, found.second, section, method, found.status, found.size);
+    if (found.timed)
+        fl_hit_duration(fold, fl_duration(&found));
     return 1;
 }
 
