@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastlog.formats.compile import Format
-from fastlog.formats.fields import Step
+from fastlog.formats.fields import DURATION_ROLES, Step
 
 MOST_STEPS = 96
 """FL_STEPS of program.h."""
@@ -18,8 +18,10 @@ KINDS = ("word", "name", "list", "until", "text", "quoted", "bracketed", "digits
 """By their numbers in program.h. A status that may be a code is three digits there."""
 _NUMBERS = ("digits", "status", "decimal", "padded")
 
-ROLES = ("skip", "request", "method", "target", "status", "size")
+ROLES = ("skip", "request", "method", "target", "status", "size", "duration")
 """By their numbers in program.h."""
+
+_UNITS = {role: int(unit) for unit, role in DURATION_ROLES.items()}
 
 STAMPS = {
     "time:apache": 0,
@@ -43,7 +45,8 @@ class Op(NamedTuple):
 
     ``behind`` is the byte behind the number that the next step is, where a look at it tells if a
     ``text`` ends; else -1. ``after_text`` says that the field before may go on past where it seems
-    to end. ``words`` stand side by side, of which none counts.
+    to end. ``words`` stand side by side, of which none counts. ``unit`` is that of a duration, in
+    microseconds; a line may have several, which are summed.
     """
 
     literal: bytes
@@ -53,6 +56,7 @@ class Op(NamedTuple):
     behind: int = -1
     after_text: bool = False
     words: int = 1
+    unit: int = 0
 
 
 class Shape(NamedTuple):
@@ -104,13 +108,15 @@ def program_of(log_format: Format) -> Program | None:
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
     step = steps[at]
     is_time = step.role.startswith("time:")
+    role = "duration" if step.role in _UNITS else step.role
     return Op(
         step.literal,
         KINDS.index("stamp" if is_time else step.kind),
-        ROLES.index(step.role) if step.role in ROLES else 0,
+        ROLES.index(role) if role in ROLES else 0,
         b"]" if step.kind == "bracketed" else step.stops,
         _behind(steps, at, tail),
         bool(at) and steps[at - 1].kind in ("text", "quoted", "bracketed"),
+        unit=_UNITS.get(step.role, 0),
     )
 
 

@@ -13,7 +13,19 @@ from tests.properties.strategies import line
 
 Start = Callable[..., Command]
 START = 1_525_881_600
-FOLLOW = ("-f", "--from", "start", "--json", "--no-stats", "--format", "common", "--lateness", "0", "-t", "1000")
+FOLLOW = (
+    "-f",
+    "--from",
+    "start",
+    "--json",
+    "--no-stats",
+    "--format",
+    "common",
+    "--lateness",
+    "0",
+    "-t",
+    "1000",
+)
 
 
 def hit(second: int, section: str = "x", status: bytes = b"200", size: bytes = b"5") -> bytes:
@@ -94,7 +106,9 @@ def test_a_rule_fires_and_recovers_in_silence(follow: Callable[..., Command]) ->
     assert (summary["alerts"], summary["open_alerts"], summary["last"]) == (1, [], START)
 
 
-def test_traffic_that_dies_is_told_though_no_line_comes(follow: Callable[..., Command], tmp_path: Path) -> None:
+def test_traffic_that_dies_is_told_though_no_line_comes(
+    follow: Callable[..., Command], tmp_path: Path
+) -> None:
     rule = '[[rule]]\nname = "died"\nmeasure = "hits"\nwindow = 2\nbelow = 1\n'
     command = follow(rule, b"".join(map(hit, range(4))))
     assert said(command, 1) == [(None, "firing", 5, 0)]
