@@ -102,13 +102,8 @@ class Checkpoint:
     @property
     def notified(self) -> dict[str, Any]:
         """What had become of the notifications of the run before."""
-<<<<<<< HEAD
-        before: dict[str, Any] = (self._before or {}).get("notify", {})
-        return before
-=======
         notified: dict[str, Any] = (self._before or {}).get("notify", {})
         return notified
->>>>>>> main
 
     @property
     def positions(self) -> list[dict[str, Any]]:

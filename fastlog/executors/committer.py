@@ -3,11 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-<<<<<<< HEAD
 from fastlog.errors import RecordError
-=======
 from fastlog.formats.compile import compile_format
->>>>>>> main
 from fastlog.merger import Merger
 from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Relayed, Switched, Tick
 from fastlog.model.events import Event

@@ -4,6 +4,8 @@ It alone knows which chunks are outstanding. Any child may die at any moment: a
 worker's chunk goes to another (``isolate`` says what becomes of one that kills), a
 reader's place is taken by one that goes on where it was. A chunk commits once, in
 the reader's order, whoever folded it.
+
+Over 300 lines: what is outstanding, and what becomes of it when a child dies, is one state.
 """
 
 import asyncio
