@@ -115,10 +115,12 @@ class Schedule:
         for old in self._folder.glob("live.log*"):
             old.unlink()
         arguments = (*FOLLOW, "--state", "state", "-o", "out", "live.log")
-        command = self._begin(arguments)
         live, lines = self._folder / "live.log", 0
         live.touch()
+        command = self._begin(arguments)
         try:
+            # Where reading starts is on record: before that, a file that is rotated was never followed.
+            until(lambda: counted(self._folder) >= 0, "the first record")
             for _ in range(kills):
                 until(partial(command.children, "reader"), "a reader")
                 for _ in range(self._random.randint(1, 3)):
