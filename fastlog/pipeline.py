@@ -16,21 +16,21 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
-from fastlog.model.notify import NotifyTarget
 from fastlog.model.plan import FUTURE_SECONDS, Plan
-from fastlog.model.rules import Rule
-from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 if TYPE_CHECKING:
     from fastlog.executors.checkpoint import Checkpoint
+    from fastlog.model.notify import NotifyTarget
+    from fastlog.model.rules import Rule
+    from fastlog.model.snapshot import Snapshot
 
 Notify = Callable[[Notice], None]
 
 
-def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
+def make_plan(config: Config, rules: "Sequence[Rule]") -> Plan:
     """What the run aggregates."""
     return Plan(
         follow=config.follow,
@@ -56,7 +56,7 @@ def open_checkpoint(config: Config) -> "Checkpoint":
     return Checkpoint(config)
 
 
-def _read_rules(config: Config) -> tuple[Sequence[Rule], Sequence[NotifyTarget]]:
+def _read_rules(config: Config) -> "tuple[Sequence[Rule], Sequence[NotifyTarget]]":
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
     A format that is still to be recognised is checked by whoever parses it.
@@ -109,7 +109,7 @@ class Run:
         """Alerts that have fired."""
         return self._committer.merger.alerts
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """How the run stands."""
         return self._committer.merger.snapshot()
 

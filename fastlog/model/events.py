@@ -32,7 +32,6 @@ class Stats:
     methods: Table
 
 
-@dataclass(frozen=True, slots=True)
 class StatsColumns:
     """Statistics windows that closed together, as columns: what the compiled windows give.
 
@@ -40,13 +39,18 @@ class StatsColumns:
     ``tables`` are those of the sections, statuses and methods.
     """
 
-    window: int
-    starts: "array[int]"
-    hits: "array[int]"
-    bytes_low: "array[int]"
-    bytes_high: "array[int]"
-    partial: "array[int]"
-    tables: "tuple[TableColumns, TableColumns, TableColumns]"
+    def __init__(
+        self,
+        window: int,
+        starts: "array[int]",
+        hits: "array[int]",
+        bytes_low: "array[int]",
+        bytes_high: "array[int]",
+        partial: "array[int]",
+        tables: "tuple[TableColumns, TableColumns, TableColumns]",
+    ) -> None:
+        self.window, self.starts, self.hits = window, starts, hits
+        self.bytes_low, self.bytes_high, self.partial, self.tables = bytes_low, bytes_high, partial, tables
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
@@ -67,17 +71,16 @@ class StatsColumns:
             )
 
 
-@dataclass(frozen=True, slots=True)
 class TableColumns:
     """A table of each window: ``rows`` of them, in their order, one window's after the other's.
 
     ``keys`` are places in ``names``, ``counts`` the hits.
     """
 
-    names: Sequence[str]
-    rows: "array[int]"
-    keys: "array[int]"
-    counts: "array[int]"
+    def __init__(
+        self, names: Sequence[str], rows: "array[int]", keys: "array[int]", counts: "array[int]"
+    ) -> None:
+        self.names, self.rows, self.keys, self.counts = names, rows, keys, counts
 
     def __iter__(self) -> Iterator[Table]:
         at = 0

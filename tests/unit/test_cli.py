@@ -13,7 +13,7 @@ import pytest
 
 from fastlog import __version__
 from fastlog.api import replay
-from fastlog.cli import main, parse_arguments
+from fastlog.cli import configuration_of, main, options_of
 from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
@@ -23,8 +23,8 @@ START = 1_525_881_600
 
 
 def config(*arguments: str) -> Config:
-    made = parse_arguments(arguments)
-    assert made is not None
+    made = configuration_of(options_of(arguments))
+    assert isinstance(made, Config)
     return made
 
 
@@ -281,7 +281,9 @@ def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
 
 @pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_run_without_the_native_parser_says_so(quiet: bool, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_run_without_the_native_parser_says_so(
+    quiet: bool, tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "access.log").write_bytes(line(1_525_881_600))
     words = [sys.executable, "-m", "fastlog", "--format", "common", "access.log", *["-q"] * quiet]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
