@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from fastlog.errors import FormatError
@@ -16,7 +15,6 @@ from fastlog.formats.stamps import ANY, is_whole
 _FORMATS_KEPT = 256
 
 
-@dataclass(frozen=True, eq=False)
 class Format:
     """A compiled format. What is costly to make is made when it is first asked for.
 
@@ -27,14 +25,20 @@ class Format:
     with, if there are such lines. ``fields`` are the names of the fields, in order.
     """
 
-    name: str
-    kind: str
-    layout: Layout = ()
-    stamp: str = ANY
-    comment: bytes | None = None
-    keys: JsonKeys | None = None
-    certain: Layout = ()
-    closed: bool = False
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        layout: Layout = (),
+        stamp: str = ANY,
+        *,
+        comment: bytes | None = None,
+        keys: JsonKeys | None = None,
+        certain: Layout = (),
+        closed: bool = False,
+    ) -> None:
+        self.name, self.kind, self.layout, self.stamp = name, kind, layout, stamp
+        self.comment, self.keys, self.certain, self.closed = comment, keys, certain, closed
 
     @property
     def fields(self) -> tuple[str, ...]:

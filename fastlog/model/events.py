@@ -49,7 +49,6 @@ class Stats:
     latency_us: Latency | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class StatsColumns:
     """Statistics windows that closed together, as columns: what the compiled windows give.
 
@@ -58,19 +57,27 @@ class StatsColumns:
     columns of microseconds, negative where no hit has a duration; None as in ``Stats``.
     """
 
-    window: int
-    starts: "array[int]"
-    hits: "array[int]"
-    bytes_low: "array[int]"
-    bytes_high: "array[int]"
-    partial: "array[int]"
-    tables: "tuple[TableColumns, TableColumns, TableColumns]"
-    latencies: "Sequence[array[int]] | None" = None
+    def __init__(
+        self,
+        window: int,
+        starts: "array[int]",
+        hits: "array[int]",
+        bytes_low: "array[int]",
+        bytes_high: "array[int]",
+        partial: "array[int]",
+        tables: "tuple[TableColumns, TableColumns, TableColumns]",
+        latencies: "Sequence[array[int]] | None" = None,
+    ) -> None:
+        self.window, self.starts, self.hits = window, starts, hits
+        self.bytes_low, self.bytes_high, self.partial, self.tables = bytes_low, bytes_high, partial, tables
+        self.latencies = latencies
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
         latencies = repeat(None) if self.latencies is None else zip(*self.latencies, strict=True)
-        columns = zip(self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies)
+        columns = zip(
+            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies
+        )
         for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(
                 start,
@@ -86,17 +93,16 @@ class StatsColumns:
             )
 
 
-@dataclass(frozen=True, slots=True)
 class TableColumns:
     """A table of each window: ``rows`` of them, in their order, one window's after the other's.
 
     ``keys`` are places in ``names``, ``counts`` the hits.
     """
 
-    names: Sequence[str]
-    rows: "array[int]"
-    keys: "array[int]"
-    counts: "array[int]"
+    def __init__(
+        self, names: Sequence[str], rows: "array[int]", keys: "array[int]", counts: "array[int]"
+    ) -> None:
+        self.names, self.rows, self.keys, self.counts = names, rows, keys, counts
 
     def __iter__(self) -> Iterator[Table]:
         at = 0

@@ -11,8 +11,6 @@ from itertools import accumulate, chain, compress, count, groupby, islice, repea
 from operator import eq, itemgetter, ne, not_, sub
 from typing import TYPE_CHECKING, NamedTuple
 
-import orjson
-
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.sketch import cell_of
@@ -112,6 +110,8 @@ def count_hits(
 
 def _integers(sizes: list[bytes]) -> list[int]:
     """The sizes as integers; ``-`` is 0."""
+    import orjson  # here, since beside the compiled parser this one is seldom asked
+
     digits = b",".join(sizes).replace(b"-", b"0")
     try:
         numbers: list[int] = orjson.loads(b"[" + digits + b"]")

@@ -211,7 +211,16 @@ def test_a_frame_that_is_cut_short_is_no_frame(partial: Partial, data: st.DataOb
 names = st.text(st.characters(codec="utf-8"), max_size=9)
 items: st.SearchStrategy[Item] = st.one_of(
     st.builds(ByteRange, COUNT, COUNT, COUNT, st.none() | WORD),
-    st.builds(Block, COUNT, COUNT, st.binary(max_size=20), st.none() | st.floats(0, 2**40), st.none() | WORD),
+    st.builds(
+        Block,
+        COUNT,
+        COUNT,
+        st.binary(max_size=20),
+        st.none() | st.floats(0, 2**40),
+        st.none() | WORD,
+        position=st.none(),  # of a named tuple, what is not given is made up
+        taken=st.none() | COUNT,
+    ),
     st.builds(Opened, COUNT, names, names),
     st.builds(Closed, COUNT),
     st.builds(Tick, st.floats(0, 2**40)),

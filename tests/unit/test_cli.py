@@ -13,7 +13,7 @@ import pytest
 
 from fastlog import __version__
 from fastlog.api import replay
-from fastlog.cli import main, parse_arguments
+from fastlog.cli import configuration_of, main, options_of
 from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
@@ -23,8 +23,8 @@ START = 1_525_881_600
 
 
 def config(*arguments: str) -> Config:
-    made = parse_arguments(arguments)
-    assert made is not None
+    made = configuration_of(options_of(arguments))
+    assert isinstance(made, Config)
     return made
 
 
