@@ -21,7 +21,7 @@ from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
-from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
+from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, responses, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
@@ -36,8 +36,8 @@ from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject
 from fastlog.parsers.timestamps import Seconds
 
 LEARN_LINES = 20
-_NOTHING = {"status": b"000", "size": b"-"}
-"""What stands in a column that the format lacks."""
+_PATIENCE = 8
+"""So many chunks after one with a line of another kind are not taken for plain."""
 
 
 class RegexParser:
@@ -50,8 +50,8 @@ class RegexParser:
         self._quick = log_format
         self._plan = plan
         self._seconds = Seconds(log_format.stamp, plan.log_tz)
-        self._statuses: set[bytes] = set()
         self._loose = True
+        self._wait = 0
         self._units = log_format.durations()
         self._rules = None
         if plan.rules:
@@ -88,7 +88,7 @@ class RegexParser:
             seconds = list(map(self._seconds.__getitem__, stamps))
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial
@@ -168,6 +168,9 @@ class RegexParser:
         strict = self._quick.rows_strict
         if strict is None or self._detailed:
             return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
+        columns = self._plain_columns(data, lines)
+        if columns is not None:
+            return columns
         width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
         if self._loose and b"\\" not in data and self._quick.rows is not None:
@@ -185,6 +188,27 @@ class RegexParser:
             self._loose = True
         return columns
 
+    def _plain_columns(self, data: bytes, lines: int) -> Columns | None:
+        """The columns of ``data`` where all its lines are of the usual kind; None where one may not be."""
+        pattern = self._quick.plain
+        if self._wait:
+            self._wait -= 1
+            return None
+        if pattern is None or (b"\\" in data and b'\\"' in data):
+            return None
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+            if b"\r" in data:
+                return None
+        fields = pattern.split(data)
+        numbers = None
+        if len(fields) // 4 == lines and fields[-2:-1] != [None]:
+            numbers = responses(fields[3::4])
+        if numbers is None:
+            self._wait = _PATIENCE
+            return None
+        return Columns(fields[1::4], fields[2::4], *numbers, [])
+
     def _learn(self, data: bytes) -> None:
         """Take the labels of the first line that parses for those of all; others are read one by one."""
         for line in data.split(b"\n", LEARN_LINES)[:LEARN_LINES]:
@@ -201,12 +225,17 @@ class RegexParser:
         if requests is None:
             methods = found.get("method") or [b"-"] * hits
             requests = list(map(b" ".join, zip(methods, found["target"], strict=True)))
-        nothing = {name: [text] * hits for name, text in _NOTHING.items() if name not in found}
-        found |= nothing
-        statuses = found["status"]
-        if self._has_code:
+        statuses = found.get("status")
+        if statuses is not None and self._has_code:
             statuses = list(map(status_of, statuses))
-        return Columns(found["time"], requests, statuses, found["size"], [])
+        sizes = found.get("size")
+        return Columns(
+            found["time"],
+            requests,
+            [0] * hits if statuses is None else integers(statuses),
+            [0] * hits if sizes is None else integers(sizes),
+            [],
+        )
 
     @cached_property
     def _has_code(self) -> bool:
