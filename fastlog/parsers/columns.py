@@ -4,8 +4,7 @@ What is counted is counted in C: ``Counter``, ``compress`` to the ends of runs o
 equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, chain, compress, count, islice, repeat
 from operator import eq, mod, ne, not_, sub
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -14,14 +13,12 @@ import orjson
 
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.hits import NO_DETAILS, Details
-from fastlog.parsers.hits import Hit as LineHit
+from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.segments import cut_segments, in_order
 from fastlog.parsers.tables import Pane, count_pairs, count_tables
 
 if TYPE_CHECKING:  # a run without rules loads nothing of them
-    from fastlog.parsers.measure import Cell, Place, RuleFold
-    from fastlog.rulebook.watch import Hit
+    from fastlog.parsers.measure import RuleFold
 
 _DIGITS = b"0123456789"
 _SIZE_END = 10**18
@@ -39,7 +36,7 @@ class Columns(NamedTuple):
     sizes: list[int]
     details: list[Details]
 
-    def append(self, hit: LineHit, *, detailed: bool) -> None:
+    def append(self, hit: Hit, *, detailed: bool) -> None:
         """One more line."""
         self.stamps.append(hit.stamp)
         self.requests.append(hit.request)
@@ -97,30 +94,8 @@ def count_hits(
             columns = columns.kept(kept)
         runs = list(zip(segment_of_run, seconds, strict=True))
         places = list(chain.from_iterable(map(repeat, runs, lengths)))
-        cells = _cells(places, columns) if rules.wants_cells else ()
-        lines = _lines(places, columns) if rules.needs else ()
-        partial.measured = rules.measure(cells, lines)
-
-
-def _cells(places: "list[Place]", columns: Columns) -> "Iterator[tuple[Place, Cell, int]]":
-    """The distinct cells, in order of first appearance, and their hits."""
-    for (place, request, status), hits in Counter(
-        zip(places, columns.requests, columns.statuses, strict=True)
-    ).items():
-        method, section = request.split(b" ", 1)
-        yield place, (section, method, status), hits
-
-
-def _lines(places: "list[Place]", columns: Columns) -> "Iterator[tuple[Place, Hit]]":
-    """Each line, as far as the columns tell."""
-    from fastlog.rulebook.watch import Hit
-
-    details = columns.details or [NO_DETAILS] * len(places)
-    for place, request, status, size, (duration, host, target) in zip(
-        places, columns.requests, columns.statuses, columns.sizes, details, strict=True
-    ):
-        method, section = request.split(b" ", 1)
-        yield place, Hit(section, method, status, host, size, duration, target)
+        lines = places, columns.requests, columns.statuses, columns.sizes, columns.details
+        partial.measured = rules.measure(lines)
 
 
 def integers(texts: list[bytes]) -> list[int]:

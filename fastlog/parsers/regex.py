@@ -3,7 +3,9 @@
 How it is fast: ``Pattern.split`` on a whole chunk gives its captures as one flat
 list, without a tuple or a match object per line, and the text *between* the
 matches, which is just the lines that the quick pattern was not sure of. The
-columns are slices of that list, and are counted in C (see ``parsers.columns``).
+columns are slices of that list, and are counted in C (see ``parsers.columns``). A
+chunk that may hold nothing but lines of the usual kind is first tried with a looser
+pattern, whose captures are checked as columns (see ``formats.plain``).
 Only the lines between the matches are looked at one by one, by the format's
 definition, whose word is final. Where a rule asks for the host, the duration or the
 target, which the quick pattern does not capture, all lines are.
@@ -19,7 +21,7 @@ from fastlog.formats.compile import Format, format_of
 from fastlog.formats.fields import WITH_PORT
 from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, responses, runs_of
 from fastlog.parsers.hits import (
@@ -66,9 +68,7 @@ class RegexParser:
 
         Lines dated after ``horizon`` (epoch seconds) count as future.
         """
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -118,16 +118,10 @@ class RegexParser:
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
-    def second_of(self, hit: Hit) -> int:
-        """The epoch second of a hit that ``parse`` gave."""
-        second = self._seconds[hit.stamp]
-        assert second is not None
-        return second
-
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        hit = self.parse(line)
-        return self.second_of(hit) if isinstance(hit, Hit) else None
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        found = self.parse(line) if hit is None else hit
+        return self._seconds[found.stamp] if isinstance(found, Hit) else None
 
     def field_at(self, line: bytes) -> str:
         """The name of the field at which a line of no format stops fitting."""
