@@ -73,7 +73,8 @@ def count_hits(
     horizon: int | None,
     rules: "RuleFold | None" = None,
 ) -> None:
-    """Count the hits into ``partial``; ``seconds`` stand for ``lengths`` lines each.
+    """Count the hits into ``partial``; ``seconds``, of which no neighbours are equal, stand for ``lengths``
+    lines each.
 
     ``rules`` are those of the plan, where it has some.
     """
@@ -83,7 +84,7 @@ def count_hits(
         runs_kept = [second <= horizon for second in seconds]
         partial.future = sum(compress(lengths, map(not_, runs_kept)))
         kept = list(chain.from_iterable(map(repeat, runs_kept, lengths)))
-        seconds, lengths = list(compress(seconds, runs_kept)), list(compress(lengths, runs_kept))
+        seconds, lengths = merged_runs(list(compress(seconds, runs_kept)), list(compress(lengths, runs_kept)))
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
     panes, in_pane = _panes(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
     count_tables(partial, columns, panes, in_pane, kept)
@@ -145,7 +146,8 @@ def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[in
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
-    """Rows and segments of the runs; the segment of each run. A log in order takes the short way."""
+    """Rows and segments of the runs, of which no neighbours are equal; the segment of each run. A log in
+    order takes the short way."""
     if not seconds:
         return []
     if seconds == sorted(seconds) and _without_leap(seconds):

@@ -363,6 +363,13 @@ def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
     assert responses([b"200 999999999999999999"] * 2) == ([200] * 2, [10**18 - 1] * 2)
 
 
+def test_hits_around_one_of_the_future_are_of_one_second() -> None:
+    now, future = line(HORIZON), line(HORIZON + 1)
+    partial = RegexParser(compile_format("common"), plan(lateness=0)).fold([(0, now + future + now)], HORIZON)
+    assert (list(partial.seconds), list(partial.hits)) == ([HORIZON], [2])
+    assert (partial.future, list(partial.segment_rows)) == (1, [1])
+
+
 @settings(max_examples=100, deadline=None)
 @given(log=logs(), cut=st.integers(0, 3))
 def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) -> None:
