@@ -1,7 +1,7 @@
-"""The rules on the hub: what the workers measured of two million lines, in Python, and compiled where that is built.
+"""The rules on the hub: what was measured of a million lines, in Python, and compiled where that is built.
 
-Entries are those of chunks of 4 MiB of a dense log, 500 hits a second: ten rules by section have one a hit, and
-so has one by host where there are a hundred thousand. ``share`` and percentiles are looked at most.
+Entries are those of chunks of 4 MiB of a dense log, 500 hits a second: ten rules by section have one a hit,
+and so has one by host where there are a hundred thousand. Shares and percentiles are looked at most.
 """
 
 from array import array
@@ -30,10 +30,12 @@ SECTIONS = [b"/section%d" % number for number in range(50)]
 HOSTS = [b"10.%d.%d.%d" % (n // 40_000, n // 200 % 200, n % 200) for n in range(100_000)]
 
 SUMS = tuple(
-    Rule(name=f"{n}", measure="hits", per="section", window=60, above=1_000 + n, recover=900) for n in range(10)
+    Rule(name=f"{n}", measure="hits", per="section", window=60, above=1_000 + n, recover=900)
+    for n in range(10)
 )
 SHARES = tuple(
-    Rule(name=f"{n}", measure="share", per="section", window=60, above=0.1 * n + 0.05, hold=5) for n in range(10)
+    Rule(name=f"{n}", measure="share", per="section", window=60, above=0.1 * n + 0.05, hold=5)
+    for n in range(10)
 )
 LATENCIES = (Rule(name="slow", measure="p95", per="section", window=60, above=0.5),)
 BY_HOST = (Rule(name="busy", measure="hits", per="host", window=60, above=20),)
@@ -70,7 +72,9 @@ def measured(kind: str) -> list[Measured]:
         )
         if kind == "p95":
             chunk.sketched = array("q", repeat(10, count))
-            chunk.cells = array("q", [c for _ in range(count) for c in sorted(random.sample(range(400, 900), 10))])
+            chunk.cells = array(
+                "q", [c for _ in range(count) for c in sorted(random.sample(range(400, 900), 10))]
+            )
             chunk.counts = array("q", repeat(1, 10 * count))
         numbers = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         chunk.keys = array("q", [numbers[key] for key in keys])

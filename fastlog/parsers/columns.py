@@ -13,6 +13,7 @@ import orjson
 
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.model.sketch import cell_of
 from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.segments import cut_segments, in_order
 from fastlog.parsers.tables import Pane, count_pairs, count_tables
@@ -28,22 +29,29 @@ Key = TypeVar("Key")
 
 
 class Columns(NamedTuple):
-    """The hits of a chunk, in the order of its lines. ``details`` is empty where no rule asks for them."""
+    """The hits of a chunk, in the order of its lines.
+
+    ``details`` is empty where no rule asks for them. ``cells`` are those of the durations in a
+    sketch, None where a line has none; empty where no line has one.
+    """
 
     stamps: list[bytes]
     requests: list[bytes]
     statuses: list[int]
     sizes: list[int]
     details: list[Details]
+    cells: list[int | None]
 
-    def append(self, hit: Hit, *, detailed: bool) -> None:
-        """One more line."""
+    def append(self, hit: Hit, *, detailed: bool, timed: bool) -> None:
+        """One more line, with its details and the cell of its duration where they are asked for."""
         self.stamps.append(hit.stamp)
         self.requests.append(hit.request)
         self.statuses.append(int(hit.status))
         self.sizes.append(0 if hit.size == b"-" else int(hit.size))
         if detailed:
             self.details.append(hit[4:])
+        if timed:
+            self.cells.append(None if hit.duration is None else cell_of(hit.duration))
 
     def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
         """The lines of others from ``start`` to ``stop``."""
@@ -52,6 +60,7 @@ class Columns(NamedTuple):
         self.statuses.extend(lines.statuses[start:stop])
         self.sizes.extend(lines.sizes[start:stop])
         self.details.extend(lines.details[start:stop])
+        self.cells.extend(lines.cells[start:stop])
 
     def kept(self, which: Sequence[bool]) -> "Columns":
         """The lines for which ``which`` is true."""
@@ -61,6 +70,7 @@ class Columns(NamedTuple):
             list(compress(self.statuses, which)),
             list(compress(self.sizes, which)),
             list(compress(self.details, which)),
+            list(compress(self.cells, which)),
         )
 
 

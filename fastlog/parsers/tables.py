@@ -67,12 +67,21 @@ def count_tables(
     all_statuses = _sums(statuses) if spans and kept is None else Counter(columns.statuses)
     partial.statuses = array("q", all_statuses)
     partial.status_hits = array("q", all_statuses.values())
+    durations = _durations(columns.cells)
+    partial.durations, partial.duration_hits = array("q", durations), array("q", durations.values())
     if not spans:
         return
     _fill_panes(partial, panes, lengths, [sum(lines.sizes[start:stop]) for start, stop in spans])
     partial.pane_sections, partial.section_cells, partial.section_cell_hits = _packed(sections)
     partial.pane_methods, partial.method_cells, partial.method_cell_hits = _packed(methods)
     partial.pane_statuses, partial.status_cells, partial.status_cell_hits = _packed(statuses)
+    of_panes = [_durations(lines.cells[start:stop]) for start, stop in spans]
+    partial.pane_durations, partial.duration_cells, partial.duration_cell_hits = _packed(of_panes)
+
+
+def _durations(cells: Sequence[int | None]) -> dict[int, int]:
+    """Hits by cell, in order of first appearance, less those that have no duration."""
+    return {cell: hits for cell, hits in Counter(cells).items() if cell is not None}
 
 
 def count_pairs(partial: Partial, columns: "Columns") -> None:

@@ -85,7 +85,9 @@ def test_a_rule_is_a_recount(twin: type[Windows], rule: Rule, moves: list[Taken 
 @twins
 @settings(max_examples=200, deadline=None)
 @given(rule=rules(), hits=st.lists(taken, min_size=1, max_size=60), cuts=st.sets(st.integers(-30, 90)))
-def test_where_seconds_are_closed_does_not_show(twin: type[Windows], rule: Rule, hits: list[Taken], cuts: set[int]) -> None:
+def test_where_seconds_are_closed_does_not_show(
+    twin: type[Windows], rule: Rule, hits: list[Taken], cuts: set[int]
+) -> None:
     """All at once, or as soon as may be: and in any order within a second."""
     hits = [hit._replace(key=hit.key if rule.per else b"") for hit in hits]
     first = min(hit.second for hit in hits)
@@ -110,7 +112,8 @@ def test_where_seconds_are_closed_does_not_show(twin: type[Windows], rule: Rule,
     window=st.integers(1, 20),
     threshold=st.sampled_from((0.0, 0.1, 0.29, 0.5, 1.0, 2.5)),
 )
-def test_the_traffic_alert_is_a_rule_like_any_other(twin: type[Windows], hits: list[tuple[int, int]], ends: set[int], window: int, threshold: float
+def test_the_traffic_alert_is_a_rule_like_any_other(
+    twin: type[Windows], hits: list[tuple[int, int]], ends: set[int], window: int, threshold: float
 ) -> None:
     rule = OneRule(twin, Rule(name="traffic", measure="rate", window=window, above=threshold))
     traffic = TrafficWindow(window, threshold)
@@ -169,7 +172,9 @@ def test_a_rule_that_late_hits_woke_has_the_clock_of_the_log(twin: type[Windows]
 @twins
 def test_a_log_of_other_hits_starts_the_clock_of_a_rule(twin: type[Windows]) -> None:
     """No hit ever fits `where`: a window after the first second of the log it is said."""
-    window = OneRule(twin, Rule(name="health", measure="hits", where="section == '/health'", window=30, below=1))
+    window = OneRule(
+        twin, Rule(name="health", measure="hits", where="section == '/health'", window=30, below=1)
+    )
     assert window.close(1_000, 1_000) == []
     assert window.close(2_000, 1_000) == [Transition(1_029, b"", True, 0, 0)]
 
@@ -227,7 +232,9 @@ def test_a_rule_that_waits_for_silence_keeps_the_keys_that_it_knows(twin: type[W
 
 @twins
 @pytest.mark.parametrize("side", ["above", "below"])
-def test_what_is_kept_of_long_windows_is_bounded(twin: type[Windows], side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_long_windows_is_bounded(
+    twin: type[Windows], side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastlog.windows.rules.window.MOST_KEPT", 100)
     rule = Rule(name="x", measure="hits", per="host", window=10_000, **{side: 1e6})
     window = OneRule(twin, rule)

@@ -1,4 +1,4 @@
-"""The rules' windows compiled are those in Python: what they say, keep, drop and write down, entry by entry."""
+"""The rules' windows compiled are those in Python: what they say, keep, drop and write down."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -21,9 +21,21 @@ Made = Callable[[list[Rule]], Windows]
 if len(TWINS) < 2:
     pytest.skip("nothing is compiled", allow_module_level=True)
 
-KEYS = [b"", b"/a", b"/b", b"/a\0", b"\xff", b"192.0.2.10", b"192.0.2.101", b"192.0.2.10" * 3, b"192.0.2.10" * 2]
+KEYS = [
+    b"",
+    b"/a",
+    b"/b",
+    b"/a\0",
+    b"\xff",
+    b"192.0.2.10",
+    b"192.0.2.101",
+    b"192.0.2.10" * 3,
+    b"192.0.2.10" * 2,
+]
 sizes = st.one_of(st.integers(0, 300), st.integers(0, 10**18), st.just(10**30))
-cells = st.dictionaries(st.one_of(st.integers(0, 200), st.integers(0, CELLS - 1)), st.integers(1, 5), max_size=6)
+cells = st.dictionaries(
+    st.one_of(st.integers(0, 200), st.integers(0, CELLS - 1)), st.integers(1, 5), max_size=6
+)
 
 
 @st.composite
@@ -77,7 +89,12 @@ def test_the_twins_agree_on_all(run: tuple[list[Rule], list[Measured | int]], bo
 
 
 @settings(max_examples=300, deadline=None)
-@given(run=runs(), cuts=st.sets(st.integers(0, 25)), bound=st.sampled_from((2, 2000)), turns=st.permutations(TWINS))
+@given(
+    run=runs(),
+    cuts=st.sets(st.integers(0, 25)),
+    bound=st.sampled_from((2, 2000)),
+    turns=st.permutations(TWINS),
+)
 def test_a_run_that_is_cut_anywhere_goes_on(
     run: tuple[list[Rule], list[Measured | int]], cuts: set[int], bound: int, turns: list[Made]
 ) -> None:
