@@ -37,8 +37,8 @@ def a_day() -> Partial:
     partial = Partial()
     seconds = list(range(START, START + DAY))
     requests = [b"GET /%d" % (second % 50) for second in seconds]
-    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [], [])
-    count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None, set())
+    columns = Columns([], requests, [200] * DAY, [100] * DAY, [], [])
+    count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None)
     return partial
 
 

@@ -10,6 +10,7 @@ from fastlog.formats.catalog import CATALOG
 from fastlog.formats.fields import Field, Layout, Step
 from fastlog.formats.json_keys import JsonKeys, parse_keys
 from fastlog.formats.layout import Compiler, Patterns, best_fields
+from fastlog.formats.plain import plain_rows
 from fastlog.formats.stamps import ANY, is_whole
 
 _FORMATS_KEPT = 256
@@ -77,6 +78,15 @@ class Format:
     def rows_strict(self) -> re.Pattern[bytes] | None:
         """See ``rows``."""
         return self._rows[1]
+
+    @cached_property
+    def plain(self) -> re.Pattern[bytes] | None:
+        """All of a buffer, where it holds only lines of the usual kind; see ``formats.plain``."""
+        strict = self.rows_strict
+        if strict is None or self.groups != ("time", "request", "status", "size"):
+            return None
+        pattern = plain_rows(strict.pattern)
+        return None if pattern is None else re.compile(pattern)
 
     @property
     def groups(self) -> tuple[str, ...]:

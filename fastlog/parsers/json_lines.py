@@ -40,7 +40,6 @@ class JsonParser:
         self._keys = log_format.keys
         self._plan = plan
         self._seconds = Seconds(ANY, plan.log_tz)
-        self._statuses: set[bytes] = set()
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
         self._timed = log_format.gives("duration")
@@ -70,7 +69,7 @@ class JsonParser:
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
-            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
@@ -169,17 +168,14 @@ class JsonParser:
             columns = Columns(
                 [],
                 _request_keys(requests, methods, targets),
-                [_STATUSES[status] for status in statuses] if self._required else [b"000"] * len(lines),
-                [
-                    b"%d" % size if type(size) is int and 0 <= size < _SIZE_MOST else _size(size)  # type: ignore[misc]
-                    for size in sizes
-                ],
+                [int(_STATUSES[status]) for status in statuses] if self._required else [0] * len(lines),
+                [size if type(size) is int and 0 <= size < _SIZE_MOST else _bytes_of(size) for size in sizes],
                 [],
                 self._cells.of([durations]) if self._timed else [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None
-        if None in seconds or None in columns.sizes:
+        if None in seconds:
             return None
         return seconds, columns
 
@@ -218,6 +214,14 @@ def _size(value: Value) -> bytes | None:
     if isinstance(value, float) and not value.is_integer():
         return None
     return b"%d" % int(value) if 0 <= value < _SIZE_MOST else None
+
+
+def _bytes_of(value: Value) -> int:
+    """A size as a number. Raises ValueError for what is none."""
+    size = _size(value)
+    if size is None:
+        raise ValueError(value)
+    return 0 if size == b"-" else int(size)
 
 
 def _request(record: Record) -> bytes:

@@ -52,7 +52,7 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
                 )
 
 
-Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details]]
+Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[int], Sequence[int], Sequence[Details]]
 """Lines that are hits, column by column: place, request (``METHOD section``), status, size, and the
 details, which are none where no rule asks for them."""
 
@@ -107,8 +107,8 @@ class RuleFold:
         for row, (hits, size) in self._alike(lines):
             (segment, second), request, status, of_size, of_duration, cell, host, of_target = row
             method, section = request.split(b" ", 1)
-            cells = by_section[section], by_method[method], by_status[int(status)], by_host[host]
-            keys = b"", section, status, method, host
+            cells = by_section[section], by_method[method], by_status[status], by_host[host]
+            keys = b"", section, b"%03d" % status, method, host
             for number, counts in self.outcomes.of((*cells, of_size, of_duration, of_target)):
                 where = number, segment, second, keys[self.kinds[number]]
                 entry = sums.get(where)
