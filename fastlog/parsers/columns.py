@@ -109,13 +109,18 @@ def count_hits(
 
 def integers(texts: list[bytes]) -> list[int]:
     """Statuses or sizes as integers; ``-`` is 0."""
-    import orjson  # here, since beside the compiled parser this one is seldom asked
-
     digits = b",".join(texts).replace(b"-", b"0")
     try:
-        numbers: list[int] = orjson.loads(b"[" + digits + b"]")
-    except orjson.JSONDecodeError:  # a leading zero is no JSON
-        numbers = list(map(int, digits.split(b",")))
+        return _numbers(digits)
+    except ValueError:  # a leading zero is no JSON
+        return list(map(int, digits.split(b",")))
+
+
+def _numbers(digits: bytes) -> list[int]:
+    """Integers between commas. Raises ValueError for what JSON does not take for such."""
+    import orjson  # here, since beside the compiled parser this one is seldom asked
+
+    numbers: list[int] = orjson.loads(b"[" + digits + b"]")
     return numbers
 
 
@@ -128,8 +133,8 @@ def responses(texts: list[bytes]) -> tuple[list[int], list[int]] | None:
     if joined.translate(None, _DIGITS) != (b" ," * len(texts))[:-1]:
         return None
     try:
-        numbers: list[int] = orjson.loads(b"[" + joined.replace(b" ", b",") + b"]")
-    except orjson.JSONDecodeError:
+        numbers = _numbers(joined.replace(b" ", b","))
+    except ValueError:
         return None
     sizes = numbers[1::2]
     if sum(sizes) >= _SIZE_END and max(sizes) >= _SIZE_END:
