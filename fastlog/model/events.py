@@ -70,7 +70,9 @@ class StatsColumns:
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
         latencies = repeat(None) if self.latencies is None else zip(*self.latencies, strict=True)
-        columns = zip(self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies)
+        columns = zip(
+            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies
+        )
         for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(
                 start,

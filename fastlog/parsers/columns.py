@@ -16,6 +16,7 @@ import orjson
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.sketch import cell_of
+from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import NO_DETAILS, Details
 from fastlog.parsers.hits import Hit as LineHit
 from fastlog.parsers.segments import cut_segments, in_order
@@ -32,7 +33,7 @@ class Columns(NamedTuple):
     """The hits of a chunk, in the order of its lines.
 
     ``details`` is empty where no rule asks for them. ``cells`` are those of the durations in a
-    sketch, None where a line has none; empty where no line has one.
+    sketch, NO_CELL where a line has none; empty where no line has one.
     """
 
     stamps: list[bytes]
@@ -40,7 +41,7 @@ class Columns(NamedTuple):
     statuses: list[bytes]
     sizes: list[bytes]
     details: list[Details]
-    cells: list[int | None]
+    cells: list[int]
 
     def append(self, hit: LineHit, *, detailed: bool, timed: bool) -> None:
         """One more line, with its details and the cell of its duration where they are asked for."""
@@ -51,7 +52,7 @@ class Columns(NamedTuple):
         if detailed:
             self.details.append(hit[4:])
         if timed:
-            self.cells.append(None if hit.duration is None else cell_of(hit.duration))
+            self.cells.append(NO_CELL if hit.duration is None else cell_of(hit.duration))
 
     def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
         """The lines of others from ``start`` to ``stop``."""
@@ -180,9 +181,9 @@ def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None
     partial.durations, partial.duration_hits = array("q", durations), array("q", durations.values())
 
 
-def _counted(cells: list[int | None]) -> dict[int, int]:
+def _counted(cells: list[int]) -> dict[int, int]:
     """Hits by cell, in order of first appearance, less those that have no duration."""
-    return {cell: hits for cell, hits in Counter(cells).items() if cell is not None}
+    return {cell: hits for cell, hits in Counter(cells).items() if cell != NO_CELL}
 
 
 def _count_pairs(columns: Columns, partial: Partial) -> None:

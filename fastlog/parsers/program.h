@@ -261,6 +261,7 @@ typedef struct {
 
 /* A part of a duration in microseconds, as `microseconds` of hits.py has it; -1 where it is none. */
 static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
+    static const uint32_t powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
     uint64_t whole = 0, fraction = 0;
     int digits = 0;
     while (p < stop && *p == ' ')
@@ -280,12 +281,11 @@ static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t u
                 fraction = 10 * fraction + (*p - '0');
         if (p < stop || digits < 1 || digits > 18)
             return -1;
-        for (; digits < 9; digits++)
-            fraction *= 10;
+        if (digits < 9)
+            fraction *= powers[9 - digits];
     }
-    if (whole > (uint64_t)FL_LONGEST_PART / unit)
-        return FL_LONGEST_PART;
-    return (int64_t)(whole * unit + fraction * unit / 1000000000);
+    unsigned __int128 micros = (unsigned __int128)whole * unit + fraction * unit / 1000000000;
+    return micros < FL_LONGEST_PART ? (int64_t)micros : FL_LONGEST_PART;
 }
 
 /* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */

@@ -21,13 +21,13 @@ from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of, whole_numbers
 from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
-    is_duration,
     is_blank,
+    is_duration,
     microseconds,
     request_key,
     request_of,
@@ -212,8 +212,16 @@ class RegexParser:
         if self._has_code:
             statuses = list(map(status_of, statuses))
         parts = [column for name, column in found.items() if is_duration(name)]
-        cells = self._cells.of(parts) if parts else [None] * hits if self._timed else []
+        cells = self._cells_of(parts) if parts else [NO_CELL] * hits if self._timed else []
         return Columns(found["time"], requests, statuses, found["size"], [], cells)
+
+    def _cells_of(self, parts: list[list[bytes]]) -> list[int]:
+        """The cells of the durations of quick lines."""
+        numbers = whole_numbers(parts[0]) if len(parts) == 1 else None
+        if numbers is None:  # they have fractions, and are few
+            return self._cells.of(parts)
+        unit = self._quick_units[0]
+        return cells_of(numbers if unit == 1 else [max(number * unit, NO_CELL) for number in numbers])
 
     def _duration(self, parts: bytes | tuple[bytes, ...]) -> int | None:
         """The duration of a quick line in microseconds."""
