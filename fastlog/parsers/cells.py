@@ -23,7 +23,7 @@ _MOST = 10**18
 
 
 class Cells(dict[Any, int]):
-    """The cell of each text (or tuple of texts, or number) that a log has for a duration; NO_CELL where it is none.
+    """The cell of each text (or tuple of texts, or number) that a log has for a duration, or NO_CELL.
 
     ``read`` gives the microseconds of one. At most _KEPT are remembered.
     """
