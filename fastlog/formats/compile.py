@@ -143,6 +143,8 @@ class Format:
         if not self.layout or self._quick_patterns.rows is None:
             return None, None
         strict = self._quick_patterns.rows
+        if self.comment is not None:
+            strict = strict.replace(b"(?m)^", b"(?m)^(?!%b)" % re.escape(self.comment), 1)
         return re.compile(strict.replace(rb"\\\n]", rb"]")), re.compile(strict)
 
     @cached_property
