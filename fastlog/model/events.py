@@ -8,7 +8,6 @@ bounds left unnamed.
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Literal
 
 from fastlog.model.partial import LOW_BITS
@@ -18,7 +17,7 @@ OTHER = "(other)"
 Table = dict[str, int]
 
 Latency = dict[str, int | None]
-"""``p50``, ``p95`` and ``p99`` of durations in microseconds; None where no hit has one. See ``model.sketch``."""
+"""``p50``, ``p95`` and ``p99`` of durations in microseconds, see ``model.sketch``; None of no durations."""
 
 
 PERCENTILES = (50, 95, 99)
@@ -74,9 +73,16 @@ class StatsColumns:
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
-        latencies = repeat(None) if self.latencies is None else zip(*self.latencies, strict=True)
+        latencies = [None] * len(self.starts) if self.latencies is None else zip(*self.latencies, strict=True)
         columns = zip(
-            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies
+            self.starts,
+            self.hits,
+            self.bytes_low,
+            self.bytes_high,
+            self.partial,
+            tables,
+            latencies,
+            strict=True,
         )
         for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(

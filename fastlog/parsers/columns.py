@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.sketch import cell_of
+from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details, Hit
+from fastlog.parsers.integers import integers_between_commas
 from fastlog.parsers.segments import cut_segments, in_order
 from fastlog.parsers.tables import Pane, count_pairs, count_tables
 
@@ -30,7 +32,7 @@ class Columns(NamedTuple):
     """The hits of a chunk, in the order of its lines.
 
     ``details`` is empty where no rule asks for them. ``cells`` are those of the durations in a
-    sketch, None where a line has none; empty where no line has one.
+    sketch, NO_CELL where a line has none; empty where no line has one.
     """
 
     stamps: list[bytes]
@@ -38,7 +40,7 @@ class Columns(NamedTuple):
     statuses: list[int]
     sizes: list[int]
     details: list[Details]
-    cells: list[int | None]
+    cells: list[int]
 
     def append(self, hit: Hit, *, detailed: bool, timed: bool) -> None:
         """One more line, with its details and the cell of its duration where they are asked for."""
@@ -49,7 +51,7 @@ class Columns(NamedTuple):
         if detailed:
             self.details.append(hit[4:])
         if timed:
-            self.cells.append(None if hit.duration is None else cell_of(hit.duration))
+            self.cells.append(NO_CELL if hit.duration is None else cell_of(hit.duration))
 
     def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
         """The lines of others from ``start`` to ``stop``."""
@@ -111,17 +113,9 @@ def integers(texts: list[bytes]) -> list[int]:
     """Statuses or sizes as integers; ``-`` is 0."""
     digits = b",".join(texts).replace(b"-", b"0")
     try:
-        return _numbers(digits)
+        return integers_between_commas(digits)
     except ValueError:  # a leading zero is no JSON
         return list(map(int, digits.split(b",")))
-
-
-def _numbers(digits: bytes) -> list[int]:
-    """Integers between commas. Raises ValueError for what JSON does not take for such."""
-    import orjson  # here, since beside the compiled parser this one is seldom asked
-
-    numbers: list[int] = orjson.loads(b"[" + digits + b"]")
-    return numbers
 
 
 def responses(texts: list[bytes]) -> tuple[list[int], list[int]] | None:
@@ -133,7 +127,7 @@ def responses(texts: list[bytes]) -> tuple[list[int], list[int]] | None:
     if joined.translate(None, _DIGITS) != (b" ," * len(texts))[:-1]:
         return None
     try:
-        numbers = _numbers(joined.replace(b" ", b","))
+        numbers = integers_between_commas(joined.replace(b" ", b","))
     except ValueError:
         return None
     sizes = numbers[1::2]

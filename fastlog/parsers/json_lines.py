@@ -14,7 +14,7 @@ from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
@@ -24,6 +24,7 @@ _STATUS = re.compile(r"[0-9]{3}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SIZE_MOST = 10**18
 _NUMBERS = (int, float)
+_NUMERIC = frozenset(_NUMBERS)
 _SECONDS = 10**11  # beyond it a number counts smaller units
 _FRACTION = re.compile(rb"(?<=T\d\d:\d\d:\d\d)\.\d{1,12}+")
 _REQUESTS = re.compile(rb"(?m)^(?:([A-Za-z_-]{1,32}+ /[^/?# \n]*+).*+|(.*+))$")
@@ -140,6 +141,13 @@ class JsonParser:
             return None
         return int(micros) if value is not None and 0 <= micros < 1e18 else None
 
+    def _cells_of(self, values: list[Value]) -> list[int]:
+        """The cells of durations: of numbers at once, of others text by text."""
+        if not _NUMERIC.issuperset(map(type, values)):
+            return self._cells.of([values])
+        micros = [int(value * self._unit) if value >= 0 else NO_CELL for value in values]  # type: ignore[operator]
+        return cells_of(micros) if max(micros, default=0) < _SIZE_MOST else self._cells.of([values])
+
     def _one_by_one(self, lines: list[bytes], partial: Partial) -> tuple[list[int | None], Columns]:
         columns = Columns([], [], [], [], [], [])
         seconds: list[int | None] = []
@@ -171,7 +179,7 @@ class JsonParser:
                 [int(_STATUSES[status]) for status in statuses] if self._required else [0] * len(lines),
                 [size if type(size) is int and 0 <= size < _SIZE_MOST else _bytes_of(size) for size in sizes],
                 [],
-                self._cells.of([durations]) if self._timed else [],
+                self._cells_of(durations) if self._timed else [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None

@@ -321,9 +321,8 @@ static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t u
         digits = digits > 9 ? 9 : digits;
         fraction = (uint64_t)fl_number(at + 1, at + 1 + digits, 9) * tens[digits];
     }
-    if ((uint64_t)whole > (uint64_t)FL_LONGEST_PART / unit)
-        return FL_LONGEST_PART;
-    return (int64_t)((uint64_t)whole * unit + fraction * unit / 1000000000);
+    unsigned __int128 micros = (unsigned __int128)whole * unit + fraction * unit / 1000000000;
+    return micros < FL_LONGEST_PART ? (int64_t)micros : FL_LONGEST_PART;
 }
 
 /* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */

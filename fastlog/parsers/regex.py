@@ -24,7 +24,7 @@ from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of, whole_numbers
 from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, responses, runs_of
 from fastlog.parsers.hits import (
     Hit,
@@ -209,7 +209,7 @@ class RegexParser:
         if numbers is None:
             self._wait = _PATIENCE
             return None
-        cells: list[int | None] = [None] * lines if self._timed else []
+        cells = [NO_CELL] * lines if self._timed else []
         return Columns(fields[1::4], fields[2::4], *numbers, [], cells)
 
     def _learn(self, data: bytes) -> None:
@@ -234,7 +234,7 @@ class RegexParser:
             statuses = list(map(status_of, statuses))
         sizes = found.get("size")
         parts = [column for name, column in found.items() if is_duration(name)]
-        cells: list[int | None] = self._cells.of(parts) if parts else [None] * hits if self._timed else []
+        cells = self._cells_of(parts) if parts else [NO_CELL] * hits if self._timed else []
         return Columns(
             found["time"],
             requests,
@@ -243,6 +243,14 @@ class RegexParser:
             [],
             cells,
         )
+
+    def _cells_of(self, parts: list[list[bytes]]) -> list[int]:
+        """The cells of the durations of quick lines."""
+        numbers = whole_numbers(parts[0]) if len(parts) == 1 else None
+        if numbers is None:  # they have fractions, and are few
+            return self._cells.of(parts)
+        unit = self._quick_units[0]
+        return cells_of(numbers if unit == 1 else [max(number * unit, NO_CELL) for number in numbers])
 
     def _duration(self, parts: bytes | tuple[bytes, ...]) -> int | None:
         """The duration of a quick line in microseconds."""

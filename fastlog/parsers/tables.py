@@ -12,6 +12,7 @@ from itertools import accumulate, chain, compress, pairwise
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from fastlog.model.partial import LOW_BITS, Partial
+from fastlog.parsers.cells import NO_CELL
 
 if TYPE_CHECKING:
     from fastlog.parsers.columns import Columns
@@ -79,9 +80,9 @@ def count_tables(
     partial.pane_durations, partial.duration_cells, partial.duration_cell_hits = _packed(of_panes)
 
 
-def _durations(cells: Sequence[int | None]) -> dict[int, int]:
+def _durations(cells: Sequence[int]) -> dict[int, int]:
     """Hits by cell, in order of first appearance, less those that have no duration."""
-    return {cell: hits for cell, hits in Counter(cells).items() if cell is not None}
+    return {cell: hits for cell, hits in Counter(cells).items() if cell != NO_CELL}
 
 
 def count_pairs(partial: Partial, columns: "Columns") -> None:

@@ -3,7 +3,6 @@
 import socket
 from array import array
 from collections import Counter
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any, cast
 
@@ -398,7 +397,7 @@ def test_hits_around_one_of_the_future_are_of_one_second() -> None:
 def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) -> None:
     """By request and line by line, with hits beyond the horizon and without."""
     horizon = None if cut == 3 else 1_525_881_600 + cut * 30
-    parser = RegexParser(compile_format("common"), replace(plan(rejects=False), pairs=True))
+    parser = RegexParser(compile_format("common"), plan(rejects=False)._replace(pairs=True))
     partials = []
     for few in (0, 1 << 40):
         with pytest.MonkeyPatch.context() as patch:
