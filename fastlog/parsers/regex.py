@@ -207,7 +207,9 @@ class RegexParser:
         if self._has_code:
             statuses = list(map(status_of, statuses))
         parts = [column for name, column in found.items() if is_duration(name)]
-        cells = self._cells.of(parts) if parts else [None] * hits if self._timed else []
+        cells: list[int | None] = [None] * hits if self._timed else []
+        if parts:
+            cells = self._cells.of(parts)
         return Columns(found["time"], requests, statuses, found["size"], [], cells)
 
     def _duration(self, parts: bytes | tuple[bytes, ...]) -> int | None:
