@@ -22,6 +22,7 @@ def extensions() -> list[Extension]:
 
     parts = {
         "parsers": ["block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "scan.h", "stamp.h"],
+        "executors": [],
         "windows": ["series.h"],
         "windows/rules": ["moments.h", "names.h", "rules.h", "sums.h"],
         "sinks": [],

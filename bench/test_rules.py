@@ -1,7 +1,7 @@
-"""The rules on the hub: what the workers measured of two million lines, in Python, and compiled where that is built.
+"""The rules on the hub: what was measured of a million lines, in Python, and compiled where that is built.
 
-Entries are those of chunks of 4 MiB of a dense log, 500 hits a second: ten rules by section have one a hit, and
-so has one by host where there are a hundred thousand. ``share`` and percentiles are looked at most.
+Entries are those of chunks of 4 MiB of a dense log, 500 hits a second: ten rules by section have one a hit,
+and so has one by host where there are a hundred thousand. Shares and percentiles are looked at most.
 """
 
 from array import array

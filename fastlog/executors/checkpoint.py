@@ -98,7 +98,8 @@ class Checkpoint:
     @property
     def notified(self) -> dict[str, Any]:
         """What had become of the notifications of the run before."""
-        return (self._before or {}).get("notify", {})
+        notified: dict[str, Any] = (self._before or {}).get("notify", {})
+        return notified
 
     @property
     def positions(self) -> list[dict[str, Any]]:

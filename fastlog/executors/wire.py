@@ -30,6 +30,7 @@ from fastlog.model.chunk import (
     Switched,
     Tick,
 )
+from fastlog.model.measured import Measured
 from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
@@ -161,7 +162,7 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    columns += [getattr(partial.measured, name) for name in measured.COLUMNS]
+    entries = _pack_entries(partial.measured)
     keys = [*partial.sections, *partial.methods, *partial.measured.key_names]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
@@ -174,13 +175,16 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "methods": len(partial.methods),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
         "columns": [len(column) for column in columns],
+        "measured": [(count, width, least) for count, width, least, _ in entries],
     }
-    return header, b"".join([*map(_little, columns), *keys, *rejected_lines])
+    measured_bytes = [data for _, _, _, data in entries]
+    return header, b"".join([*map(_little, columns), *measured_bytes, *keys, *rejected_lines])
 
 
 def unpack_partial(header: Header, payload: bytes) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
     columns, rest = _columns(header["columns"], payload)
+    entries, rest = _unpack_entries(header["measured"], rest)
     *named, key_lengths, line_lengths = columns
     texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
@@ -198,12 +202,40 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
         ],
     )
-    for name, column in zip(COLUMNS, named[: len(COLUMNS)], strict=True):
+    for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
-    for name, column in zip(measured.COLUMNS, named[len(COLUMNS) :], strict=True):
+    for name, column in entries:
         setattr(partial.measured, name, column)
     partial.measured.key_names = keys[methods:]
     return partial
+
+
+def _pack_entries(entries: Measured) -> list[tuple[int, int, int, bytes]]:
+    """Length, width, least value and bytes of each column of ``entries``; nothing where there are none."""
+    if not entries.rules:
+        return []
+    from fastlog.executors.narrow import narrowed
+
+    columns = [getattr(entries, name) for name in measured.COLUMNS]
+    return [(len(column), *narrowed(column)) for column in columns]
+
+
+def _unpack_entries(
+    columns: Sequence[tuple[int, int, int]], payload: bytes
+) -> tuple[list[tuple[str, "array[int]"]], bytes]:
+    """The columns that ``_pack_entries`` packed, with their names, and what stands behind them."""
+    if not columns:
+        return [], payload
+    from fastlog.executors.narrow import widened
+
+    found, at, view = [], 0, memoryview(payload)
+    for name, (count, width, least) in zip(measured.COLUMNS, columns, strict=True):
+        stop = at + count * width
+        if stop > len(payload):
+            raise WireError("a partial is cut short")
+        found.append((name, widened(width, least, count, view[at:stop])))
+        at = stop
+    return found, payload[at:]
 
 
 def _little(column: "array[int]") -> bytes:

@@ -1,4 +1,4 @@
-"""The rules' windows compiled are those in Python: what they say, keep, drop and write down, entry by entry."""
+"""The rules' windows compiled are those in Python: what they say, keep, drop and write down."""
 
 from collections.abc import Callable
 from itertools import cycle

@@ -1,4 +1,4 @@
-"""All the rules of a run: what the workers measured goes in, alerts come out. Of either twin of the windows."""
+"""All the rules of a run: what the workers measured goes in, alerts come out."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
@@ -8,7 +8,6 @@ from fastlog.model.measured import Measured
 from fastlog.model.printable import printable
 from fastlog.model.rules import LIVE_KEYS, Rule
 from fastlog.rulebook.sentence import amount
-from fastlog.windows.rules.sums import Sums
 from fastlog.windows.rules.window import Transition
 from fastlog.windows.saved import State
 from fastlog.windows.traffic import iso_utc

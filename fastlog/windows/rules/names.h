@@ -96,15 +96,16 @@ static inline int fl_names_grow(fl_names *names) {
     return fl_names_rehash(names, room);
 }
 
-/* The number of a key; -1 where there is no memory. */
-static inline int64_t fl_names_number(fl_names *names, const char *text, size_t length) {
+/* The number of a key, given its hash; -1 where there is no memory. */
+static inline int64_t fl_names_hashed(fl_names *names, const char *text, size_t length, uint32_t hash) {
     if (names->n == names->room && !names->spares && !fl_names_grow(names))
         return -1;
-    uint32_t hash = fl_names_hash(names, text, length);
+    unsigned __int128 prefix = fl_names_prefix(text, length);
     size_t slot = hash;
     for (uint32_t found; (found = names->slots[slot & names->mask]); slot++) {
         const fl_name *name = names->names + found - 1;
-        if (name->hash == hash && name->length == length && !memcmp(name->text, text, length))
+        if (name->hash == hash && name->length == length && name->prefix == prefix &&
+            (length <= 16 || !memcmp(name->text + 16, text + 16, length - 16)))
             return found - 1;
     }
     char *own = (char *)malloc(length ? length : 1);
@@ -112,10 +113,40 @@ static inline int64_t fl_names_number(fl_names *names, const char *text, size_t 
         return -1;
     memcpy(own, text, length);
     uint32_t number = names->spares ? names->spare[--names->spares] : (uint32_t)names->n++;
-    names->names[number] = (fl_name){own, (uint32_t)length, hash, fl_names_prefix(text, length)};
+    names->names[number] = (fl_name){own, (uint32_t)length, hash, prefix};
     names->slots[slot & names->mask] = number + 1;
     names->bytes += length;
     return number;
+}
+
+static inline int64_t fl_names_number(fl_names *names, const char *text, size_t length) {
+    return fl_names_hashed(names, text, length, fl_names_hash(names, text, length));
+}
+
+/* A key that is asked for. */
+typedef struct {
+    const char *text;
+    size_t length;
+    uint32_t hash;
+} fl_asked;
+
+#define FL_ASKED 32
+
+/* The numbers of some keys. Where there are many, none is in the cache: they are fetched side by side. */
+static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers) {
+    for (size_t at = 0; at < n; at++) {
+        asked[at].hash = fl_names_hash(names, asked[at].text, asked[at].length);
+        if (names->slots)
+            __builtin_prefetch(names->slots + (asked[at].hash & names->mask));
+    }
+    for (size_t at = 0; names->slots && at < n; at++) {
+        uint32_t found = names->slots[asked[at].hash & names->mask];
+        __builtin_prefetch(names->names + (found ? found - 1 : 0));
+    }
+    for (size_t at = 0; at < n; at++)
+        if ((numbers[at] = fl_names_hashed(names, asked[at].text, asked[at].length, asked[at].hash)) < 0)
+            return 0;
+    return 1;
 }
 
 static inline size_t fl_names_held(const fl_names *names) { return names->n - names->spares; }

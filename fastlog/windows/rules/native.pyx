@@ -1,5 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
-"""The rules on packed columns: no Python object an entry. The twin of ``together``, whose words say what is meant."""
+"""The rules on packed columns: no Python object an entry. The twin of ``together``, whose words say what is meant.
+
+Over 300 lines, half of them declarations of what the headers have.
+"""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
@@ -51,6 +54,14 @@ cdef extern from "rules.h" nogil:
         uint64_t seed
 
     int64_t fl_names_number(fl_names *names, const char *text, size_t length)
+    enum:
+        FL_ASKED
+
+    ctypedef struct fl_asked:
+        const char *text
+        size_t length
+
+    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers)
     size_t fl_names_held(const fl_names *names)
     int fl_names_sweep(fl_names *names, const uint8_t *marks)
     void fl_names_free(fl_names *names)
@@ -156,7 +167,7 @@ cdef class RuleWindows:
     cdef tuple plain
     cdef object measured  # the last one taken; the rest is of it
     cdef const int64_t[::1] numbers, seconds, keys, hits, base, sizes, sizes_high, sketched, cells, counts
-    cdef int64_t *known  # numbers here of its keys, -1 where not yet asked for
+    cdef int64_t *known  # numbers here of its keys
     cdef size_t known_n, row, cell  # row and cell: behind the last segment
 
     def __cinit__(self, rules):
@@ -199,11 +210,10 @@ cdef class RuleWindows:
         stop = bisect_right(measured.segments, segment, first)
         if <size_t>first != self.row:
             self.row, self.cell = first, sum(measured.sketched[:first]) if len(self.cells) else 0
-        self._take(stop, measured.key_names)
+        self._take(stop)
 
     cdef _begin(self, measured):
         """Look at another partial's columns."""
-        cdef size_t key
         self.measured = None
         if fl_names_held(&self.names) > self.names_then or self.names.bytes > self.bytes_then:
             self._sweep()
@@ -211,17 +221,29 @@ cdef class RuleWindows:
         self.hits, self.base = measured.hits, measured.base
         self.sizes, self.sizes_high = measured.sizes, measured.sizes_high
         self.sketched, self.cells, self.counts = measured.sketched, measured.cells, measured.counts
-        free(self.known)
-        self.known_n = len(measured.key_names)
-        self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
-        if self.known is NULL:
-            raise MemoryError
-        for key in range(self.known_n):
-            self.known[key] = -1
+        self._ask(measured.key_names)
         self.row = self.cell = 0
         self.measured = measured
 
-    cdef _take(self, size_t stop, list key_names):
+    cdef _ask(self, list key_names):
+        """The numbers here of a partial's keys."""
+        cdef bytes key
+        cdef fl_asked asked[FL_ASKED]
+        cdef size_t first, at, n
+        free(self.known)
+        self.known_n = len(key_names)
+        self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
+        if self.known is NULL:
+            raise MemoryError
+        for first in range(0, self.known_n, FL_ASKED):
+            n = min(<size_t>FL_ASKED, self.known_n - first)
+            for at in range(n):
+                key = key_names[first + at]
+                asked[at].text, asked[at].length = PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)
+            if not fl_names_numbers(&self.names, asked, n, self.known + first):
+                raise MemoryError
+
+    cdef _take(self, size_t stop):
         cdef const int64_t *numbers = &self.numbers[0]
         cdef const int64_t *seconds = &self.seconds[0]
         cdef const int64_t *keys = &self.keys[0]
@@ -237,8 +259,6 @@ cdef class RuleWindows:
             if <size_t>numbers[row] >= n or <size_t>keys[row] >= known_n:
                 raise ValueError("an entry of no rule, or with no key")
             rule = &self.rules[numbers[row]]
-            if known[keys[row]] < 0:
-                known[keys[row]] = self._number(key_names[keys[row]])
             hit.key, hit.hits, hit.base = <uint32_t>known[keys[row]], hits[row], base[row]
             if rule.kind == FL_BYTES:
                 more.size = fl_wide_of(self.sizes_high[row], self.sizes[row], _LOW_BITS)

@@ -133,16 +133,18 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     rule->of_key[state->key] = 0;
     rule->live--;
     fl_sketch_free(state->sketch);
-    fl_state anew = {0};
-    if (state->room <= FL_POOL) {
-        anew.seen = state->seen;
-        anew.more = state->more;
-        anew.room = state->room;
-    } else {
+    if (state->room > FL_POOL) {
         free(state->seen);
         free(state->more);
+        state->seen = NULL;
+        state->more = NULL;
+        state->room = 0;
     }
-    *state = anew;
+    state->sketch = NULL;
+    state->first = state->end = 0;
+    state->hits = state->base = 0;
+    state->size = 0;
+    state->firing = 0;
     rule->idle[rule->n_idle++] = which;
 }
 

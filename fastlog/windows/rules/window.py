@@ -22,6 +22,8 @@ Decision: where a rule has more keys than it may keep, ``above`` drops the one t
 without hits for longest, the busy ones being what it is after; ``below`` takes no new one (and
 drops the youngest), the quiet ones being what it is after. A key that is firing is never dropped. This goes
 by the closed seconds alone, so it is the same for any number of workers.
+
+Over 300 lines, since keys, what is due and what is kept of them share one state.
 """
 
 from bisect import bisect_left
