@@ -105,17 +105,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     page = [
         about_text(about),
         "",
-        f"{args.lines:,} lines of `combined`, {log.path.stat().st_size:,} bytes, {path.stat().st_size:,} packed"
-        f" by `gzip -{args.level}`; median of {args.repeat} runs in turn; the logs in the page cache.",
+        f"{args.lines:,} lines of `combined`, {log.path.stat().st_size:,} bytes, {path.stat().st_size:,}"
+        f" packed by `gzip -{args.level}`; median of {args.repeat} runs in turn; the logs in the page cache.",
         "",
         "| command | s | min-max | CPU s | x gzip -dc, wc -l | x inflate alone |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
-        page.append(
-            f"| {row.command} | {row.median:.2f} | {min(row.seconds):.2f}-{max(row.seconds):.2f}"
-            f" | {statistics.median(row.cpu_seconds):.2f} | {row.median / gzip:.2f} | {row.median / inflate:.2f} |"
+        cells = (
+            row.command,
+            f"{row.median:.2f}",
+            f"{min(row.seconds):.2f}-{max(row.seconds):.2f}",
+            f"{statistics.median(row.cpu_seconds):.2f}",
+            f"{row.median / gzip:.2f}",
+            f"{row.median / inflate:.2f}",
         )
+        page.append(f"| {' | '.join(cells)} |")
     text = "\n".join(page) + "\n"
     print(text)
     if not args.no_save:

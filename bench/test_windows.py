@@ -38,7 +38,7 @@ def a_day() -> Partial:
     partial = Partial()
     seconds = list(range(START, START + DAY))
     requests = [b"GET /%d" % (second % 50) for second in seconds]
-    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [])
+    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [], [])
     count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None, set())
     return partial
 
@@ -49,7 +49,7 @@ def stats(partial: Partial, length: int, *, compiled: bool) -> tuple[int, int]:
     _, windows = make_windows(chosen)
     assert windows is not None
     found: list[Event] = []
-    windows.take(partial, range(len(partial.pane_starts)), (0, 0, 0))
+    windows.take(partial, range(len(partial.pane_starts)), (0, 0, 0, 0))
     for end in range(START + 10, START + DAY + 10, 10):
         found += windows.close(end)
     found += windows.rest(START + DAY - 1)

@@ -77,7 +77,8 @@ class Format:
     @property
     def groups(self) -> tuple[str, ...]:
         """What the groups of ``rows`` are: ``time``, ``request`` (``METHOD /section``), or ``method`` and
-        ``target`` (``/section``), ``status``, ``size``, in the order of the line."""
+        ``target`` (``/section``), ``status``, ``size``, ``duration``, ``duration2`` ..., in the order of the
+        line."""
         return self._quick_patterns.groups
 
     @cached_property
@@ -142,6 +143,8 @@ class Format:
         if not self.layout or self._quick_patterns.rows is None:
             return None, None
         strict = self._quick_patterns.rows
+        if self.comment is not None:
+            strict = strict.replace(b"(?m)^", b"(?m)^(?!%b)" % re.escape(self.comment), 1)
         return re.compile(strict.replace(rb"\\\n]", rb"]")), re.compile(strict)
 
     @cached_property

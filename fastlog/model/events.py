@@ -8,6 +8,7 @@ bounds left unnamed.
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 from fastlog.model.partial import LOW_BITS
@@ -16,10 +17,25 @@ OTHER = "(other)"
 
 Table = dict[str, int]
 
+Latency = dict[str, int | None]
+"""``p50``, ``p95`` and ``p99`` of durations in microseconds; None where no hit has one. See ``model.sketch``."""
+
+
+PERCENTILES = (50, 95, 99)
+"""Of the durations, in the order of a Latency."""
+
+
+def latency(values: Iterable[int | None]) -> Latency:
+    """The durations at each of PERCENTILES under their names."""
+    return {f"p{percent}": value for percent, value in zip(PERCENTILES, values, strict=True)}
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """One statistics window ``[start, end)``; ``partial`` when the log ended inside it."""
+    """One statistics window ``[start, end)``; ``partial`` when the log ended inside it.
+
+    ``latency_us`` is None where no format of the log has a duration.
+    """
 
     start: int
     end: int
@@ -30,6 +46,7 @@ class Stats:
     sections: Table
     statuses: Table
     methods: Table
+    latency_us: Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +54,8 @@ class StatsColumns:
     """Statistics windows that closed together, as columns: what the compiled windows give.
 
     Iterating makes a ``Stats`` of each. The sums of bytes are split as in a partial.
-    ``tables`` are those of the sections, statuses and methods.
+    ``tables`` are those of the sections, statuses and methods. ``latencies`` are PERCENTILES
+    columns of microseconds, negative where no hit has a duration; None as in ``Stats``.
     """
 
     window: int
@@ -47,13 +65,13 @@ class StatsColumns:
     bytes_high: "array[int]"
     partial: "array[int]"
     tables: "tuple[TableColumns, TableColumns, TableColumns]"
+    latencies: "Sequence[array[int]] | None" = None
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
-        columns = zip(
-            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, strict=True
-        )
-        for start, hits, low, high, partial, (sections, statuses, methods) in columns:
+        latencies = repeat(None) if self.latencies is None else zip(*self.latencies, strict=True)
+        columns = zip(self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies)
+        for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(
                 start,
                 start + self.window,
@@ -64,6 +82,7 @@ class StatsColumns:
                 sections,
                 statuses,
                 methods,
+                None if micros is None else latency(value if value >= 0 else None for value in micros),
             )
 
 
@@ -114,7 +133,7 @@ class Summary:
     """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always.
 
     ``notify`` counts the notifications that were ``delivered`` and ``given_up``, where
-    somebody is notified.
+    somebody is notified. ``latency_us`` is None where no format of the log has a duration.
     """
 
     complete: bool
@@ -133,6 +152,7 @@ class Summary:
     alerts: int
     open_alerts: list[str]
     notify: Table | None = None
+    latency_us: Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,7 @@ typedef struct {
     fl_json_node nodes[FL_JSON_NODES]; /* the first is the line itself */
     int n_keys;
     uint8_t first[FL_J_ROLES + 1]; /* the slots of a role begin here, in the order in which they count */
+    double unit;                   /* of a duration, in microseconds */
     int has_status;                /* a line without one is none of the format */
     fl_stamp iso, clf, other;
 } fl_json;
@@ -361,6 +362,33 @@ static inline int fl_json_answer(const fl_json *json, const fl_json_found *found
     return fl_size(value->at, value->stop, size);
 }
 
+/* The duration in microseconds, -1 where there is none; 0 is returned where it is not certain. Of up to 15
+ * digits number and power of ten are exact, so that the quotient is the float that Python reads. */
+static inline int fl_json_duration(const fl_json *json, const fl_json_found *found, int64_t *duration) {
+    static const double tens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    int slot = fl_json_slot(json, found, FL_J_DURATION);
+    *duration = -1;
+    if (slot < 0)
+        return 1;
+    const uint8_t *p = found->values[slot].at, *stop = found->values[slot].stop, *at = fl_digits_end(p);
+    ptrdiff_t digits = 0;
+    if (at == p || stop - p > 16)
+        return 0;
+    int64_t number = fl_number(p, at, 15);
+    if (at < stop) {
+        digits = stop - at - 1;
+        int64_t fraction = fl_number(at + 1, stop, 15);
+        if (*at != '.' || digits + (at - p) > 15 || fraction < 0)
+            return 0;
+        number = number * (int64_t)tens[digits] + fraction;
+    }
+    if (number < 0)
+        return 0;
+    double micros = (double)number / tens[digits] * json->unit;
+    *duration = micros < 1e18 ? (int64_t)micros : -1;
+    return 1;
+}
+
 /* Method and section; 0 where they are not certain. */
 static inline int fl_json_request(const fl_json *json, fl_fold *fold, const fl_json_found *found, fl_key **section,
                                   fl_key **method) {
@@ -390,15 +418,17 @@ static inline int fl_json_line(fl_json *json, fl_fold *fold, const uint8_t *p, c
     const uint8_t *end = fl_json_object(json, &found, 0, fl_json_space(p));
     if (!end || fl_json_space(end) != newline)
         return 0;
-    int64_t second;
+    int64_t second, duration;
     unsigned status;
     uint64_t size;
     fl_key *section, *method;
-    if (!fl_json_time(json, &found, &second) || !fl_json_answer(json, &found, &status, &size))
+    if (!fl_json_time(json, &found, &second) || !fl_json_answer(json, &found, &status, &size) ||
+        !fl_json_duration(json, &found, &duration))
         return 0;
     if (!fl_json_request(json, fold, &found, &section, &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the definition */
     fl_hit(fold, second, section, method, status, size);
+    fl_hit_duration(fold, duration);
     return 1;
 }
 

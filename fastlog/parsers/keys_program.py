@@ -20,10 +20,11 @@ class Wanted(NamedTuple):
 
 class KeyProgram(NamedTuple):
     """The keys in numbers. The slots of role ``r`` of ROLES are ``first[r]`` up to ``first[r + 1]``, in the
-    order in which they count."""
+    order in which they count. ``unit`` is that of the duration, in microseconds."""
 
     keys: tuple[Wanted, ...]
     first: tuple[int, ...]
+    unit: float
     has_status: bool
 
 
@@ -43,7 +44,7 @@ def key_program(keys: JsonKeys) -> KeyProgram | None:
         or any(len(key.text) > MOST_KEY_BYTES for key in wanted)
     ):
         return None
-    return KeyProgram(tuple(wanted), tuple(first), keys.wants("status"))
+    return KeyProgram(tuple(wanted), tuple(first), keys.unit(), keys.wants("status"))
 
 
 def _node(path: str, nodes: dict[str, int], wanted: list[Wanted]) -> int:

@@ -116,7 +116,13 @@ class RuleFold:
                     entry = sums[where] = _Sum(sketched=self.sketched[number])
                 entry.add(hits, size if self.sized[number] else 0, cell, counts=counts)
         return Measured.of(
-            Entry(*where, it.hits, it.base, it.size, *(it.sketch.columns() if it.sketch else (NO_CELLS, NO_CELLS)))
+            Entry(
+                *where,
+                it.hits,
+                it.base,
+                it.size,
+                *(it.sketch.columns() if it.sketch else (NO_CELLS, NO_CELLS)),
+            )
             for where, it in sums.items()
         )
 

@@ -9,6 +9,7 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
+from fastlog.model.sketch import LONGEST
 from fastlog.parsers.json_lines import JsonParser
 from fastlog.parsers.keys_program import key_program
 from fastlog.parsers.program import program_of
@@ -45,7 +46,9 @@ cdef extern from "json.h" nogil:
         fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high
         fl_column pane_sections, pane_methods, pane_statuses
         fl_column section_cells, section_cell_hits, method_cells, method_cell_hits
-        fl_column status_cells, status_cell_hits
+        int64_t *durations
+        fl_column pane_durations
+        fl_column status_cells, status_cell_hits, duration_cells, duration_cell_hits
 
     ctypedef struct fl_shape:
         int words
@@ -60,6 +63,7 @@ cdef extern from "json.h" nogil:
 
     ctypedef struct fl_program:
         uint8_t tail
+        uint8_t comment
         int plain
         size_t quotes
         fl_stamp stamp
@@ -73,15 +77,18 @@ cdef extern from "json.h" nogil:
 
     ctypedef struct fl_json:
         uint8_t *first
+        double unit
         int has_status
         fl_stamp iso, clf, other
 
     int FL_CLF, FL_ISO, FL_OTHER
     int FL_STATUSES
+    int FL_CELLS
     int FL_PAIR_STATUS
     int FL_MOST_STAMP
     void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words)
+                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
+                         uint32_t unit)
     void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t length, int64_t second)
     fl_indexer fl_best_indexer(const char **name)
     int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
@@ -90,6 +97,7 @@ cdef extern from "json.h" nogil:
     void fl_fold_free(fl_fold *fold)
     fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
     void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
+    void fl_hit_duration(fl_fold *fold, int64_t duration)
     uint64_t fl_pair(const fl_fold *fold, const fl_key *pair)
     uint64_t fl_bytes_low(const fl_fold *fold)
     uint64_t fl_bytes_high(const fl_fold *fold)
@@ -174,6 +182,7 @@ cdef class NativeParser:
     cdef _compile_keys(self, program):
         cdef int role
         self.ops = program.keys
+        self.json.unit = program.unit
         self.json.has_status = program.has_status
         self.json.iso.form, self.json.clf.form, self.json.other.form = FL_ISO, FL_CLF, FL_OTHER
         self.json.iso.utc = self.plan.log_tz == "UTC"
@@ -191,6 +200,7 @@ cdef class NativeParser:
         self.ops = program.ops
         self.program.tail = program.tail
         self.program.plain = program.plain
+        self.program.comment = program.comment
         self.program.quotes = program.quotes
         self.program.stamp.form = program.stamp
         for op in program.ops:
@@ -198,7 +208,7 @@ cdef class NativeParser:
             stops = <const uint8_t *><const char *>(<bytes>op.stops)
             fl_program_step(
                 &self.program, literal, <uint32_t>len(op.literal), op.kind, op.role, stops,
-                <uint32_t>len(op.stops), op.behind, op.after_text, op.words,
+                <uint32_t>len(op.stops), op.behind, op.after_text, op.words, op.unit,
             )
 
     def __dealloc__(self):
@@ -265,6 +275,8 @@ cdef class NativeParser:
         if self.has_keys or self.block.program is not NULL:
             self._learn(hit.stamp, second)
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
+        if hit.duration is not None:
+            fl_hit_duration(&self.sums, min(hit.duration, LONGEST))
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
@@ -282,7 +294,7 @@ cdef class NativeParser:
         return key
 
     cdef _end(self):
-        cdef int status
+        cdef int status, cell
         fl_fold_end(&self.sums)
         if self.sums.failed:
             raise MemoryError
@@ -295,6 +307,10 @@ cdef class NativeParser:
             if self.sums.status_hits[status]:
                 partial.statuses.append(status)
                 partial.status_hits.append(self.sums.status_hits[status])
+        for cell in range(FL_CELLS):
+            if self.sums.durations[cell]:
+                partial.durations.append(cell)
+                partial.duration_hits.append(self.sums.durations[cell])
         self._pairs(partial)
         partial.segment_rows = _column(&self.sums.segment_rows)
         partial.segment_panes = _column(&self.sums.segment_panes_column)
@@ -317,6 +333,9 @@ cdef class NativeParser:
         partial.method_cell_hits = _column(&self.sums.method_cell_hits)
         partial.status_cells = _column(&self.sums.status_cells)
         partial.status_cell_hits = _column(&self.sums.status_cell_hits)
+        partial.pane_durations = _column(&self.sums.pane_durations)
+        partial.duration_cells = _column(&self.sums.duration_cells)
+        partial.duration_cell_hits = _column(&self.sums.duration_cell_hits)
         return partial
 
     cdef _pairs(self, partial):

@@ -20,7 +20,7 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END, FL_WORDS_STEP, FL_TAIL_WORD, FL_RARE
 };
-enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE };
+enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION };
 
 typedef struct {
     const uint8_t *literal;
@@ -32,12 +32,14 @@ typedef struct {
     uint8_t stops[4]; /* the last one repeated */
     uint8_t wide[4][16]; /* each of them 16 times */
     int behind, after_text, words; /* see Op of program.py */
+    uint32_t unit;                 /* of a duration, in microseconds */
 } fl_step;
 
 typedef struct {
     fl_step steps[FL_STEPS];
     int n;
     uint8_t tail;
+    uint8_t comment; /* what no line of a hit begins with */
     int plain;     /* a quoted field holds no escapes */
     size_t quotes; /* of a usual line */
     fl_stamp stamp;
@@ -50,7 +52,8 @@ typedef struct {
 } fl_tails;
 
 static inline void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words) {
+                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
+                                   uint32_t unit) {
     fl_step *step = program->steps + program->n++;
     uint8_t first[8] = {0};
     memcpy(first, literal, length < 8 ? length : 8);
@@ -71,6 +74,7 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     if (step->kind == FL_WORD && step->stops[0] == program->tail && step->stops[3] == program->tail)
         step->usual = words > 1 ? FL_WORDS_STEP : FL_TAIL_WORD;
     step->jump = length > 8 || step->after_text ? FL_RARE : step->usual;
+    step->unit = unit;
 }
 
 /* A bit for each of 64 bytes that is `byte`. */
@@ -293,8 +297,39 @@ typedef struct {
     int64_t second;
     const uint8_t *date, *request, *request_end, *method, *method_end, *target, *target_end;
     uint64_t size;
+    int64_t duration; /* the sum of its parts in microseconds */
     unsigned status;
+    uint8_t timed, untimed; /* some part of the duration is a number, some is none */
 } fl_found;
+
+#define FL_LONGEST_PART ((int64_t)1 << 56) /* longer parts count as this: 2,283 years */
+
+/* A part of a duration in microseconds, as `microseconds` of hits.py has it; -1 where it is none. */
+static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
+    static const uint32_t tens[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+    while (p < stop && *p == ' ')
+        p++;
+    const uint8_t *at = fl_digits_end(p);
+    uint64_t fraction = 0;
+    int64_t whole = at > stop ? -1 : fl_number(p, at, 18);
+    if (whole < 0)
+        return -1;
+    if (at < stop) {
+        ptrdiff_t digits = stop - at - 1;
+        if (*at != '.' || digits < 1 || digits > 18 || fl_digits_end(at + 1) != stop)
+            return -1;
+        digits = digits > 9 ? 9 : digits;
+        fraction = (uint64_t)fl_number(at + 1, at + 1 + digits, 9) * tens[digits];
+    }
+    if ((uint64_t)whole > (uint64_t)FL_LONGEST_PART / unit)
+        return FL_LONGEST_PART;
+    return (int64_t)((uint64_t)whole * unit + fraction * unit / 1000000000);
+}
+
+/* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */
+static inline int64_t fl_duration(const fl_found *found) {
+    return found->timed && !found->untimed ? found->duration : -1;
+}
 
 /* Behind the stamp of a step; NULL where it is not certain. */
 static inline const uint8_t *fl_take_stamp(fl_program *program, fl_found *found, const uint8_t *p) {
@@ -331,9 +366,11 @@ static int fl_take_steps(fl_program *program, fl_found *found, const uint8_t *da
         &&word, &&spelled, &&spelled, &&until, &&text, &&quoted, &&until, &&digits, &&status, &&decimal,
         &&padded, &&query, &&mark, &&stamp, &&end_of_line, &&words, &&tail_word, &&rare,
     };
-    static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role};
+    static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role,
+                                        &&duration};
     const fl_step *step = program->steps;
     const uint8_t *stop = p;
+    int64_t part;
     unsigned few;
     fl_tails tails = {p, fl_mask64(p, program->tail)};
 
@@ -435,6 +472,14 @@ status_role:
 size_role:
     if (!fl_size(p, stop, &found->size))
         return 0;
+    FL_NEXT();
+duration:
+    part = fl_microseconds(p, stop, step->unit);
+    if (part < 0)
+        found->untimed = 1;
+    else
+        found->duration += part;
+    found->timed = 1;
 skipped:
     FL_NEXT();
 end_of_line:
@@ -448,7 +493,7 @@ end_of_line:
 static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *data, size_t line,
                           const uint32_t *quotes, size_t n, size_t newline) {
     const uint8_t *p = data + line, *end = data + newline;
-    if (end == p)
+    if (end == p || *p == program->comment)
         return 0;
     end -= end[-1] == '\r';
     if (end - p > FL_LINE_LIMIT)
@@ -462,6 +507,8 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
                                   &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the regex */
     fl_hit(fold, found.second, section, method, found.status, found.size);
+    if (found.timed)
+        fl_hit_duration(fold, fl_duration(&found));
     return 1;
 }
 

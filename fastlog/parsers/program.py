@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastlog.formats.compile import Format
-from fastlog.formats.fields import Step
+from fastlog.formats.fields import DURATION_ROLES, Step
 
 MOST_STEPS = 96
 """FL_STEPS of program.h."""
@@ -18,8 +18,10 @@ KINDS = ("word", "name", "list", "until", "text", "quoted", "bracketed", "digits
 """By their numbers in program.h. A status that may be a code is three digits there."""
 _NUMBERS = ("digits", "status", "decimal", "padded")
 
-ROLES = ("skip", "request", "method", "target", "status", "size")
+ROLES = ("skip", "request", "method", "target", "status", "size", "duration")
 """By their numbers in program.h."""
+
+_UNITS = {role: int(unit) for unit, role in DURATION_ROLES.items()}
 
 STAMPS = {
     "time:apache": 0,
@@ -43,7 +45,8 @@ class Op(NamedTuple):
 
     ``behind`` is the byte behind the number that the next step is, where a look at it tells if a
     ``text`` ends; else -1. ``after_text`` says that the field before may go on past where it seems
-    to end. ``words`` stand side by side, of which none counts.
+    to end. ``words`` stand side by side, of which none counts. ``unit`` is that of a duration, in
+    microseconds; a line may have several, which are summed.
     """
 
     literal: bytes
@@ -53,6 +56,7 @@ class Op(NamedTuple):
     behind: int = -1
     after_text: bool = False
     words: int = 1
+    unit: int = 0
 
 
 class Shape(NamedTuple):
@@ -69,7 +73,8 @@ class Program(NamedTuple):
     """A field program in numbers; ``shape`` is there where line.h reads the same lines faster.
 
     ``tail`` is what may follow the last step, ``quotes`` are how many a usual line has. ``plain`` says
-    that lines whose quoted fields hold escapes are not of this program.
+    that lines whose quoted fields hold escapes are not of this program. ``comment`` is what a comment
+    begins with, a newline where there are none.
     """
 
     ops: tuple[Op, ...]
@@ -77,6 +82,7 @@ class Program(NamedTuple):
     tail: int
     quotes: int
     plain: bool
+    comment: int
     shape: Shape | None
 
 
@@ -94,21 +100,23 @@ def program_of(log_format: Format) -> Program | None:
     ops = _joined([_op(steps, at, log_format.tail) for at in range(len(steps))], log_format.tail)
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
-    return Program(
-        ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or (), log_format.tail)
-    )
+    comment = (log_format.comment or b"\n")[0]
+    shape = _shape(log_format.program or (), log_format.tail)
+    return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
 
 
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
     step = steps[at]
     is_time = step.role.startswith("time:")
+    role = "duration" if step.role in _UNITS else step.role
     return Op(
         step.literal,
         KINDS.index("stamp" if is_time else step.kind),
-        ROLES.index(step.role) if step.role in ROLES else 0,
+        ROLES.index(role) if role in ROLES else 0,
         b"]" if step.kind == "bracketed" else step.stops,
         _behind(steps, at, tail),
         bool(at) and steps[at - 1].kind in ("text", "quoted", "bracketed"),
+        unit=_UNITS.get(step.role, 0),
     )
 
 

@@ -281,7 +281,9 @@ def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
 
 @pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_run_without_the_native_parser_says_so(quiet: bool, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_run_without_the_native_parser_says_so(
+    quiet: bool, tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "access.log").write_bytes(line(1_525_881_600))
     words = [sys.executable, "-m", "fastlog", "--format", "common", "access.log", *["-q"] * quiet]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
