@@ -104,9 +104,8 @@ class Config:
 
     def _check_state(self, state: str | os.PathLike[str]) -> None:
         """Raises UsageError for what a state cannot hold."""
-        for option, value in (("--rules", self.rules), ("--rejects", self.rejects)):
-            if value is not None:
-                raise UsageError(f"--state does not hold {option} yet: leave out one of them")
+        if self.rejects is not None:
+            raise UsageError("--state does not hold --rejects yet: leave out one of them")
         if any(os.fspath(path) == "-" for path in self.paths):
             raise UsageError("--state does not hold standard input, which has no name: name a file")
         if self.executor == "inline":

@@ -177,11 +177,7 @@ class Merger:
                 yield from self._windows.rest(self._last)
 
     def state(self) -> State | None:
-        """All that it knows; None while it holds lines of which it is not known yet when their turn comes.
-
-        Rules are not in it: the configuration refuses them beside a state.
-        """
-        assert self._rules is None
+        """All that it knows; None while it holds lines of which it is not known yet when their turn comes."""
         if self._waiting or any(entry.clock.suspect is not None for entry in self._sources.values()):
             return None
         return {
@@ -205,6 +201,7 @@ class Merger:
             "traffic": self._traffic.state(),
             "windows": None if self._windows is None else self._windows.state(),
             "pairs": None if self._pairs is None else self._pairs.state(),
+            "rules": None if self._rules is None else self._rules.state(),
         }
 
     def restore(self, state: State) -> None:
@@ -230,6 +227,8 @@ class Merger:
             self._windows.restore(state["windows"])
         if self._pairs is not None:
             self._pairs.restore(state["pairs"])
+        if self._rules is not None:
+            self._rules.restore(state["rules"])
 
     def _add_totals(self, partial: Partial) -> None:
         self._lines += partial.lines

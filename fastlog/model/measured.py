@@ -1,8 +1,8 @@
 """What a worker measured of a chunk for the rules.
 
 Columns, as in ``model.partial``: an entry is (rule, segment, second, key). Within a
-segment entries stand in order of first appearance, so that which keys are within a bound
-does not depend on where the log was cut.
+segment the entries of a rule stand in order of first appearance, so that which keys are
+within a bound does not depend on where the log was cut.
 """
 
 from array import array
@@ -27,7 +27,8 @@ class Entry(NamedTuple):
     """One entry: what a rule saw of a key in a second.
 
     ``hits`` are those that the rule counts, ``base`` those that it looks at: more than
-    ``hits`` only where a share is measured. ``size`` is their bytes. ``cells`` and
+    ``hits`` only where a share is measured. ``size`` is their bytes; 0 where the rule does not
+    measure them. ``cells`` and
     ``counts`` are the sketch of their durations, ascending; empty where the rule measures none.
     """
 

@@ -15,13 +15,11 @@ import orjson
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
-from fastlog.parsers.hits import NO_DETAILS, Details
-from fastlog.parsers.hits import Hit as LineHit
+from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.segments import cut_segments, in_order
 
 if TYPE_CHECKING:  # a run without rules loads nothing of them
-    from fastlog.parsers.measure import Cell, Place, RuleFold
-    from fastlog.rulebook.watch import Hit
+    from fastlog.parsers.measure import RuleFold
 
 _FEW_STATUSES = 24
 _LOW = (1 << LOW_BITS) - 1
@@ -36,7 +34,7 @@ class Columns(NamedTuple):
     sizes: list[bytes]
     details: list[Details]
 
-    def append(self, hit: LineHit, *, detailed: bool) -> None:
+    def append(self, hit: Hit, *, detailed: bool) -> None:
         """One more line."""
         self.stamps.append(hit.stamp)
         self.requests.append(hit.request)
@@ -98,30 +96,8 @@ def count_hits(
     if rules is not None:
         runs = list(zip(segment_of_run, seconds, strict=True))
         places = list(chain.from_iterable(map(repeat, runs, lengths)))
-        cells = _cells(places, columns) if rules.wants_cells else ()
-        lines = _lines(places, columns, sizes) if rules.needs else ()
-        partial.measured = rules.measure(cells, lines)
-
-
-def _cells(places: "list[Place]", columns: Columns) -> "Iterator[tuple[Place, Cell, int]]":
-    """The distinct cells, in order of first appearance, and their hits."""
-    for (place, request, status), hits in Counter(
-        zip(places, columns.requests, columns.statuses, strict=True)
-    ).items():
-        method, section = request.split(b" ", 1)
-        yield place, (section, method, int(status)), hits
-
-
-def _lines(places: "list[Place]", columns: Columns, sizes: list[int]) -> "Iterator[tuple[Place, Hit]]":
-    """Each line, as far as the columns tell."""
-    from fastlog.rulebook.watch import Hit
-
-    details = columns.details or [NO_DETAILS] * len(places)
-    for place, request, status, size, (duration, host, target) in zip(
-        places, columns.requests, columns.statuses, sizes, details, strict=True
-    ):
-        method, section = request.split(b" ", 1)
-        yield place, Hit(section, method, int(status), host, size, duration, target)
+        lines = places, columns.requests, columns.statuses, sizes, columns.details
+        partial.measured = rules.measure(lines)
 
 
 def _integers(sizes: list[bytes]) -> list[int]:

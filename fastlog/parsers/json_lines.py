@@ -12,7 +12,7 @@ from fastlog.formats.compile import Format
 from fastlog.formats.json_keys import Record, Value
 from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
@@ -51,9 +51,7 @@ class JsonParser:
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -100,9 +98,9 @@ class JsonParser:
         host = self._keys.host(line)
         return b"-" if host is None else str(host).encode("utf-8", "replace")
 
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        if not isinstance(self.parse(line), Hit):
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        if hit is None and not isinstance(self.parse(line), Hit):
             return None
         record = self._keys.read(line.removesuffix(b"\r"))
         return None if record is None or record.time is None else self._second(record.time)
@@ -149,7 +147,7 @@ class JsonParser:
                 partial.rejected[REASONS.index(hit)] += 1
                 continue
             columns.append(hit, detailed=self._detailed)
-            seconds.append(self.second(line))
+            seconds.append(self.second(line, hit))
         return seconds, columns
 
     def _at_once(self, lines: list[bytes]) -> tuple[list[int | None], Columns] | None:
@@ -226,12 +224,14 @@ def _request(record: Record) -> bytes:
 
 def _request_keys(requests: list[Value], methods: list[Value], targets: list[Value]) -> list[bytes]:
     """``METHOD section`` of each line: of all at once, where none holds a newline. Raises TypeError."""
-    if None not in requests:
-        texts = requests
-    else:
+    texts = requests
+    if None in requests:
         if None in targets or None in methods:
             raise TypeError
-        texts = [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
+        texts = [
+            f"{method} {target}" if request is None else request
+            for request, method, target in zip(requests, methods, targets, strict=True)
+        ]
     joined = "\n".join(texts).encode()  # type: ignore[arg-type]
     if joined.count(b"\n") != len(texts) - 1:
         raise TypeError

@@ -1,28 +1,31 @@
 """What the rules see of a chunk.
 
-A rule that section, method and status tell all about is evaluated once a distinct cell
-of them, any other on each line. What comes out is as small as the keys are few.
+Lines that the rules cannot tell apart are counted together first; rules are
+evaluated for what is left, by the classes of its fields (see ``outcomes``). What comes out
+is as small as the keys are few. The twin of rules.h.
 """
 
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from operator import attrgetter
+from functools import partial as with_first
+from itertools import repeat
+from typing import Any
 
 from fastlog.errors import UsageError
 from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
-from fastlog.model.rules import PERCENTILES, Rule
-from fastlog.model.sketch import Sketch
-from fastlog.rulebook.watch import Hit, Watch
+from fastlog.model.rules import PERCENTILES, PERS, Rule
+from fastlog.model.sketch import Sketch, cell_of
+from fastlog.parsers.hits import Details
+from fastlog.parsers.outcomes import Outcomes, Step
+from fastlog.rulebook.watch import PLACES, Hit, Watch
 
 Place = tuple[int, int]
 """Where a hit belongs: the number of its segment, and its second."""
 
-Cell = tuple[bytes, bytes, int]
-"""Section, method, status."""
-
-_CELLS_REMEMBERED = 1 << 14
-
+_NO_CELL = -1
+"""The cell of a line without a duration."""
 
 _DETAILS = frozenset({"host", "duration", "target"})
 _MAY_LACK = ("host", "duration")
@@ -49,74 +52,121 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
                 )
 
 
+Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details]]
+"""Lines that are hits, column by column: place, request (``METHOD section``), status, size, and the
+details, which are none where no rule asks for them."""
+
+
+class _Sum:
+    """What a rule saw of a key in a second."""
+
+    __slots__ = ("base", "hits", "size", "sketch")
+
+    def __init__(self, *, sketched: bool) -> None:
+        self.hits = self.base = self.size = 0
+        self.sketch = Sketch() if sketched else None
+
+    def add(self, hits: int, size: int, cell: int, *, counts: bool) -> None:
+        """Count hits of one cell."""
+        self.hits += hits * counts
+        self.base += hits
+        self.size += size
+        if self.sketch is not None:
+            self.sketch.add_cells((cell,), (hits,))
+
+
 class RuleFold:
     """The rules of a plan, ready to look at hits. Holds no state that a result depends on."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
-        watches = list(enumerate(map(Watch, rules)))
-        self._by_cell = [(number, watch) for number, watch in watches if watch.by_cell]
-        self._by_line = [(number, watch) for number, watch in watches if not watch.by_cell]
-        self._placed = lru_cache(_CELLS_REMEMBERED)(self._place)
-
-    @property
-    def wants_cells(self) -> bool:
-        """Whether some rule is content with cells."""
-        return bool(self._by_cell)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """The fields of lines that rules look at; empty where none is evaluated by line."""
-        return frozenset().union(*(watch.needs for _, watch in self._by_line))
+        watches = tuple(map(Watch, rules))
+        self.outcomes = Outcomes(watches)
+        self.needs: frozenset[str] = frozenset().union(*(watch.needs for watch in watches))
+        """The fields of lines that rules look at."""
+        self.kinds = tuple(0 if rule.per is None else 1 + PERS.index(rule.per) for rule in rules)
+        """What the keys of each rule are: 0 for one in all, else 1 + the place of its ``per`` in PERS."""
+        self.sketched = tuple(rule.measure in PERCENTILES for rule in rules)
+        self.sized = tuple(rule.measure == "bytes" for rule in rules)
 
     @property
     def wants_details(self) -> bool:
         """Whether some rule looks at more of a line than the parsers' columns have of themselves."""
         return not self.needs.isdisjoint(_DETAILS)
 
-    def measure(
-        self, cells: Iterable[tuple[Place, Cell, int]], lines: Iterable[tuple[Place, Hit]]
-    ) -> Measured:
-        """The entries of a chunk.
+    def outcome(self, hit: Hit) -> tuple[Step, ...]:
+        """What the rules make of one hit."""
+        classes = self.outcomes.classes
+        return self.outcomes.of(tuple(each[value] for each, value in zip(classes, hit, strict=True)))
 
-        ``cells`` are distinct, with their hits, and ``lines`` all, both in order of first appearance;
-        each is looked at only by the rules that want it so.
-        """
-        entries = [*self._of_cells(cells), *self._of_lines(lines)]
-        entries.sort(key=attrgetter("segment"))  # stable
-        return Measured.of(entries)
-
-    def _place(self, cell: Cell) -> tuple[tuple[int, bytes, bool], ...]:
-        """The rules that look at a cell: its key there, and whether its hits count."""
-        placed = ((number, watch.place(cell)) for number, watch in self._by_cell)
-        return tuple((number, *place) for number, place in placed if place is not None)
-
-    def _of_cells(self, cells: Iterable[tuple[Place, Cell, int]]) -> Iterable[Entry]:
-        sums: dict[tuple[int, int, int, bytes], list[int]] = {}
-        for (segment, second), cell, hits in cells:
-            for number, key, counts in self._placed(cell):
-                entry = sums.setdefault((number, segment, second, key), [0, 0])
-                entry[0] += hits * counts
-                entry[1] += hits
-        for place, (hits, base) in sums.items():
-            yield Entry(*place, hits, base, 0, NO_CELLS, NO_CELLS)
-
-    def _of_lines(self, lines: Iterable[tuple[Place, Hit]]) -> Iterable[Entry]:
-        sums: dict[tuple[int, int, int, bytes], tuple[list[int], Sketch]] = {}
-        for (segment, second), hit in lines:
-            for number, watch in self._by_line:
-                place = watch.place(hit)
-                if place is None:
-                    continue
-                key, counts = place
-                where = number, segment, second, key
+    def measure(self, lines: Lines) -> Measured:
+        """The entries of a chunk, whose lines come in their order."""
+        if self.outcomes.full:
+            self.outcomes.clear()
+        sums: dict[tuple[int, int, int, bytes], _Sum] = {}
+        by_section, by_method, by_status, by_host, *_ = self.outcomes.classes
+        for row, (hits, size) in self._alike(lines):
+            (segment, second), request, status, of_size, of_duration, cell, host, of_target = row
+            method, section = request.split(b" ", 1)
+            cells = by_section[section], by_method[method], by_status[int(status)], by_host[host]
+            keys = b"", section, status, method, host
+            for number, counts in self.outcomes.of((*cells, of_size, of_duration, of_target)):
+                where = number, segment, second, keys[self.kinds[number]]
                 entry = sums.get(where)
-                if entry is None:  # a setdefault would make a sketch for each line
-                    entry = sums[where] = [0, 0, 0], Sketch()
-                total, sketch = entry
-                total[0] += counts
-                total[1] += 1
-                total[2] += hit.size
-                if watch.rule.measure in PERCENTILES and hit.duration is not None:
-                    sketch.add(hit.duration)
-        for where, ((hits, base, size), sketch) in sums.items():
-            yield Entry(*where, hits, base, size, *sketch.columns())
+                if entry is None:  # a setdefault would make a sketch each time
+                    entry = sums[where] = _Sum(sketched=self.sketched[number])
+                entry.add(hits, size if self.sized[number] else 0, cell, counts=counts)
+        return Measured.of(
+            Entry(*where, it.hits, it.base, it.size, *(it.sketch.columns() if it.sketch else (NO_CELLS, NO_CELLS)))
+            for where, it in sums.items()
+        )
+
+    def _alike(self, lines: Lines) -> Iterable[tuple[Any, tuple[int, int]]]:
+        """What rules can tell apart, in order of first appearance: its hits, and their bytes where asked for.
+
+        Place, request, status, class of size, class of duration, its cell, host, class of target.
+        """
+        looked_at, classes = self.outcomes.looked_at, self.outcomes.classes
+        places, requests, statuses, sizes, details = lines
+        columns: list[Iterable[Any]] = [places, requests, statuses]
+        columns += [repeat(0), repeat(0), repeat(_NO_CELL), repeat(b""), repeat(0)]
+        if looked_at[PLACES["bytes"]]:
+            columns[3] = map(self._classes_of_sizes().__getitem__, map(self._interval, sizes))
+        if details:
+            durations, hosts, targets = zip(*details, strict=True)
+            if looked_at[PLACES["duration"]]:
+                columns[4] = map(classes[PLACES["duration"]].__getitem__, durations)
+            if any(self.sketched):
+                columns[5] = map(_cell, durations)
+            if "host" in self.needs:
+                columns[6] = hosts
+            if looked_at[PLACES["target"]]:
+                columns[7] = map(classes[PLACES["target"]].__getitem__, targets)
+        rows = zip(*columns, strict=False)
+        if any(self.sized):
+            return _summed(rows, sizes)
+        return ((row, (hits, 0)) for row, hits in Counter(rows).items())
+
+    @property
+    def _interval(self) -> Any:
+        """Which interval of sizes, that rules cannot tell apart, a size is in."""
+        return with_first(bisect_right, self.outcomes.edges["bytes"])
+
+    def _classes_of_sizes(self) -> list[int]:
+        """By interval."""
+        edges = self.outcomes.edges["bytes"]
+        of = self.outcomes.classes[PLACES["bytes"]].of
+        return [of(edges[0] - 1), *map(of, edges)]
+
+
+def _cell(duration: int | None) -> int:
+    return _NO_CELL if duration is None else cell_of(duration)
+
+
+def _summed(rows: Iterable[Any], sizes: Sequence[int]) -> Iterable[tuple[Any, tuple[int, int]]]:
+    """The distinct rows in order of first appearance, their hits, and the sum of their sizes."""
+    hits: dict[Any, int] = {}
+    totals: dict[Any, int] = {}
+    for row, size in zip(rows, sizes, strict=True):
+        hits[row] = hits.get(row, 0) + 1
+        totals[row] = totals.get(row, 0) + size
+    return ((row, (count, totals[row])) for row, count in hits.items())

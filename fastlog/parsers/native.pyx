@@ -9,12 +9,14 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from fastlog.model.partial import REASONS, Partial
+from fastlog.parsers.json_lines import JsonParser
+from fastlog.parsers.keys_program import key_program
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.rejects import is_kept, reject
 
 
-cdef extern from "block.h" nogil:
+cdef extern from "json.h" nogil:
     ctypedef struct fl_column:
         int64_t *at
         size_t n
@@ -50,6 +52,7 @@ cdef extern from "block.h" nogil:
         int vhost
         int quoted
         int dash
+        uint8_t tail
 
     ctypedef struct fl_stamp:
         int form
@@ -68,6 +71,12 @@ cdef extern from "block.h" nogil:
         int64_t lines
         fl_program *program
 
+    ctypedef struct fl_json:
+        uint8_t *first
+        int has_status
+        fl_stamp iso, clf, other
+
+    int FL_CLF, FL_ISO, FL_OTHER
     int FL_STATUSES
     int FL_PAIR_STATUS
     int FL_MOST_STAMP
@@ -86,6 +95,9 @@ cdef extern from "block.h" nogil:
     uint64_t fl_bytes_high(const fl_fold *fold)
     void fl_block_begin(fl_block *block, const uint8_t *data, size_t length)
     int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop)
+    void fl_json_want(fl_json *json, int node, const uint8_t *text, uint32_t length, int slot, int child)
+    void fl_json_learn(fl_json *json, const uint8_t *text, size_t length, int64_t second)
+    int fl_json_fold(fl_block *block, fl_json *json, fl_fold *fold, size_t *start, size_t *stop)
     const uint8_t *fl_block_copy(fl_block *block, const uint8_t *data, size_t *length)
     size_t fl_block_safe(const uint8_t *data, size_t length)
     void fl_block_free(fl_block *block)
@@ -127,8 +139,10 @@ cdef class NativeParser:
     cdef fl_block block
     cdef fl_shape shape
     cdef fl_program program
+    cdef fl_json json
     cdef object ops  # the program's literals lie in them
-    cdef object regex
+    cdef bint has_keys
+    cdef object definition
     cdef object plan
     cdef list rejected
     cdef list rejects
@@ -141,18 +155,35 @@ cdef class NativeParser:
             raise MemoryError
 
     def __init__(self, log_format, plan):
-        program = program_of(log_format)
+        self.odd = 0
+        self.plan = plan
+        self.has_keys = log_format.keys is not None
+        program = key_program(log_format.keys) if self.has_keys else program_of(log_format)
         if program is None:
             raise ValueError(log_format.name)
-        self.odd = 0
-        self.regex = RegexParser(log_format, plan)
-        self.plan = plan
-        if program.shape is not None:
-            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash = program.shape
+        self.definition = JsonParser(log_format, plan) if self.has_keys else RegexParser(log_format, plan)
+        if self.has_keys:
+            self._compile_keys(program)
+        elif program.shape is not None:
+            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash, self.shape.tail = program.shape
         else:
             self._compile(program)
             self.program.stamp.utc = plan.log_tz == "UTC"
             self.block.program = &self.program
+
+    cdef _compile_keys(self, program):
+        cdef int role
+        self.ops = program.keys
+        self.json.has_status = program.has_status
+        self.json.iso.form, self.json.clf.form, self.json.other.form = FL_ISO, FL_CLF, FL_OTHER
+        self.json.iso.utc = self.plan.log_tz == "UTC"
+        for role, slot in enumerate(program.first):
+            self.json.first[role] = slot
+        for key in program.keys:
+            fl_json_want(
+                &self.json, key.node, <const uint8_t *><const char *>(<bytes>key.text), <uint32_t>len(key.text),
+                key.slot, key.child,
+            )
 
     cdef _compile(self, program):
         cdef const uint8_t *literal
@@ -207,7 +238,10 @@ cdef class NativeParser:
         fl_block_begin(&self.block, data, length)
         while True:
             with nogil:
-                odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
+                if self.has_keys:
+                    odd = fl_json_fold(&self.block, &self.json, &self.sums, &line, &stop)
+                else:
+                    odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
             if not odd:
                 break
             self._odd_line((<const char *>data)[line:stop], start + line)
@@ -216,25 +250,29 @@ cdef class NativeParser:
 
     cdef _odd_line(self, bytes line, uint64_t offset):
         self.odd += 1
-        hit = self.regex.parse(line)
+        hit = self.definition.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
             if is_kept(hit, len(self.rejects), self.plan):
-                self.rejects.append(reject(self.regex, offset, hit, line, self.plan))
+                self.rejects.append(reject(self.definition, offset, hit, line, self.plan))
             return
         cdef bytes method, section
         method, section = hit.request.split(b" ", 1)
         cdef fl_key *section_key = self._key(&self.sums.sections, section)
         cdef fl_key *method_key = self._key(&self.sums.methods, method)
         cdef uint64_t size = 0 if hit.size == b"-" else int(hit.size)
-        cdef int64_t second = self.regex.second_of(hit)
-        if self.block.program is not NULL:
+        cdef int64_t second = self.definition.second(line, hit)
+        if self.has_keys or self.block.program is not NULL:
             self._learn(hit.stamp, second)
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
-        fl_stamp_learn(&self.program.stamp, <const uint8_t *><const char *>padded, len(stamp), second)
+        cdef const uint8_t *text = <const uint8_t *><const char *>padded
+        if not self.has_keys:
+            fl_stamp_learn(&self.program.stamp, text, len(stamp), second)
+        elif b":" in stamp:  # what a number is spelled like is not known
+            fl_json_learn(&self.json, text, len(stamp), second)
 
     cdef fl_key *_key(self, fl_table *table, bytes text) except NULL:
         cdef bytes padded = text + bytes(16)

@@ -62,6 +62,7 @@ class Shape(NamedTuple):
     vhost: bool
     quoted: int
     dash: bool
+    tail: int
 
 
 class Program(NamedTuple):
@@ -84,6 +85,8 @@ def program_of(log_format: Format) -> Program | None:
     steps = log_format.program
     if steps is None or log_format.closed or len(steps) > MOST_STEPS:
         return None
+    if any(b"\r" in step.literal or b"\n" in step.literal for step in steps):
+        return None  # a line's end is no part of a field
     steps = tuple(step._replace(kind="status") if step.kind == "code" else step for step in steps)
     stamp = _stamp(steps)
     if stamp is None or not all(_is_certain(steps, at) for at in range(len(steps))):
@@ -91,7 +94,9 @@ def program_of(log_format: Format) -> Program | None:
     ops = _joined([_op(steps, at, log_format.tail) for at in range(len(steps))], log_format.tail)
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
-    return Program(ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or ()))
+    return Program(
+        ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or (), log_format.tail)
+    )
 
 
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
@@ -162,26 +167,29 @@ def _behind(steps: Sequence[Step], at: int, tail: bytes) -> int:
     return behind[0] if _is_apart(behind, _MORE_OF_A_NUMBER) else -1
 
 
-def _shape(steps: Sequence[Step]) -> Shape | None:
+def _shape(steps: Sequence[Step], tail: bytes) -> Shape | None:
     """The shape of lines of the CLF family: words, a user, the stamp, the request, status and size, and
-    perhaps two quoted fields; None for any other."""
+    perhaps two quoted fields, a space or a tab between them; None for any other."""
     words = next((at for at, step in enumerate(steps) if step.kind not in ("name", "word")), 0)
     head, rest = steps[:words], [(step.literal, step.kind) for step in steps[words:]]
     roles = [step.role for step in steps[words:]]
     user, quoted = rest[0], (len(rest) - 6) // 2 * 2
-    answer = [(b" [", "bracketed"), (b'] "', "quoted"), (b'" ', "status"), (b" ", "digits")]
-    ends = [[(b"", "end")], [(b' "', "quoted"), (b'" "', "quoted"), (b'"', "end")]]
+    answer = [
+        (tail + b"[", "bracketed"), (b"]" + tail + b'"', "quoted"), (b'"' + tail, "status"), (tail, "digits"),
+    ]  # fmt: skip
+    agents = [(tail + b'"', "quoted"), (b'"' + tail + b'"', "quoted"), (b'"', "end")]
     if (
         not words
         or rest[1:5] != answer
-        or rest[5:] not in ends
+        or rest[5:] not in ([(b"", "end")], agents)
         or roles[1:5] != ["time:apache", "request", "status", "size"]
-        or user not in ((b" ", "text"), (b" - ", "text"))
-        or [step.literal for step in head] != [b"", *[b" "] * (words - 1)]
+        or user not in ((tail, "text"), (b" - ", "text"))
+        or [step.literal for step in head] != [b"", *[tail] * (words - 1)]
         or any(step.kind == "name" for step in head[1:])
+        or any(step.stops != tail for step in steps[: words + 1])
     ):
         return None
     dash = user[0] == b" - "
-    if dash and words != 1:
+    if dash and (words != 1 or tail != b" "):
         return None
-    return Shape(words + dash, head[0].kind == "name", quoted, dash)
+    return Shape(words + dash, head[0].kind == "name", quoted, dash, tail[0])

@@ -19,7 +19,7 @@ from fastlog.formats.compile import Format, format_of
 from fastlog.formats.fields import WITH_PORT
 from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
 from fastlog.parsers.hits import (
@@ -66,9 +66,7 @@ class RegexParser:
 
         Lines dated after ``horizon`` (epoch seconds) count as future.
         """
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -118,16 +116,10 @@ class RegexParser:
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
-    def second_of(self, hit: Hit) -> int:
-        """The epoch second of a hit that ``parse`` gave."""
-        second = self._seconds[hit.stamp]
-        assert second is not None
-        return second
-
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        hit = self.parse(line)
-        return self.second_of(hit) if isinstance(hit, Hit) else None
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        found = self.parse(line) if hit is None else hit
+        return self._seconds[found.stamp] if isinstance(found, Hit) else None
 
     def field_at(self, line: bytes) -> str:
         """The name of the field at which a line of no format stops fitting."""

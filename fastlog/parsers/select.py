@@ -40,15 +40,27 @@ def parser_name(wanted: ParserName) -> str:
 
 def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """A parser of that name (as parser_name gave it) for one format."""
-    if log_format.kind == "json":
-        from fastlog.parsers.json_lines import JsonParser
-
-        return JsonParser(log_format, plan)
+    if log_format.keys is not None:
+        return _make_json_parser(name, log_format, plan)
     if log_format.kind == "fields":
         from fastlog.parsers.fields import FieldsParser
 
         return FieldsParser(log_format, plan, lambda under: make_text_parser(name, under, plan))
     return make_text_parser(name, log_format, plan)
+
+
+def _make_json_parser(name: str, log_format: Format, plan: Plan) -> Parser:
+    """As make_text_parser, for a format of JSON lines."""
+    from fastlog.parsers.keys_program import key_program
+
+    assert log_format.keys is not None
+    if name == "native" and not plan.rules and key_program(log_format.keys) is not None:
+        from fastlog.parsers.native import NativeParser
+
+        return NativeParser(log_format, plan)
+    from fastlog.parsers.json_lines import JsonParser
+
+    return JsonParser(log_format, plan)
 
 
 def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:

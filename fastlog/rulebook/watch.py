@@ -1,12 +1,12 @@
 """A rule made ready to look at hits.
 
-A hit is a tuple in the order of ``Hit``; a *cell* (section, method, status) is its
-beginning, so the same predicate serves both: per distinct cell, where a rule needs
-nothing further, and per line, where it does.
+A hit is a tuple in the order of ``Hit``. All that a predicate does is to compare its
+fields with constants, so hits that compare alike are alike: see ``parsers.outcomes``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
+from itertools import chain
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple
 
@@ -14,9 +14,7 @@ from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.rulebook.expression import Chain, Comparison, Expression, Not, fields_of, parse
 
 Predicate = Callable[[tuple[Any, ...]], bool]
-
-CELL = frozenset({"section", "method", "status"})
-"""What is known of a hit without its line."""
+Test = Callable[[Any], bool]
 
 _ORDER = {"==": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -39,7 +37,8 @@ class Hit(NamedTuple):
     target: bytes = b""
 
 
-_PLACE = {"bytes" if name == "size" else name: place for place, name in enumerate(Hit._fields)}
+PLACES = {"bytes" if name == "size" else name: place for place, name in enumerate(Hit._fields)}
+"""Where each field of the language stands in a Hit."""
 
 
 def predicate(text: str) -> Predicate:
@@ -60,10 +59,10 @@ def _predicate(tree: Expression) -> Predicate:
     if isinstance(tree, Not):
         part = _predicate(tree.part)
         return lambda hit: not part(hit)
-    return _chain(tree)
+    return _joined(tree)
 
 
-def _chain(tree: Chain) -> Predicate:
+def _joined(tree: Chain) -> Predicate:
     parts = tuple(map(_predicate, tree.parts))
     if tree.word == "and":
         return lambda hit: all(part(hit) for part in parts)
@@ -71,20 +70,33 @@ def _chain(tree: Chain) -> Predicate:
 
 
 def _comparison(tree: Comparison) -> Predicate:
-    place = _PLACE[tree.field]
+    place, test = PLACES[tree.field], value_test(tree)
+    return lambda hit: test(hit[place])
+
+
+def value_test(tree: Comparison) -> Test:
+    """What a comparison asks of a value of its field."""
     value: Any = tree.values[0]
     if tree.operator == "in":
-        values = frozenset(tree.values)
-        return lambda hit: hit[place] in values
+        return frozenset(tree.values).__contains__
     if tree.operator == "=~":
         search = value.search
-        return lambda hit: search(hit[place])
+        return lambda text: bool(search(text))
     if tree.operator == "starts_with":
-        return lambda hit: hit[place].startswith(value)
+        return lambda text: bool(text.startswith(value))
     compare = _ORDER[tree.operator]
     if tree.field == "duration":
-        return lambda hit: hit[place] is not None and compare(hit[place], value)
-    return lambda hit: compare(hit[place], value)
+        return lambda duration: duration is not None and compare(duration, value)
+    return lambda number: bool(compare(number, value))
+
+
+def comparisons_of(tree: Expression) -> Iterator[Comparison]:
+    """The comparisons of an expression, in its order."""
+    if isinstance(tree, Comparison):
+        yield tree
+    else:
+        for part in (tree.part,) if isinstance(tree, Not) else tree.parts:
+            yield from comparisons_of(part)
 
 
 class Watch:
@@ -94,7 +106,6 @@ class Watch:
         self.rule = rule
         self.where = predicate(rule.where)
         self.of = predicate(rule.of)
-        self._place = None if rule.per is None else _PLACE[rule.per]
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -108,32 +119,16 @@ class Watch:
             needs.add("duration")
         return frozenset(needs)
 
-    @property
-    def by_cell(self) -> bool:
-        """Whether cells tell it all; else each line must be looked at, in the worker."""
-        return self.needs <= CELL
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """All comparisons that the rule makes."""
+        texts = (self.rule.where, self.rule.of)
+        return tuple(chain.from_iterable(comparisons_of(parse(text)) for text in texts if text.strip()))
 
-    def place(self, hit: tuple[Any, ...]) -> tuple[bytes, bool] | None:
-        """The key of a hit, or of a cell, and whether ``where`` wants it too, which only a share asks.
-
-        None where the rule does not look at it.
-        """
-        rule = self.rule
-        if rule.measure == "share":
-            if not self.of(hit):
-                return None
-            counts = self.where(hit)
-        elif rule.measure in PERCENTILES and hit[_PLACE["duration"]] is None:
+    def verdict(self, hit: tuple[Any, ...]) -> bool | None:
+        """Whether ``where`` wants a hit too, which only a share asks; None where the rule does not look at it."""
+        if self.rule.measure == "share":
+            return self.where(hit) if self.of(hit) else None
+        if self.rule.measure in PERCENTILES and hit[PLACES["duration"]] is None:
             return None
-        else:
-            counts = True
-            if not self.where(hit):
-                return None
-        return self.key(hit), counts
-
-    def key(self, hit: tuple[Any, ...]) -> bytes:
-        """The value that the rule keeps apart; empty for one in all."""
-        if self._place is None:
-            return b""
-        value: bytes | int = hit[self._place]
-        return value if isinstance(value, bytes) else b"%03d" % value
+        return True if self.where(hit) else None

@@ -55,4 +55,11 @@ def make_rules(plan: Plan) -> "Rules | None":
         return None
     from fastlog.windows.rules.engine import Rules
 
-    return Rules(plan.rules)
+    if plan.compiled and find_spec("fastlog.windows.rules.native") is not None:
+        from fastlog.windows.rules import native
+
+        if native.fits(plan.rules):
+            return Rules(plan.rules, native.RuleWindows(plan.rules))
+    from fastlog.windows.rules.together import RuleWindows
+
+    return Rules(plan.rules, RuleWindows(plan.rules))

@@ -53,13 +53,14 @@ typedef struct {
     unsigned cuts[3]; /* in 256ths of the log */
 } options;
 
-static const fl_shape SHAPES[] = {{2, 0, 0, 0}, {2, 0, 2, 0}, {3, 1, 0, 0}, {3, 1, 2, 0}};
+static const fl_shape SHAPES[] = {{2, 0, 0, 0, ' '},  {2, 0, 2, 0, ' '},  {3, 1, 0, 0, ' '},  {3, 1, 2, 0, ' '},
+                                 {2, 0, 0, 0, '\t'}, {2, 0, 2, 0, '\t'}, {3, 0, 0, 0, '\t'}, {3, 0, 2, 0, '\t'}};
 
 static options options_of(const uint8_t *head) {
     static const int64_t latenesses[] = {0, 1, 5, 60, 300, 5000}, panes[] = {1, 2, 5, 10, 60, 86400};
     static const int64_t horizons[] = {INT64_MAX, NOON, NOON + 1, NOON - 5, 0};
     options chosen = {
-        .shape = SHAPES[head[0] % 4],
+        .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,

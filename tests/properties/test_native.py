@@ -1,6 +1,7 @@
 """The compiled parser gives the partial that the regex parser gives, for any bytes cut anywhere."""
 
 import os
+import re
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -44,7 +45,7 @@ def canonical(partial: Partial) -> Partial:
     )
 
 
-def both(format: Format, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
+def both(format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
     from fastlog.parsers.native import NativeParser
 
     compiled = compile_format(format)
@@ -84,6 +85,28 @@ def test_native_is_regex_on_hostile_logs(
 def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
     both(format, plan(), b"\n".join(lines) + end, data.draw(st.lists(st.integers(0, 200), max_size=2)))
+
+
+def tabbed(log: bytes) -> bytes:
+    """The log with tabs for the spaces between fields."""
+    log = re.sub(rb"\t([+-]\d{4}\])", rb" \1", log.replace(b" ", b"\t"))
+    return re.sub(rb'"([A-Z]+)\t([^"\t\n]*)\t', rb'"\1 \2 ', log)
+
+
+@native
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
+def test_native_is_regex_between_tabs(data: st.DataObject, format: Format, end: bytes) -> None:
+    lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
+    both(f"{format}_tab", plan(), tabbed(b"\n".join(lines)) + end, [100])
+
+
+@native
+@pytest.mark.parametrize("format", FORMATS)
+def test_native_is_regex_between_tabs_on_hostile_logs(format: Format) -> None:
+    for seed in range(40, 48):
+        both(f"{format}_tab", plan(), tabbed(random_log(seed, format=format)), [3000])
+    both(f"{format}_tab", plan(), tabbed(b"\n".join(HARD)), [])
 
 
 @native

@@ -13,12 +13,20 @@ from fastlog.model.chunk import Block
 from fastlog.model.events import singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
+from fastlog.model.rules import Rule
 from fastlog.windows.select import find_spec
 from fastlog.worker import Worker
 from tests.properties.strategies import line, logs, options
 
 HORIZON = 1_600_000_000
 TWINS = [False, True] if find_spec("fastlog.windows.native") else [False]
+
+
+RULES = (
+    Rule(name="share", measure="share", window=30, per="section", where="status >= 400", above=0.3, hold=2),
+    Rule(name="bytes", measure="bytes", window=7, per="host", where="bytes > 10", above=500),
+    Rule(name="died", measure="rate", window=20, below=0.1, recover=0.2),
+)
 
 
 def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
@@ -30,6 +38,7 @@ def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
         rejects=False,
         compiled=compiled,
         pairs=True,
+        rules=RULES,
         **{**chosen, "stats_every": every},
     )
 

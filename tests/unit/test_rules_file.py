@@ -275,50 +275,52 @@ def rule(**fields: object) -> Rule:
 
 
 @pytest.mark.parametrize(
-    ("made", "needs", "by_cell"),
+    ("made", "needs"),
     [
-        (rule(), set(), True),
-        (rule(where="status > 1 and section =~ 'a'", per="method"), {"status", "section", "method"}, True),
-        (rule(measure="share", where="status > 1", of="host == 'a'"), {"status", "host"}, False),
-        (rule(per="host"), {"host"}, False),
-        (rule(measure="bytes"), {"bytes"}, False),
-        (rule(measure="p95"), {"duration"}, False),
-        (rule(where="target =~ 'x'"), {"target"}, False),
+        (rule(), set()),
+        (rule(where="status > 1 and section =~ 'a'", per="method"), {"status", "section", "method"}),
+        (rule(measure="share", where="status > 1", of="host == 'a'"), {"status", "host"}),
+        (rule(per="host"), {"host"}),
+        (rule(measure="bytes"), {"bytes"}),
+        (rule(measure="p95"), {"duration"}),
+        (rule(where="not target =~ 'x' or (bytes > 1 and bytes < 9)"), {"target", "bytes"}),
     ],
 )
-def test_a_rule_knows_what_it_needs(made: Rule, needs: set[str], *, by_cell: bool) -> None:
+def test_a_rule_knows_what_it_needs(made: Rule, needs: set[str]) -> None:
     assert Watch(made).needs == needs
-    assert Watch(made).by_cell == by_cell
 
 
-def test_a_worker_measures_what_cells_do_not_tell() -> None:
+def test_a_worker_measures_for_each_rule_and_key() -> None:
     rules = [
-        rule(),  # the cells tell it
+        rule(),
         rule(per="host"),
         rule(measure="bytes", where="bytes > 0"),
         rule(measure="p50", per="status"),
         rule(measure="share", where="bytes > 200", of="host starts_with '10.'"),
     ]
     fold = RuleFold(rules)
-    places = [(0, 50), (0, 50), (1, 50), (0, 51)]
-    cells = [(place, hit[:3], 1) for place, hit in zip(places, HITS, strict=True)]
-    measured = fold.measure(cells, zip(places, HITS, strict=True))
+    hits = [HITS[at] for at in (0, 1, 3, 2)]
+    places = [(0, 50), (0, 50), (0, 51), (1, 50)]
+    requests = [hit.method + b" " + hit.section for hit in hits]
+    statuses = [b"%03d" % hit.status for hit in hits]
+    details = [(hit.duration, hit.host, hit.target) for hit in hits]
+    measured = fold.measure((places, requests, statuses, [hit.size for hit in hits], details))
     entries = [
         entry._replace(cells=list(entry.cells), counts=list(entry.counts)) for entry in measured.entries()
     ]
     assert entries == [
         Entry(0, 0, 50, b"", 2, 2, 0, [], []),
-        Entry(0, 0, 51, b"", 1, 1, 0, [], []),
-        Entry(1, 0, 50, b"10.0.0.1", 1, 1, 512, [], []),
+        Entry(1, 0, 50, b"10.0.0.1", 1, 1, 0, [], []),
         Entry(2, 0, 50, b"", 1, 1, 512, [], []),
-        Entry(3, 0, 50, b"200", 1, 1, 512, [757], [1]),
-        Entry(4, 0, 50, b"", 1, 2, 512, [], []),
+        Entry(3, 0, 50, b"200", 1, 1, 0, [757], [1]),
+        Entry(4, 0, 50, b"", 1, 2, 0, [], []),
         Entry(1, 0, 50, b"10.0.0.2", 1, 1, 0, [], []),
         Entry(3, 0, 50, b"503", 1, 1, 0, [1036], [1]),
-        Entry(1, 0, 51, b"10.0.0.1", 1, 1, 200, [], []),
+        Entry(0, 0, 51, b"", 1, 1, 0, [], []),
+        Entry(1, 0, 51, b"10.0.0.1", 1, 1, 0, [], []),
         Entry(2, 0, 51, b"", 1, 1, 200, [], []),
-        Entry(3, 0, 51, b"400", 1, 1, 200, [10], [1]),
-        Entry(4, 0, 51, b"", 0, 1, 200, [], []),
+        Entry(3, 0, 51, b"400", 1, 1, 0, [10], [1]),
+        Entry(4, 0, 51, b"", 0, 1, 0, [], []),
         Entry(0, 1, 50, b"", 1, 1, 0, [], []),
         Entry(1, 1, 50, b"2001:db8::1", 1, 1, 0, [], []),
     ]
@@ -327,9 +329,9 @@ def test_a_worker_measures_what_cells_do_not_tell() -> None:
     twice = measured.followed_by(measured, 2)
     assert list(twice.entries(1)) == list(measured.entries(1))
     assert [e._replace(segment=0) for e in twice.entries(2)] == list(measured.entries(0))
-    assert (fold.wants_cells, fold.needs) == (True, {"host", "bytes", "duration", "status"})
-    assert RuleFold(rules[:1]).needs == frozenset()
-    assert not RuleFold(rules[1:]).wants_cells
+    assert fold.needs == {"host", "bytes", "duration", "status"}
+    assert fold.wants_details
+    assert not RuleFold(rules[:1]).wants_details
 
 
 def test_a_rule_says_what_it_will_watch() -> None:
