@@ -100,7 +100,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
-    add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--rejects", metavar="FILE", help="each rejected line: file, offset, reason, field, line")
     add("--state", metavar="FILE", help="keep there what is counted, and go on with it when run again")
     add("--listen", metavar="[HOST:]PORT", help="serve /metrics and /healthz, on loopback without HOST")
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
@@ -152,7 +152,12 @@ def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
         allow_abbrev=False,
     )
     _add_options(parser)
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    # Options may stand between and behind the files. What follows `--` is put aside: argparse takes
+    # it for options where it is all that there is.
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    parsed = vars(parser.parse_intermixed_args(arguments[:end]))
+    given = {name: value for name, value in parsed.items() if value is not None}
+    given["paths"] = [*given["paths"], *arguments[end + 1 :]]
     if given.pop("version"):
         return None
     if "check_rules" in given:

@@ -144,6 +144,12 @@ def test_no_path_is_refused() -> None:
         fastlog.replay([])
 
 
+@pytest.mark.parametrize("name", ["", "access\0.log", b"access\0.log"])
+def test_a_name_that_no_file_can_have_is_refused(name: Any, path: Path) -> None:
+    with pytest.raises(fastlog.UsageError, match="no file can have that name"):
+        fastlog.replay([path, name])
+
+
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Config().workers = 2  # type: ignore[misc]

@@ -50,6 +50,12 @@ def test_files_are_replayed() -> None:
         (["-f", "a"], "follow", True),
         (["--follow", "a"], "follow", True),
         (["--log-file-path", "a"], "paths", ["a"]),
+        (["a", "-q", "b", "-t", "5", "c"], "paths", ["a", "b", "c"]),
+        (["a", "-q", "b", "-t", "5", "c"], "quiet", True),
+        (["a", "-q", "-"], "paths", ["a", "-"]),
+        (["--", "-a"], "paths", ["-a"]),
+        (["a", "--", "-b", "--"], "paths", ["a", "-b", "--"]),
+        (["-f", "--", "-b"], "follow", True),
         (["--log-file-path=a"], "follow", True),
         (["-f", "--from", "start", "a"], "from_start", True),
         (["-f", "--from", "end", "a"], "from_start", False),
@@ -105,6 +111,10 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        ([""], "FILE"),
+        (["a", ""], "FILE"),
+        (["-f", ""], "FILE"),
+        (["--log-file-path", ""], "FILE"),
         (["--workers", "0"], "--workers"),
         (["--workers", "-1"], "--workers"),
         (["--workers", "1025"], "--workers"),
@@ -281,7 +291,9 @@ def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
 
 @pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
 @pytest.mark.parametrize("quiet", [False, True])
-def test_a_run_without_the_native_parser_says_so(quiet: bool, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_run_without_the_native_parser_says_so(
+    quiet: bool, tmp_path: Path, environment: dict[str, str]
+) -> None:
     (tmp_path / "access.log").write_bytes(line(1_525_881_600))
     words = [sys.executable, "-m", "fastlog", "--format", "common", "access.log", *["-q"] * quiet]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
