@@ -100,7 +100,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
-    add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--rejects", metavar="FILE", help="each rejected line: file, offset, reason, field, line")
     add("--state", metavar="FILE", help="keep there what is counted, and go on with it when run again")
     add("--listen", metavar="[HOST:]PORT", help="serve /metrics and /healthz, on loopback without HOST")
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
@@ -148,7 +148,13 @@ def options_of(arguments: Sequence[str]) -> dict[str, Any]:
         allow_abbrev=False,
     )
     _add_options(parser)
-    return {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
+    # Options may stand between and behind the files. What follows `--` is put aside: argparse takes
+    # it for options where it is all that there is.
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    parsed = vars(parser.parse_intermixed_args(arguments[:end]))
+    given = {name: value for name, value in parsed.items() if value is not None}
+    given["paths"] = [*given["paths"], *arguments[end + 1 :]]
+    return given
 
 
 def configuration_of(options: dict[str, Any]) -> "Config | RulesCheck":

@@ -76,6 +76,9 @@ class Config:
     def __post_init__(self) -> None:
         if not self.paths:
             raise UsageError("no file is named: give at least one FILE, or '-' for standard input")
+        for path in map(os.fsencode, self.paths):
+            if not path or b"\0" in path:  # a variable of a script that is not set, most often
+                raise UsageError(f"a FILE is {os.fsdecode(path)!r}: no file can have that name; name a log")
         if self.follow and any(os.fspath(path) == "-" for path in self.paths):
             raise UsageError("'-' cannot be followed: it has no name; leave out -f to read it live")
         _whole("--workers", self.workers, 1, 1024)
