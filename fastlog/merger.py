@@ -18,20 +18,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, repeat
 from math import floor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlog.model.events import PERCENTILES, Alert, Event, Reject, Stats, Summary, latency, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.rules import TRAFFIC
 from fastlog.model.sketch import Sketch
-from fastlog.model.snapshot import Snapshot, histogram
 from fastlog.windows.pairs import PairTally
 from fastlog.windows.saved import State, restore_sketch, restore_tally, sketch_state, tally_state
 from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
 from fastlog.windows.traffic import Transition, traffic_alert
 from fastlog.windows.watermark import SourceClock
+
+if TYPE_CHECKING:
+    from fastlog.model.snapshot import Snapshot
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -109,8 +111,10 @@ class Merger:
         """What users should know of the rules since this was last asked."""
         return iter(()) if self._rules is None else self._rules.notices()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
+        from fastlog.model.snapshot import Snapshot, histogram
+
         return Snapshot(
             lines=self._lines,
             rejected=dict(zip(REASONS, self._rejected, strict=True)),

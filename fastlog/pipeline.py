@@ -16,22 +16,23 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
-from fastlog.model.notify import NotifyTarget
 from fastlog.model.plan import FUTURE_SECONDS, Plan
-from fastlog.model.rules import Rule
-from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 if TYPE_CHECKING:
     from fastlog.executors.checkpoint import Checkpoint
+    from fastlog.model.notify import NotifyTarget
+    from fastlog.model.rules import Rule
+    from fastlog.model.snapshot import Snapshot
+
+    RulesRead = tuple[Sequence[Rule], Sequence[NotifyTarget]]
 
 Notify = Callable[[Notice], None]
-RulesRead = tuple[Sequence[Rule], Sequence[NotifyTarget]]
 
 
-def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
+def make_plan(config: Config, rules: "Sequence[Rule]") -> Plan:
     """What the run aggregates."""
     return Plan(
         follow=config.follow,
@@ -50,14 +51,14 @@ def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
     )
 
 
-def open_checkpoint(config: Config, rules: Sequence[Rule]) -> "Checkpoint":
+def open_checkpoint(config: Config, rules: "Sequence[Rule]") -> "Checkpoint":
     """The record of ``--state``, held for this run. Raises UsageError for one that cannot be gone on with."""
     from fastlog.executors.checkpoint import Checkpoint
 
     return Checkpoint(config, rules)
 
 
-def read_rules(config: Config) -> RulesRead:
+def read_rules(config: Config) -> "RulesRead":
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
     A format that is still to be recognised is checked by whoever parses it.
@@ -90,7 +91,7 @@ class Run:
         notify: Notify,
         progress: Callable[[int, int], None] = lambda size, lines: None,
         checkpoint: "Checkpoint | None" = None,
-        rules: RulesRead | None = None,
+        rules: "RulesRead | None" = None,
     ) -> None:
         self._config = config
         if config.format != "auto":
@@ -112,7 +113,7 @@ class Run:
         """Alerts that have fired."""
         return self._committer.merger.alerts
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """How the run stands."""
         return self._committer.merger.snapshot()
 

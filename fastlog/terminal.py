@@ -7,14 +7,13 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlog.config import Config
 from fastlog.errors import FastlogError, UsageError
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event, Summary
-from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
 from fastlog.parsers.select import parser_name
 from fastlog.pipeline import Run, open_checkpoint, read_rules
@@ -26,6 +25,7 @@ from fastlog.sinks.text import TextRenderer, use_color
 from fastlog.sources import clock
 
 if TYPE_CHECKING:
+    from fastlog.model.notify import NotifyTarget
     from fastlog.sinks.listen import Listener
     from fastlog.sinks.notify import Notifier
 
@@ -39,8 +39,7 @@ _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run at the terminal ended: ``signal`` is the one to die by, 0 if none."""
 
     degraded: bool
@@ -51,7 +50,7 @@ class Outcome:
 class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
-    def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
+    def __init__(self, config: Config, notify: "Sequence[NotifyTarget]" = ()) -> None:
         rules = read_rules(config)
         checkpoint = None if config.state is None else open_checkpoint(config, rules[0])
         lengths = {} if checkpoint is None else checkpoint.lengths
@@ -205,7 +204,7 @@ class Terminal:
         self._run.stop()
 
 
-def _notifier(targets: Sequence[NotifyTarget], say: Callable[[Notice], None]) -> "Notifier":
+def _notifier(targets: "Sequence[NotifyTarget]", say: Callable[[Notice], None]) -> "Notifier":
     from fastlog.sinks.notify import Notifier
 
     return Notifier(targets, say)
@@ -266,7 +265,7 @@ def _reserve_descriptors() -> None:
             os.close(fd)
 
 
-def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outcome:
+def run_at_terminal(config: Config, notify: "Sequence[NotifyTarget]" = ()) -> Outcome:
     """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries.
 
     Raises FastlogError.

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastlog.cli import parse_arguments
+from fastlog.cli import configuration_of, options_of
 from fastlog.model.notify import parse_notify
 from fastlog.model.snapshot import DurationHistogram, Snapshot
 from fastlog.sinks.metrics import metrics_page
@@ -60,7 +60,7 @@ def test_a_make_command_has_its_target(command: str) -> None:
 @pytest.mark.parametrize("command", FASTLOG)
 def test_an_example_is_understood(command: str) -> None:
     words = shlex.split(next(part for part in command.split(" | ") if part.startswith("fastlog")))
-    assert parse_arguments(words[1:]) is not None
+    assert configuration_of(options_of(words[1:]))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ Over 300 lines: what is outstanding, and what becomes of it when a child dies, i
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
-from dataclasses import replace
 
 from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
@@ -226,7 +225,7 @@ class Hub:
     def _further(self) -> Job:
         """What is left for another reader, from where the one before had handed out all."""
         if not self._job.paths:
-            return replace(self._job, reached=self._trail.reached(self._job.sources))
+            return self._job._replace(reached=self._trail.reached(self._job.sources))
         relayed = Relayed()
         self._line.add(relayed, self.committer.format_of)
         self._moved.set()
@@ -235,7 +234,7 @@ class Hub:
             return self._job
         self._followed.passes(relayed)
         positions = [position.to_dict() for position in self._followed.positions]
-        return replace(self._job, from_start=True, positions=positions, formats=self._followed.formats)
+        return self._job._replace(from_start=True, positions=positions, formats=self._followed.formats)
 
     def _followed_before(self) -> Followed:
         return Followed(map(FilePosition.from_dict, self._job.positions), self._job.formats)

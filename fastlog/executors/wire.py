@@ -1,10 +1,14 @@
-"""Frames between the processes: a length, an orjson header, then raw bytes.
+"""Frames between the processes: a length, a header in JSON, then raw bytes.
 
 A frame is ``<u32 header length><u32 payload length><header><payload>``, little
 endian. A partial's columns are the payload, as they lie in memory. Nothing is
 pickled.
+
+Decision: the headers go through the standard library. There is one for a megabyte or more of
+log, and orjson takes as long to load as a thousand of them to read, in every child.
 """
 
+import json
 import socket
 import struct
 import sys
@@ -12,8 +16,6 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
-
-import orjson
 
 from fastlog.errors import WireError
 from fastlog.model import measured
@@ -53,7 +55,7 @@ def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
 
     Raises WireError for one that no peer would accept.
     """
-    head = orjson.dumps(header)
+    head = json.dumps(header, separators=(",", ":")).encode()
     if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
     start = PREFIX.pack(len(head), len(payload)) + head
@@ -107,7 +109,7 @@ class Channel:
         payload = self._exactly(payload_length)
         if head is None or payload is None:
             return None
-        return orjson.loads(head), payload
+        return json.loads(head), payload
 
     def _exactly(self, size: int) -> bytes | None:
         if not size:
@@ -127,7 +129,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
     """An item of the reader as header and payload."""
     header: Header = {"kind": type(item).__name__}
     payload = b""
-    for name in item.__slots__:
+    for name in item._fields:
         value = getattr(item, name)
         if isinstance(value, bytes):
             payload = value
@@ -247,12 +249,13 @@ def _little(column: "array[int]") -> bytes:
 
 def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"], bytes]:
     columns = []
+    view = memoryview(payload)  # a slice of it copies nothing
     at = 0
     for count in counts:
         if at + 8 * count > len(payload):
             raise WireError("a partial is cut short")
         column = array("q")
-        column.frombytes(payload[at : at + 8 * count])
+        column.frombytes(view[at : at + 8 * count])
         if sys.byteorder == "big":
             column.byteswap()
         columns.append(column)

@@ -8,7 +8,6 @@ bounds left unnamed.
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from typing import Literal
 
 from fastlog.model.partial import LOW_BITS
@@ -18,7 +17,7 @@ OTHER = "(other)"
 Table = dict[str, int]
 
 Latency = dict[str, int | None]
-"""``p50``, ``p95`` and ``p99`` of durations in microseconds; None where no hit has one. See ``model.sketch``."""
+"""``p50``, ``p95`` and ``p99`` of durations in microseconds, see ``model.sketch``; None of no durations."""
 
 
 PERCENTILES = (50, 95, 99)
@@ -49,7 +48,6 @@ class Stats:
     latency_us: Latency | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class StatsColumns:
     """Statistics windows that closed together, as columns: what the compiled windows give.
 
@@ -58,19 +56,34 @@ class StatsColumns:
     columns of microseconds, negative where no hit has a duration; None as in ``Stats``.
     """
 
-    window: int
-    starts: "array[int]"
-    hits: "array[int]"
-    bytes_low: "array[int]"
-    bytes_high: "array[int]"
-    partial: "array[int]"
-    tables: "tuple[TableColumns, TableColumns, TableColumns]"
-    latencies: "Sequence[array[int]] | None" = None
+    def __init__(
+        self,
+        window: int,
+        starts: "array[int]",
+        hits: "array[int]",
+        bytes_low: "array[int]",
+        bytes_high: "array[int]",
+        partial: "array[int]",
+        tables: "tuple[TableColumns, TableColumns, TableColumns]",
+        latencies: "Sequence[array[int]] | None" = None,
+    ) -> None:
+        self.window, self.starts, self.hits = window, starts, hits
+        self.bytes_low, self.bytes_high, self.partial, self.tables = bytes_low, bytes_high, partial, tables
+        self.latencies = latencies
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
-        latencies = repeat(None) if self.latencies is None else zip(*self.latencies, strict=True)
-        columns = zip(self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, latencies)
+        latencies = [None] * len(self.starts) if self.latencies is None else zip(*self.latencies, strict=True)
+        columns = zip(
+            self.starts,
+            self.hits,
+            self.bytes_low,
+            self.bytes_high,
+            self.partial,
+            tables,
+            latencies,
+            strict=True,
+        )
         for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(
                 start,
@@ -86,17 +99,16 @@ class StatsColumns:
             )
 
 
-@dataclass(frozen=True, slots=True)
 class TableColumns:
     """A table of each window: ``rows`` of them, in their order, one window's after the other's.
 
     ``keys`` are places in ``names``, ``counts`` the hits.
     """
 
-    names: Sequence[str]
-    rows: "array[int]"
-    keys: "array[int]"
-    counts: "array[int]"
+    def __init__(
+        self, names: Sequence[str], rows: "array[int]", keys: "array[int]", counts: "array[int]"
+    ) -> None:
+        self.names, self.rows, self.keys, self.counts = names, rows, keys, counts
 
     def __iter__(self) -> Iterator[Table]:
         at = 0

@@ -14,7 +14,7 @@ from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
@@ -24,6 +24,7 @@ _STATUS = re.compile(r"[0-9]{3}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SIZE_MOST = 10**18
 _NUMBERS = (int, float)
+_NUMERIC = frozenset(_NUMBERS)
 _SECONDS = 10**11  # beyond it a number counts smaller units
 _FRACTION = re.compile(rb"(?<=T\d\d:\d\d:\d\d)\.\d{1,12}+")
 _REQUESTS = re.compile(rb"(?m)^(?:([A-Za-z_-]{1,32}+ /[^/?# \n]*+).*+|(.*+))$")
@@ -40,7 +41,6 @@ class JsonParser:
         self._keys = log_format.keys
         self._plan = plan
         self._seconds = Seconds(ANY, plan.log_tz)
-        self._statuses: set[bytes] = set()
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
         self._timed = log_format.gives("duration")
@@ -70,7 +70,7 @@ class JsonParser:
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
-            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
@@ -141,6 +141,13 @@ class JsonParser:
             return None
         return int(micros) if value is not None and 0 <= micros < 1e18 else None
 
+    def _cells_of(self, values: list[Value]) -> list[int]:
+        """The cells of durations: of numbers at once, of others text by text."""
+        if not _NUMERIC.issuperset(map(type, values)):
+            return self._cells.of([values])
+        micros = [int(value * self._unit) if value >= 0 else NO_CELL for value in values]  # type: ignore[operator]
+        return cells_of(micros) if max(micros, default=0) < _SIZE_MOST else self._cells.of([values])
+
     def _one_by_one(self, lines: list[bytes], partial: Partial) -> tuple[list[int | None], Columns]:
         columns = Columns([], [], [], [], [], [])
         seconds: list[int | None] = []
@@ -169,17 +176,14 @@ class JsonParser:
             columns = Columns(
                 [],
                 _request_keys(requests, methods, targets),
-                [_STATUSES[status] for status in statuses] if self._required else [b"000"] * len(lines),
-                [
-                    b"%d" % size if type(size) is int and 0 <= size < _SIZE_MOST else _size(size)  # type: ignore[misc]
-                    for size in sizes
-                ],
+                [int(_STATUSES[status]) for status in statuses] if self._required else [0] * len(lines),
+                [size if type(size) is int and 0 <= size < _SIZE_MOST else _bytes_of(size) for size in sizes],
                 [],
-                self._cells.of([durations]) if self._timed else [],
+                self._cells_of(durations) if self._timed else [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None
-        if None in seconds or None in columns.sizes:
+        if None in seconds:
             return None
         return seconds, columns
 
@@ -218,6 +222,14 @@ def _size(value: Value) -> bytes | None:
     if isinstance(value, float) and not value.is_integer():
         return None
     return b"%d" % int(value) if 0 <= value < _SIZE_MOST else None
+
+
+def _bytes_of(value: Value) -> int:
+    """A size as a number. Raises ValueError for what is none."""
+    size = _size(value)
+    if size is None:
+        raise ValueError(value)
+    return 0 if size == b"-" else int(size)
 
 
 def _request(record: Record) -> bytes:

@@ -17,15 +17,13 @@ from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, PERS, Rule
 from fastlog.model.sketch import Sketch, cell_of
+from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details
 from fastlog.parsers.outcomes import Outcomes, Step
 from fastlog.rulebook.watch import PLACES, Hit, Watch
 
 Place = tuple[int, int]
 """Where a hit belongs: the number of its segment, and its second."""
-
-_NO_CELL = -1
-"""The cell of a line without a duration."""
 
 _DETAILS = frozenset({"host", "duration", "target"})
 _MAY_LACK = ("host", "duration")
@@ -52,7 +50,7 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
                 )
 
 
-Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details]]
+Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[int], Sequence[int], Sequence[Details]]
 """Lines that are hits, column by column: place, request (``METHOD section``), status, size, and the
 details, which are none where no rule asks for them."""
 
@@ -107,8 +105,8 @@ class RuleFold:
         for row, (hits, size) in self._alike(lines):
             (segment, second), request, status, of_size, of_duration, cell, host, of_target = row
             method, section = request.split(b" ", 1)
-            cells = by_section[section], by_method[method], by_status[int(status)], by_host[host]
-            keys = b"", section, status, method, host
+            cells = by_section[section], by_method[method], by_status[status], by_host[host]
+            keys = b"", section, b"%03d" % status, method, host
             for number, counts in self.outcomes.of((*cells, of_size, of_duration, of_target)):
                 where = number, segment, second, keys[self.kinds[number]]
                 entry = sums.get(where)
@@ -134,7 +132,7 @@ class RuleFold:
         looked_at, classes = self.outcomes.looked_at, self.outcomes.classes
         places, requests, statuses, sizes, details = lines
         columns: list[Iterable[Any]] = [places, requests, statuses]
-        columns += [repeat(0), repeat(0), repeat(_NO_CELL), repeat(b""), repeat(0)]
+        columns += [repeat(0), repeat(0), repeat(NO_CELL), repeat(b""), repeat(0)]
         if looked_at[PLACES["bytes"]]:
             columns[3] = map(self._classes_of_sizes().__getitem__, map(self._interval, sizes))
         if details:
@@ -165,7 +163,7 @@ class RuleFold:
 
 
 def _cell(duration: int | None) -> int:
-    return _NO_CELL if duration is None else cell_of(duration)
+    return NO_CELL if duration is None else cell_of(duration)
 
 
 def _summed(rows: Iterable[Any], sizes: Sequence[int]) -> Iterable[tuple[Any, tuple[int, int]]]:

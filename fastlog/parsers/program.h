@@ -302,11 +302,25 @@ typedef struct {
     uint8_t timed, untimed; /* some part of the duration is a number, some is none */
 } fl_found;
 
+/* The number that 1 to 7 digits at `p` are. */
+static inline uint64_t fl_few_value(const uint8_t *p, unsigned digits) {
+    uint64_t word = (fl_load64(p) ^ 0x3030303030303030u) << (8 * (8 - digits));
+    word = (word * (1 + (10 << 8))) >> 8 & 0x00ff00ff00ff00ffu;
+    word = (word * (1 + (100 << 16))) >> 16 & 0x0000ffff0000ffffu;
+    return (word * (1 + ((uint64_t)10000 << 32))) >> 32;
+}
+
 #define FL_LONGEST_PART ((int64_t)1 << 56) /* longer parts count as this: 2,283 years */
 
 /* A part of a duration in microseconds, as `microseconds` of hits.py has it; -1 where it is none. */
-static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
+static inline int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
     static const uint32_t tens[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+    unsigned few = fl_few_digits(p), more = 0;
+    if (few && p + few < stop && p[few] == '.')
+        more = fl_few_digits(p + few + 1);
+    if (few && p + few + (more ? more + 1 : 0) == stop)
+        return (int64_t)(fl_few_value(p, few) * unit +
+                         (more ? fl_few_value(p + few + 1, more) * tens[more] * unit / 1000000000 : 0));
     while (p < stop && *p == ' ')
         p++;
     const uint8_t *at = fl_digits_end(p);
@@ -321,9 +335,8 @@ static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t u
         digits = digits > 9 ? 9 : digits;
         fraction = (uint64_t)fl_number(at + 1, at + 1 + digits, 9) * tens[digits];
     }
-    if ((uint64_t)whole > (uint64_t)FL_LONGEST_PART / unit)
-        return FL_LONGEST_PART;
-    return (int64_t)((uint64_t)whole * unit + fraction * unit / 1000000000);
+    unsigned __int128 micros = (unsigned __int128)whole * unit + fraction * unit / 1000000000;
+    return micros < FL_LONGEST_PART ? (int64_t)micros : FL_LONGEST_PART;
 }
 
 /* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fastlog.config import ParserName
 from fastlog.errors import UsageError
 from fastlog.formats.compile import Format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.program import program_of
+
+if TYPE_CHECKING:  # a child checks no configuration, and starts sooner without
+    from fastlog.config import ParserName
 
 
 class Parser(Protocol):
@@ -27,7 +29,7 @@ class LineReader(Protocol):
         """The epoch second of one line; None where it is not parsed."""
 
 
-def parser_name(wanted: ParserName) -> str:
+def parser_name(wanted: "ParserName") -> str:
     """The parser that ``wanted`` comes to here. Raises UsageError where it is not built."""
     if wanted == "regex":
         return wanted
@@ -36,6 +38,14 @@ def parser_name(wanted: ParserName) -> str:
     if wanted == "native":
         raise UsageError("--parser is 'native': it is not built in this installation; use auto or regex")
     return "regex"
+
+
+def load_parser() -> None:
+    """Import the parser that most logs need, so that the first chunk need not wait for it."""
+    if parser_name("auto") == "native":
+        import fastlog.parsers.native
+    else:
+        import fastlog.parsers.regex  # noqa: F401
 
 
 def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:

@@ -5,8 +5,8 @@ reader, and the record of ``--state`` one of what is counted, for another run.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from fastlog.model.chunk import (
     Block,
@@ -24,8 +24,7 @@ from fastlog.model.position import FilePosition
 from fastlog.sources.files import OpenSource
 
 
-@dataclass(slots=True)
-class Reached:
+class Reached(NamedTuple):
     """Of one source: its format, the offset after its last chunk (None: there was none) and that chunk's low.
 
     The offset is one of the log; of a packed file, ``taken`` is how much of it was read for that.
@@ -44,8 +43,8 @@ class Trail:
     """What the items of a replay leave behind: the next range of a file begins where its last one ended."""
 
     def __init__(self, reached: Sequence[Reached] = ()) -> None:
-        """``reached`` is what readers before have left behind: copied, since each trail goes its own way."""
-        self._reached = {source: replace(entry) for source, entry in enumerate(reached)}
+        """``reached`` is what readers before have left behind."""
+        self._reached = dict(enumerate(reached))
 
     def passes(self, item: Item) -> bool:
         """Take note of an item. False for what an earlier reader has already said."""
@@ -54,20 +53,21 @@ class Trail:
                 return False
             self._reached[item.source] = Reached(item.format)
         elif isinstance(item, Switched):
-            self._reached[item.source].format = item.format
+            self._move(item.source, format=item.format)
         elif isinstance(item, ByteRange):
-            reached = self._reached[item.source]
-            reached.stop, reached.low = item.stop, item.low
+            self._move(item.source, stop=item.stop, low=item.low)
         elif isinstance(item, Block):
-            reached = self._reached[item.source]
             if item.stop is None:
-                reached.streamed = True
+                self._move(item.source, streamed=True)
             else:
-                reached.stop, reached.low = item.stop, item.low
-                reached.taken += item.taken or 0
+                taken = self._reached[item.source].taken + (item.taken or 0)
+                self._move(item.source, stop=item.stop, low=item.low, taken=taken)
         elif isinstance(item, Closed):
-            self._reached[item.source].closed = True
+            self._move(item.source, closed=True)
         return True
+
+    def _move(self, source: int, **reached: Any) -> None:
+        self._reached[source] = self._reached[source]._replace(**reached)
 
     def reached(self, sources: Sequence[OpenSource]) -> list[Reached]:
         """One entry a source; none at all when a reader had not got so far as to open them."""

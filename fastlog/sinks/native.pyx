@@ -25,23 +25,23 @@ cdef class _Text:
     def __dealloc__(self):
         free(self.at)
 
-    cdef int reserve(self, size_t more) except -1:
-        cdef char *at
-        if self.n + more > self.room:
-            at = <char *>realloc(self.at, 2 * (self.n + more) + 4096)
-            if at is NULL:
-                raise MemoryError
-            self.at = at
-            self.room = 2 * (self.n + more) + 4096
+    cdef int grow(self, size_t more) except -1:
+        cdef size_t room = 2 * (self.n + more) + 4096
+        cdef char *at = <char *>realloc(self.at, room)
+        if at is NULL:
+            raise MemoryError
+        self.at = at
+        self.room = room
         return 0
 
-    cdef int put(self, const char *text, size_t length) except -1:
-        self.reserve(length)
+    cdef inline int put(self, const char *text, size_t length) except -1:
+        if self.n + length > self.room:
+            self.grow(length)
         memcpy(self.at + self.n, text, length)
         self.n += length
         return 0
 
-    cdef int number(self, int64_t value) except -1:
+    cdef inline int number(self, int64_t value) except -1:
         cdef char digits[20]
         cdef int at = 20
         cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
@@ -83,7 +83,7 @@ cdef class _Names:
         self.names = names
         self.quoted = [None] * len(names)
 
-    cdef int put(self, _Text text, int64_t key) except -1:
+    cdef inline int put(self, _Text text, int64_t key) except -1:
         cdef bytes quoted = self.quoted[key]
         if quoted is None:
             name = self.names[key].replace("\\", "\\\\").replace('"', '\\"')

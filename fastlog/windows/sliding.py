@@ -63,7 +63,8 @@ class Pane:
 class StatsWindows:
     """All statistics windows of a run.
 
-    ``empty`` prints windows without hits too, from the first hit on; ``timed`` prints the latency. Memory: one
+    ``empty`` prints windows without hits too, from the first hit on; ``timed`` prints the latency.
+    Memory: one
     pane for each stretch with hits that a window still to be printed may hold.
     """
 

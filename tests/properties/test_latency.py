@@ -29,7 +29,19 @@ durations = st.one_of(
     st.integers(0, 300).map(lambda micros: b"%d" % micros),
     st.integers(0, 10**7).map(lambda micros: b"%d" % micros),
     st.sampled_from(
-        (b"-", b"-1", b"+5", b"0", b"007", b"12.75", b"1." + b"9" * 18, b"%d" % (LONGEST - 9), b"x", b"1.", b"--1")
+        (
+            b"-",
+            b"-1",
+            b"+5",
+            b"0",
+            b"007",
+            b"12.75",
+            b"1." + b"9" * 18,
+            b"%d" % (LONGEST - 9),
+            b"x",
+            b"1.",
+            b"--1",
+        )
     ),
 )
 lines = st.tuples(st.integers(0, 70), durations, st.sampled_from((b"", b" more", b"\r")))
@@ -55,9 +67,7 @@ def said(chosen: Plan, parser: Any, pieces: list[bytes]) -> list[dict[str, Any]]
     merger = Merger(chosen)
     merger.open(0, "log", timed=True)
     events = [
-        event
-        for piece in pieces
-        for event in merger.commit(0, worker.fold(Block(0, 0, piece), COMMON_US)[0])
+        event for piece in pieces for event in merger.commit(0, worker.fold(Block(0, 0, piece), COMMON_US)[0])
     ]
     events += [*merger.close(0), *merger.finish(), merger.summary(complete=True)]
     return [orjson.loads(text) for text in b"".join(map(NdjsonRenderer().render, events)).splitlines()]
@@ -129,7 +139,11 @@ def test_native_is_regex_for_durations_in_every_unit(name: str, parts: list[byte
     ("name", "text", "micros"),
     [
         ("ltsv", b"time:10/Oct/2000:13:55:36 -0700\treq:GET /a HTTP/1.0\tstatus:200\treqtime:0.25", 250_000),
-        ("ltsv", b"time:10/Oct/2000:13:55:36 -0700\treq:GET /a HTTP/1.0\tstatus:200\treqtime_microsec:25", 25),
+        (
+            "ltsv",
+            b"time:10/Oct/2000:13:55:36 -0700\treq:GET /a HTTP/1.0\tstatus:200\treqtime_microsec:25",
+            25,
+        ),
         ("json:t=time,r=request,d=duration_ms", b'{"t":1525881640,"r":"GET /a HTTP/1.1","d":1.5}', 1500),
         ("json:t=time,r=request,d=duration_ms", b'{"t":1525881640,"r":"GET /a HTTP/1.1","d":"x"}', None),
         ("json:t=time,r=request,d=duration_s", b'{"t":1525881640,"r":"GET /a HTTP/1.1","d":"2"}', 2_000_000),

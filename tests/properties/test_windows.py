@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from fastlog.merger import Merger
 from fastlog.model.events import Alert, Stats, singly
 from fastlog.model.partial import Partial
-from fastlog.model.sketch import CELLS
 from fastlog.model.plan import Plan
+from fastlog.model.sketch import CELLS
 from fastlog.parsers.segments import cut_segments
 from fastlog.parsers.timestamps import Seconds
 from fastlog.sinks.ndjson import NdjsonRenderer

@@ -13,7 +13,7 @@ import pytest
 
 from fastlog import __version__
 from fastlog.api import replay
-from fastlog.cli import main, parse_arguments
+from fastlog.cli import configuration_of, main, options_of
 from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
@@ -23,8 +23,8 @@ START = 1_525_881_600
 
 
 def config(*arguments: str) -> Config:
-    made = parse_arguments(arguments)
-    assert made is not None
+    made = configuration_of(options_of(arguments))
+    assert isinstance(made, Config)
     return made
 
 
@@ -50,6 +50,12 @@ def test_files_are_replayed() -> None:
         (["-f", "a"], "follow", True),
         (["--follow", "a"], "follow", True),
         (["--log-file-path", "a"], "paths", ["a"]),
+        (["a", "-q", "b", "-t", "5", "c"], "paths", ["a", "b", "c"]),
+        (["a", "-q", "b", "-t", "5", "c"], "quiet", True),
+        (["a", "-q", "-"], "paths", ["a", "-"]),
+        (["--", "-a"], "paths", ["-a"]),
+        (["a", "--", "-b", "--"], "paths", ["a", "-b", "--"]),
+        (["-f", "--", "-b"], "follow", True),
         (["--log-file-path=a"], "follow", True),
         (["-f", "--from", "start", "a"], "from_start", True),
         (["-f", "--from", "end", "a"], "from_start", False),
@@ -105,6 +111,10 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        ([""], "FILE"),
+        (["a", ""], "FILE"),
+        (["-f", ""], "FILE"),
+        (["--log-file-path", ""], "FILE"),
         (["--workers", "0"], "--workers"),
         (["--workers", "-1"], "--workers"),
         (["--workers", "1025"], "--workers"),
