@@ -165,7 +165,7 @@ class Schedule:
             if status != 0 or (self._folder / "out").read_bytes() != self._want[way]:
                 tally.wrong.append(f"{way}: status {status}: {command.messages}")
         except AssertionError as error:  # a hang, or a child that is left
-            tally.wrong.append(f"{way}: {error}")
+            tally.wrong.append(f"{way}: {error}: {command.messages}")
         finally:
             command.close()
             self._forget()
