@@ -119,7 +119,7 @@ def partials(draw: st.DrawFn) -> Partial:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(first=partials(), second=partials(), third=partials())
 def test_addition_is_associative_and_has_a_unit(first: Partial, second: Partial, third: Partial) -> None:
     assert (first + second) + third == first + (second + third)
@@ -186,7 +186,7 @@ def channel(data: bytes, sizes: list[int]) -> Channel:
     return Channel(cast(socket.socket, Pieces(data, sizes)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(partial=partials(), sizes=st.lists(st.integers(1, 40), max_size=60))
 def test_a_partial_comes_out_of_the_wire_as_it_went_in(partial: Partial, sizes: list[int]) -> None:
     sent = b"".join(frame(*pack_partial(partial)))
@@ -231,7 +231,7 @@ items: st.SearchStrategy[Item] = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(item=items, sizes=st.lists(st.integers(1, 9), max_size=20))
 def test_an_item_comes_out_of_the_wire_as_it_went_in(item: Item, sizes: list[int]) -> None:
     received = channel(b"".join(frame(*pack_item(item))), sizes).receive()
@@ -365,7 +365,7 @@ def plain_agrees(text: bytes, compiled: Compiled) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), format=formats)
 def test_the_plain_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
     plain_agrees(data.draw(mutated(format)), compile_format(format))
@@ -406,13 +406,13 @@ def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) 
     assert partials[0] == partials[1]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data(), format=formats)
 def test_a_quick_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
     agree(data.draw(mutated(format)), format)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(lines=st.lists(mutated("combined"), min_size=1, max_size=5))
 @example(lines=[line(1_525_881_600, format="combined")[:-1]] * 3)
 @example(lines=[b"a", line(1_525_881_600, format="combined")[:-1]])

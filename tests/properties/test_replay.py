@@ -113,7 +113,7 @@ def test_processes_give_what_the_reference_gives(seed: int, parser: str, tmp_pat
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((1, 5, 100, 1 << 20)))
 def test_a_hostile_log_gives_what_the_reference_gives(
     data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path
@@ -127,7 +127,7 @@ def test_a_hostile_log_gives_what_the_reference_gives(
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data(), chosen=options(), length=st.sampled_from((100, 1 << 20)))
 def test_hostile_logs_merge_as_in_the_reference(
     data: st.DataObject, chosen: dict[str, Any], length: int, tmp_path: Path

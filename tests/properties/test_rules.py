@@ -64,7 +64,7 @@ moves = st.lists(st.one_of(taken, taken, taken, st.integers(-10, 60)), max_size=
 
 
 @twins
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rule=rules(), moves=moves)
 def test_a_rule_is_a_recount(twin: type[Windows], rule: Rule, moves: list[Taken | int]) -> None:
     real, recount = OneRule(twin, rule), Recount(rule)
@@ -83,7 +83,7 @@ def test_a_rule_is_a_recount(twin: type[Windows], rule: Rule, moves: list[Taken 
 
 
 @twins
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(rule=rules(), hits=st.lists(taken, min_size=1, max_size=60), cuts=st.sets(st.integers(-30, 90)))
 def test_where_seconds_are_closed_does_not_show(
     twin: type[Windows], rule: Rule, hits: list[Taken], cuts: set[int]
@@ -105,7 +105,7 @@ def test_where_seconds_are_closed_does_not_show(
 
 
 @twins
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     hits=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 5)), min_size=1),
     ends=st.sets(st.integers(0, 90)),
