@@ -19,7 +19,7 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     parts = {
-        "parsers": ["block.h", "fold.h", "keys.h", "line.h", "program.h", "scan.h", "stamp.h"],
+        "parsers": ["block.h", "block.pxi", "fold.h", "keys.h", "line.h", "program.h", "rules.h", "rules.pxi", "scan.h", "stamp.h"],
         "windows": ["series.h"],
         "sinks": [],
     }

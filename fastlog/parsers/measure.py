@@ -5,6 +5,7 @@ evaluated for what is left, by the classes of its fields (see ``outcomes``). Wha
 is as small as the keys are few. The twin of rules.h.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -74,6 +75,10 @@ class _Sum:
         if self.sketch is not None:
             self.sketch.add_cells((cell,), (hits,))
 
+    def columns(self) -> tuple["array[int]", "array[int]"]:
+        """Those of the sketch."""
+        return (NO_CELLS, NO_CELLS) if self.sketch is None else self.sketch.columns()
+
 
 class RuleFold:
     """The rules of a plan, ready to look at hits. Holds no state that a result depends on."""
@@ -116,8 +121,7 @@ class RuleFold:
                     entry = sums[where] = _Sum(sketched=self.sketched[number])
                 entry.add(hits, size if self.sized[number] else 0, cell, counts=counts)
         return Measured.of(
-            Entry(*where, it.hits, it.base, it.size, *(it.sketch.columns() if it.sketch else (NO_CELLS, NO_CELLS)))
-            for where, it in sums.items()
+            Entry(*where, it.hits, it.base, it.size, *it.columns()) for where, it in sums.items()
         )
 
     def _alike(self, lines: Lines) -> Iterable[tuple[Any, tuple[int, int]]]:

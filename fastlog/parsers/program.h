@@ -20,7 +20,7 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END
 };
-enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE };
+enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_HOST_ROLE };
 
 typedef struct {
     const uint8_t *literal;
@@ -248,6 +248,7 @@ static int fl_apart(fl_fold *fold, const uint8_t *method_at, const uint8_t *meth
 typedef struct {
     int64_t second;
     const uint8_t *date, *request, *request_end, *method, *method_end, *target, *target_end;
+    const uint8_t *host, *host_end;
     uint64_t size;
     unsigned status;
 } fl_found;
@@ -272,6 +273,10 @@ static inline int fl_take(fl_found *found, uint8_t role, const uint8_t *p, const
         return stop - p == 3 && fl_is_digit(p[0]) && fl_is_digit(p[1]) && fl_is_digit(p[2]);
     case FL_SIZE_ROLE:
         return fl_size(p, stop, &found->size);
+    case FL_HOST_ROLE:
+        found->host = p;
+        found->host_end = stop;
+        return 1;
     }
     return 1;
 }
@@ -330,6 +335,23 @@ static inline const uint8_t *fl_field_end(const fl_program *program, const fl_st
     return NULL;
 }
 
+/* Show a hit to the rules; 0 where these ask something first. */
+static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *section, const fl_key *method) {
+    fl_seen *seen = fl_see(fold, section, method, found->status, found->size);
+    if (fold->rules->has_hosts) {
+        seen->host = found->host;
+        seen->host_length = (uint32_t)(found->host_end - found->host);
+    }
+    if (found->request) {
+        fl_target(seen, found->request, found->request_end);
+    } else {
+        const uint8_t *space = (const uint8_t *)memchr(found->target, ' ', (size_t)(found->target_end - found->target));
+        seen->target = found->target;
+        seen->target_length = (uint32_t)((space ? space : found->target_end) - found->target);
+    }
+    return fl_rules_count(fold->rules, fold);
+}
+
 /* As fl_line, by the program. */
 static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *data, size_t line,
                           const uint32_t *quotes, size_t n, size_t newline) {
@@ -366,7 +388,7 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
                                   &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the regex */
     fl_hit(fold, found.second, section, method, found.status, found.size);
-    return 1;
+    return !fold->rules || fl_walk_rules(fold, &found, section, method);
 }
 
 #endif

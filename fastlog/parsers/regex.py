@@ -53,12 +53,12 @@ class RegexParser:
         self._statuses: set[bytes] = set()
         self._loose = True
         self._units = log_format.durations()
-        self._rules = None
+        self.rules = None
         if plan.rules:
             from fastlog.parsers.measure import rule_fold
 
-            self._rules = rule_fold(plan.rules, log_format)
-        self._detailed = self._rules is not None and self._rules.wants_details
+            self.rules = rule_fold(plan.rules, log_format)
+        self._detailed = self.rules is not None and self.rules.wants_details
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -88,7 +88,7 @@ class RegexParser:
             seconds = list(map(self._seconds.__getitem__, stamps))
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self.rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial
