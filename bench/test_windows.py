@@ -38,7 +38,7 @@ def a_day() -> Partial:
     partial = Partial()
     seconds = list(range(START, START + DAY))
     requests = [b"GET /%d" % (second % 50) for second in seconds]
-    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [])
+    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [], [])
     count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None, set())
     return partial
 

@@ -77,7 +77,8 @@ class Format:
     @property
     def groups(self) -> tuple[str, ...]:
         """What the groups of ``rows`` are: ``time``, ``request`` (``METHOD /section``), or ``method`` and
-        ``target`` (``/section``), ``status``, ``size``, in the order of the line."""
+        ``target`` (``/section``), ``status``, ``size``, ``duration``, ``duration2`` ..., in the order of the
+        line."""
         return self._quick_patterns.groups
 
     @cached_property

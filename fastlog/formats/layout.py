@@ -335,6 +335,9 @@ class Compiler:
             return b"(%b)" % _NUMBER[field.form], [role]
         if role in ("time", "time2", "time3"):
             return self._quick_time(at, field), [role]
+        if role is not None and role.startswith("duration"):
+            shape, _ = self._quick(at, None)
+            return b"(%b)" % shape, [role]
         if self._is_quoted(at):
             return (b"(?:%b)" % _NUMBER[field.form] if field.form in _NUMBER else rb'[^"\\\n]*+'), []
         if field.form in _NUMBER:

@@ -52,13 +52,17 @@ def _lookahead(role: str) -> bytes:
 
 def label_unit(label: bytes | None) -> list[int]:
     """Microseconds in a unit of the duration with that label; none where there is no label."""
-    return [] if label is None else [int(US if label.endswith(b"_microsec") else S)]
+    return [] if label is None else [int(_unit(label.decode()))]
+
+
+def _unit(label: str) -> str:
+    return US if label.endswith("_microsec") else S
 
 
 def learn_labels(line: bytes) -> Layout | None:
     """The layout of lines with the labels of ``line``; None where that would not be the whole truth."""
     pairs: list[tuple[str, Field]] = []
-    roles = {"duration"}  # its unit is the definition's business
+    roles: set[str] = set()
     before = ""
     for text in line.split(b"\t"):
         found = _LABEL.match(text)
@@ -77,4 +81,5 @@ def learn_labels(line: bytes) -> Layout | None:
 
 def _field(role: str, label: str) -> Field:
     form = role if role in ("time", "status", "size") else "text"
-    return Field(label, role, form, ANY if role == "time" else "")
+    unit = _unit(label) if role == "duration" else ""
+    return Field(label, role, form, ANY if role == "time" else unit)

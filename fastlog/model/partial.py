@@ -56,7 +56,8 @@ class Partial:
     ``pane_bytes``, the others in ``pane_bytes_high``. Their tables stand one after the other:
     ``pane_sections`` says how many of the pairs ``section_cells`` (number of the key)
     and ``section_cell_hits`` are the pane's; methods and statuses alike, a status being
-    its own number. Pairs stand in order of first appearance.
+    its own number, and ``durations``, the cells of ``model.sketch`` that they fell into. Pairs stand in
+    order of first appearance. ``durations`` and ``duration_hits`` are the sketch of the whole chunk.
 
     ``pair_hits`` are the hits of the chunk by section (``pair_sections``, its number) and status
     (``pair_statuses``), where the plan asks for pairs, in order of first appearance. In a sum of
@@ -76,6 +77,8 @@ class Partial:
     method_hits: "array[int]" = field(default_factory=_longs)
     statuses: "array[int]" = field(default_factory=_longs)
     status_hits: "array[int]" = field(default_factory=_longs)
+    durations: "array[int]" = field(default_factory=_longs)
+    duration_hits: "array[int]" = field(default_factory=_longs)
     segment_rows: "array[int]" = field(default_factory=_longs)
     segment_panes: "array[int]" = field(default_factory=_longs)
     segment_hits: "array[int]" = field(default_factory=_longs)
@@ -91,12 +94,15 @@ class Partial:
     pane_sections: "array[int]" = field(default_factory=_longs)
     pane_methods: "array[int]" = field(default_factory=_longs)
     pane_statuses: "array[int]" = field(default_factory=_longs)
+    pane_durations: "array[int]" = field(default_factory=_longs)
     section_cells: "array[int]" = field(default_factory=_longs)
     section_cell_hits: "array[int]" = field(default_factory=_longs)
     method_cells: "array[int]" = field(default_factory=_longs)
     method_cell_hits: "array[int]" = field(default_factory=_longs)
     status_cells: "array[int]" = field(default_factory=_longs)
     status_cell_hits: "array[int]" = field(default_factory=_longs)
+    duration_cells: "array[int]" = field(default_factory=_longs)
+    duration_cell_hits: "array[int]" = field(default_factory=_longs)
     pair_sections: "array[int]" = field(default_factory=_longs)
     pair_statuses: "array[int]" = field(default_factory=_longs)
     pair_hits: "array[int]" = field(default_factory=_longs)
@@ -126,10 +132,15 @@ class Partial:
         total.methods, total.method_hits, method = _united(
             self.methods, self.method_hits, other.methods, other.method_hits
         )
-        statuses, total.status_hits, _ = _united(
-            list(self.statuses), self.status_hits, list(other.statuses), other.status_hits
-        )
-        total.statuses = array("q", statuses)
+        for numbers, of_them in (("statuses", "status_hits"), ("durations", "duration_hits")):
+            both, hits, _ = _united(
+                list(getattr(self, numbers)),
+                getattr(self, of_them),
+                list(getattr(other, numbers)),
+                getattr(other, of_them),
+            )
+            setattr(total, numbers, array("q", both))
+            setattr(total, of_them, hits)
         total.section_cells = self.section_cells + array("q", map(section.__getitem__, other.section_cells))
         total.pair_sections = self.pair_sections + array("q", map(section.__getitem__, other.pair_sections))
         total.method_cells = self.method_cells + array("q", map(method.__getitem__, other.method_cells))
@@ -139,7 +150,7 @@ class Partial:
 COLUMNS = tuple(column.name for column in fields(Partial) if column.default_factory is _longs)
 """The names of the packed columns, in the order of their definition."""
 
-_UNITED = ("section_hits", "method_hits", "statuses", "status_hits")
+_UNITED = ("section_hits", "method_hits", "statuses", "status_hits", "durations", "duration_hits")
 _RENUMBERED = ("section_cells", "method_cells", "pair_sections")
 _CONCATENATED = tuple(name for name in COLUMNS if name not in _UNITED + _RENUMBERED)
 

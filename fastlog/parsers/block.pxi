@@ -30,7 +30,9 @@ cdef extern from "block.h" nogil:
         fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high
         fl_column pane_sections, pane_methods, pane_statuses
         fl_column section_cells, section_cell_hits, method_cells, method_cell_hits
-        fl_column status_cells, status_cell_hits
+        int64_t *durations
+        fl_column pane_durations
+        fl_column status_cells, status_cell_hits, duration_cells, duration_cell_hits
 
     ctypedef struct fl_shape:
         int words
@@ -57,10 +59,12 @@ cdef extern from "block.h" nogil:
         fl_program *program
 
     int FL_STATUSES
+    int FL_CELLS
     int FL_PAIR_STATUS
     int FL_MOST_STAMP
     void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words)
+                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
+                         uint32_t unit)
     void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t length, int64_t second)
     fl_indexer fl_best_indexer(const char **name)
     int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
@@ -69,6 +73,7 @@ cdef extern from "block.h" nogil:
     void fl_fold_free(fl_fold *fold)
     fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
     void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
+    void fl_hit_duration(fl_fold *fold, int64_t duration)
     uint64_t fl_pair(const fl_fold *fold, const fl_key *pair)
     uint64_t fl_bytes_low(const fl_fold *fold)
     uint64_t fl_bytes_high(const fl_fold *fold)

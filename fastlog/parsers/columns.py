@@ -15,6 +15,7 @@ import orjson
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
+from fastlog.model.sketch import cell_of
 from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.segments import cut_segments, in_order
 
@@ -26,22 +27,29 @@ _LOW = (1 << LOW_BITS) - 1
 
 
 class Columns(NamedTuple):
-    """The hits of a chunk, in the order of its lines. ``details`` is empty where no rule asks for them."""
+    """The hits of a chunk, in the order of its lines.
+
+    ``details`` is empty where no rule asks for them. ``cells`` are those of the durations in a
+    sketch, None where a line has none; empty where no line has one.
+    """
 
     stamps: list[bytes]
     requests: list[bytes]
     statuses: list[bytes]
     sizes: list[bytes]
     details: list[Details]
+    cells: list[int | None]
 
-    def append(self, hit: Hit, *, detailed: bool) -> None:
-        """One more line."""
+    def append(self, hit: Hit, *, detailed: bool, timed: bool) -> None:
+        """One more line, with its details and the cell of its duration where they are asked for."""
         self.stamps.append(hit.stamp)
         self.requests.append(hit.request)
         self.statuses.append(hit.status)
         self.sizes.append(hit.size)
         if detailed:
             self.details.append(hit[4:])
+        if timed:
+            self.cells.append(None if hit.duration is None else cell_of(hit.duration))
 
     def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
         """The lines of others from ``start`` to ``stop``."""
@@ -50,6 +58,7 @@ class Columns(NamedTuple):
         self.statuses.extend(lines.statuses[start:stop])
         self.sizes.extend(lines.sizes[start:stop])
         self.details.extend(lines.details[start:stop])
+        self.cells.extend(lines.cells[start:stop])
 
     def kept(self, which: Sequence[bool]) -> "Columns":
         """The lines for which ``which`` is true."""
@@ -59,6 +68,7 @@ class Columns(NamedTuple):
             list(compress(self.statuses, which)),
             list(compress(self.sizes, which)),
             list(compress(self.details, which)),
+            list(compress(self.cells, which)),
         )
 
 
@@ -142,6 +152,13 @@ def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None
     partial.methods, partial.method_hits = list(methods), array("q", methods.values())
     statuses = _count_statuses(columns.statuses, known)
     partial.statuses, partial.status_hits = array("q", map(int, statuses)), array("q", statuses.values())
+    durations = _counted(columns.cells)
+    partial.durations, partial.duration_hits = array("q", durations), array("q", durations.values())
+
+
+def _counted(cells: list[int | None]) -> dict[int, int]:
+    """Hits by cell, in order of first appearance, less those that have no duration."""
+    return {cell: hits for cell, hits in Counter(cells).items() if cell is not None}
 
 
 def _count_pairs(columns: Columns, partial: Partial) -> None:
@@ -220,4 +237,8 @@ def _fill_panes(
         partial.pane_statuses.append(len(statuses))
         partial.status_cells.extend(statuses)
         partial.status_cell_hits.extend(statuses.values())
+        durations = _counted(columns.cells[at:stop])
+        partial.pane_durations.append(len(durations))
+        partial.duration_cells.extend(durations)
+        partial.duration_cell_hits.extend(durations.values())
         at = stop

@@ -12,6 +12,9 @@
 #define FL_JUMP 3600 /* JUMP_SECONDS of fastlog/model/plan.py */
 #define FL_STAMP 30  /* " [dd/Mon/yyyy:HH:MM:SS +hhmm] " */
 #define FL_WORDS 8
+#define FL_CELL_BITS 6 /* the sketch of fastlog/model/sketch.py: its cells and LONGEST */
+#define FL_LONGEST_BITS 40
+#define FL_CELLS (((FL_LONGEST_BITS - FL_CELL_BITS) << FL_CELL_BITS) + (1 << FL_CELL_BITS))
 #define FL_NEVER INT64_MIN
 
 typedef unsigned __int128 fl_sum;
@@ -27,6 +30,7 @@ typedef struct {
     int64_t future;
     fl_sum bytes_believed, bytes_future;
     int64_t status_hits[FL_STATUSES];
+    int64_t durations[FL_CELLS];
     fl_table sections, methods;
     fl_table pairs; /* of section and status: the text of a key is their number, see fl_count_pair */
     struct fl_rules *rules; /* what looks at each hit behind the fold; NULL where nothing does */
@@ -48,16 +52,17 @@ typedef struct {
     int64_t pane_start, pane_hits;
     fl_sum pane_mark; /* bytes_believed when it began */
     int64_t pane_status[FL_STATUSES];
-    fl_column pane_statuses_touched;
+    int64_t pane_duration[FL_CELLS];
+    fl_column pane_statuses_touched, pane_durations_touched;
 
     /* columns, named as in Partial; sums of bytes as low and high 62 bits */
     fl_column segment_rows, segment_panes_column, segment_hits_column, segment_first, segment_least,
         segment_greatest;
     fl_column seconds, hits;
     fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high;
-    fl_column pane_sections, pane_methods, pane_statuses;
+    fl_column pane_sections, pane_methods, pane_statuses, pane_durations;
     fl_column section_cells, section_cell_hits, method_cells, method_cell_hits, status_cells,
-        status_cell_hits;
+        status_cell_hits, duration_cells, duration_cell_hits;
 
     /* what the line parser remembers between lines */
     uint8_t stamp[FL_STAMP + 2];
@@ -89,6 +94,18 @@ static void fl_cells(fl_fold *fold, fl_table *table, fl_column *counts, fl_colum
     fl_table_turn(table);
 }
 
+/* As fl_cells, of a table that is numbered without a key. */
+static void fl_numbered_cells(fl_fold *fold, int64_t *pane, fl_column *touched, fl_column *counts, fl_column *cells,
+                              fl_column *hits) {
+    fl_put(fold, counts, (int64_t)touched->n);
+    for (size_t i = 0; i < touched->n; i++) {
+        fl_put(fold, cells, touched->at[i]);
+        fl_put(fold, hits, pane[touched->at[i]]);
+        pane[touched->at[i]] = 0;
+    }
+    touched->n = 0;
+}
+
 /* The pane is over: its tables go to the columns. */
 static void fl_end_pane(fl_fold *fold) {
     if (!fold->pane_hits)
@@ -102,14 +119,10 @@ static void fl_end_pane(fl_fold *fold) {
     fl_put(fold, &fold->pane_bytes_high, (int64_t)(bytes >> 62));
     fl_cells(fold, &fold->sections, &fold->pane_sections, &fold->section_cells, &fold->section_cell_hits);
     fl_cells(fold, &fold->methods, &fold->pane_methods, &fold->method_cells, &fold->method_cell_hits);
-    fl_column *touched = &fold->pane_statuses_touched;
-    fl_put(fold, &fold->pane_statuses, (int64_t)touched->n);
-    for (size_t i = 0; i < touched->n; i++) {
-        fl_put(fold, &fold->status_cells, touched->at[i]);
-        fl_put(fold, &fold->status_cell_hits, fold->pane_status[touched->at[i]]);
-        fold->pane_status[touched->at[i]] = 0;
-    }
-    touched->n = 0;
+    fl_numbered_cells(fold, fold->pane_status, &fold->pane_statuses_touched, &fold->pane_statuses,
+                      &fold->status_cells, &fold->status_cell_hits);
+    fl_numbered_cells(fold, fold->pane_duration, &fold->pane_durations_touched, &fold->pane_durations,
+                      &fold->duration_cells, &fold->duration_cell_hits);
     fold->pane_hits = 0;
 }
 
@@ -229,13 +242,33 @@ static inline void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key
         fl_put(fold, &fold->pane_statuses_touched, status);
 }
 
+/* The cell of a duration in microseconds, which is 0 or more: `cell_of` of fastlog/model/sketch.py. */
+static inline unsigned fl_cell_of(uint64_t duration) {
+    if (duration >> FL_LONGEST_BITS)
+        duration = ((uint64_t)1 << FL_LONGEST_BITS) - 1;
+    unsigned bits = 64 - (unsigned)__builtin_clzll(duration | 1);
+    unsigned shift = bits > FL_CELL_BITS + 1 ? bits - FL_CELL_BITS - 1 : 0;
+    return (shift << FL_CELL_BITS) + (unsigned)(duration >> shift);
+}
+
+/* Count the duration of the hit that fl_hit has just counted; none where it is negative. */
+static inline void fl_hit_duration(fl_fold *fold, int64_t duration) {
+    if (duration < 0)
+        return;
+    unsigned cell = fl_cell_of((uint64_t)duration);
+    fold->durations[cell]++;
+    if (fold->wants_panes && !fold->in_future && !fold->pane_duration[cell]++)
+        fl_put(fold, &fold->pane_durations_touched, cell);
+}
+
 /* All columns, for those who go over them. */
 #define FL_COLUMNS(DO)                                                                              \
     DO(segment_rows) DO(segment_panes_column) DO(segment_hits_column) DO(segment_first)             \
     DO(segment_least) DO(segment_greatest) DO(seconds) DO(hits) DO(pane_starts)                     \
     DO(pane_hits_column) DO(pane_bytes_low) DO(pane_bytes_high) DO(pane_sections) DO(pane_methods)  \
     DO(pane_statuses) DO(section_cells) DO(section_cell_hits) DO(method_cells)                      \
-    DO(method_cell_hits) DO(status_cells) DO(status_cell_hits) DO(pane_statuses_touched)
+    DO(method_cell_hits) DO(status_cells) DO(status_cell_hits) DO(pane_statuses_touched)            \
+    DO(pane_durations) DO(duration_cells) DO(duration_cell_hits) DO(pane_durations_touched)
 
 /* Begin a chunk. */
 static inline void fl_fold_begin(fl_fold *fold, int64_t horizon) {
@@ -252,6 +285,8 @@ static inline void fl_fold_begin(fl_fold *fold, int64_t horizon) {
     fl_table_begin(&fold->pairs);
     memset(fold->status_hits, 0, sizeof fold->status_hits);
     memset(fold->pane_status, 0, sizeof fold->pane_status);
+    memset(fold->durations, 0, sizeof fold->durations);
+    memset(fold->pane_duration, 0, sizeof fold->pane_duration);
     fold->horizon = horizon;
     fold->future = fold->run = fold->pane_hits = 0;
     fold->bytes_believed = fold->bytes_future = fold->pane_mark = 0;

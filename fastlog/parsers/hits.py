@@ -61,6 +61,11 @@ def request_of(found: dict[str, bytes | None]) -> bytes | None:
     return found.get("request")
 
 
+def is_duration(group: str) -> bool:
+    """Whether a group of a format is a duration, or a part of one."""
+    return group.startswith("duration")
+
+
 def status_of(status: bytes | None) -> bytes:
     """Three digits; ``000`` where the server had no status to log."""
     return status if status is not None and len(status) == 3 else b"000"

@@ -14,6 +14,7 @@ from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
+from fastlog.parsers.cells import Cells
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
@@ -42,6 +43,8 @@ class JsonParser:
         self._statuses: set[bytes] = set()
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
+        self._timed = log_format.gives("duration")
+        self._cells = Cells(self._duration)
         self._rules = None
         if plan.rules:
             from fastlog.parsers.measure import rule_fold
@@ -141,14 +144,14 @@ class JsonParser:
         return int(micros) if value is not None and 0 <= micros < 1e18 else None
 
     def _one_by_one(self, lines: list[bytes], partial: Partial) -> tuple[list[int | None], Columns]:
-        columns = Columns([], [], [], [], [])
+        columns = Columns([], [], [], [], [], [])
         seconds: list[int | None] = []
         for line in lines:
             hit = self.parse(line)
             if not isinstance(hit, Hit):
                 partial.rejected[REASONS.index(hit)] += 1
                 continue
-            columns.append(hit, detailed=self._detailed)
+            columns.append(hit, detailed=self._detailed, timed=self._timed)
             seconds.append(self.second(line))
         return seconds, columns
 
@@ -160,7 +163,7 @@ class JsonParser:
             found = list(map(self._keys.decode, lines))
         except (MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        times, requests, methods, targets, statuses, sizes, _ = (
+        times, requests, methods, targets, statuses, sizes, durations = (
             self._column(getters, found) for getters in self._keys.columns
         )
         try:
@@ -174,6 +177,7 @@ class JsonParser:
                     for size in sizes
                 ],
                 [],
+                self._cells.of([durations]) if self._timed else [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None

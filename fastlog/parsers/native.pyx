@@ -10,6 +10,7 @@ from libc.string cimport memcpy
 
 from fastlog.model.measured import Measured
 from fastlog.model.partial import REASONS, Partial
+from fastlog.model.sketch import LONGEST
 from fastlog.parsers.outcomes import LONGEST_COMPARED
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
@@ -103,7 +104,7 @@ cdef class NativeParser:
             stops = <const uint8_t *><const char *>(<bytes>op.stops)
             fl_program_step(
                 &self.program, literal, <uint32_t>len(op.literal), op.kind, op.role, stops,
-                <uint32_t>len(op.stops), op.behind, op.after_text, op.words,
+                <uint32_t>len(op.stops), op.behind, op.after_text, op.words, op.unit,
             )
 
     def __dealloc__(self):
@@ -172,6 +173,8 @@ cdef class NativeParser:
         if self.block.program is not NULL:
             self._learn(hit.stamp, second)
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
+        if hit.duration is not None:
+            fl_hit_duration(&self.sums, min(hit.duration, LONGEST))
         if self.rules is not None:
             self.rules.odd(&self.sums, section_key, method_key, hit, size)
 
@@ -187,7 +190,7 @@ cdef class NativeParser:
         return key
 
     cdef _end(self):
-        cdef int status
+        cdef int status, cell
         fl_fold_end(&self.sums)
         if self.sums.failed:
             raise MemoryError
@@ -200,6 +203,10 @@ cdef class NativeParser:
             if self.sums.status_hits[status]:
                 partial.statuses.append(status)
                 partial.status_hits.append(self.sums.status_hits[status])
+        for cell in range(FL_CELLS):
+            if self.sums.durations[cell]:
+                partial.durations.append(cell)
+                partial.duration_hits.append(self.sums.durations[cell])
         self._pairs(partial)
         if self.rules is not None:
             partial.measured = self.rules.measured(&self.sums)
@@ -224,6 +231,9 @@ cdef class NativeParser:
         partial.method_cell_hits = _column(&self.sums.method_cell_hits)
         partial.status_cells = _column(&self.sums.status_cells)
         partial.status_cell_hits = _column(&self.sums.status_cell_hits)
+        partial.pane_durations = _column(&self.sums.pane_durations)
+        partial.duration_cells = _column(&self.sums.duration_cells)
+        partial.duration_cell_hits = _column(&self.sums.duration_cell_hits)
         return partial
 
     cdef _pairs(self, partial):

@@ -20,7 +20,7 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END
 };
-enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_HOST_ROLE };
+enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION, FL_HOST_ROLE };
 
 typedef struct {
     const uint8_t *literal;
@@ -29,6 +29,7 @@ typedef struct {
     uint8_t kind, role, by_tail; /* by_tail: the tail alone is a stop */
     uint8_t stops[4]; /* the last one repeated */
     int behind, after_text, words; /* see Op of program.py */
+    uint32_t unit;                 /* of a duration, in microseconds */
 } fl_step;
 
 typedef struct {
@@ -47,7 +48,8 @@ typedef struct {
 } fl_tails;
 
 static inline void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words) {
+                                   const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
+                                   uint32_t unit) {
     fl_step *step = program->steps + program->n++;
     uint8_t first[8] = {0};
     memcpy(first, literal, length < 8 ? length : 8);
@@ -62,6 +64,7 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     step->behind = behind;
     step->after_text = after_text && kind != FL_PADDED && kind != FL_QUOTED;
     step->words = words;
+    step->unit = unit;
     step->by_tail = step->stops[0] == program->tail && step->stops[3] == program->tail;
 }
 
@@ -250,12 +253,51 @@ typedef struct {
     const uint8_t *date, *request, *request_end, *method, *method_end, *target, *target_end;
     const uint8_t *host, *host_end;
     uint64_t size;
+    int64_t duration; /* the sum of its parts in microseconds */
     unsigned status;
+    uint8_t timed, untimed; /* some part of the duration is a number, some is none */
 } fl_found;
 
+#define FL_LONGEST_PART ((int64_t)1 << 56) /* longer parts count as this: 2,283 years */
+
+/* A part of a duration in microseconds, as `microseconds` of hits.py has it; -1 where it is none. */
+static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
+    uint64_t whole = 0, fraction = 0;
+    int digits = 0;
+    while (p < stop && *p == ' ')
+        p++;
+    for (; p < stop && fl_is_digit(*p); p++, digits++) {
+        if (digits == 18)
+            return -1;
+        whole = 10 * whole + (*p - '0');
+    }
+    if (!digits)
+        return -1;
+    if (p < stop) {
+        if (*p++ != '.')
+            return -1;
+        for (digits = 0; p < stop && fl_is_digit(*p); p++, digits++)
+            if (digits < 9)
+                fraction = 10 * fraction + (*p - '0');
+        if (p < stop || digits < 1 || digits > 18)
+            return -1;
+        for (; digits < 9; digits++)
+            fraction *= 10;
+    }
+    if (whole > (uint64_t)FL_LONGEST_PART / unit)
+        return FL_LONGEST_PART;
+    return (int64_t)(whole * unit + fraction * unit / 1000000000);
+}
+
+/* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */
+static inline int64_t fl_duration(const fl_found *found) {
+    return found->timed && !found->untimed ? found->duration : -1;
+}
+
 /* Take a field for what it is; 0 where its text is not certain. */
-static inline int fl_take(fl_found *found, uint8_t role, const uint8_t *p, const uint8_t *stop) {
-    switch (role) {
+static inline int fl_take(fl_found *found, const fl_step *step, const uint8_t *p, const uint8_t *stop) {
+    int64_t part;
+    switch (step->role) {
     case FL_REQUEST:
         found->request = p;
         found->request_end = stop;
@@ -276,6 +318,14 @@ static inline int fl_take(fl_found *found, uint8_t role, const uint8_t *p, const
     case FL_HOST_ROLE:
         found->host = p;
         found->host_end = stop;
+        return 1;
+    case FL_DURATION:
+        part = fl_microseconds(p, stop, step->unit);
+        if (part < 0)
+            found->untimed = 1;
+        else
+            found->duration += part;
+        found->timed = 1;
         return 1;
     }
     return 1;
@@ -338,6 +388,7 @@ static inline const uint8_t *fl_field_end(const fl_program *program, const fl_st
 /* Show a hit to the rules; 0 where these ask something first. */
 static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *section, const fl_key *method) {
     fl_seen *seen = fl_see(fold, section, method, found->status, found->size);
+    seen->duration = fl_duration(found);
     if (fold->rules->has_hosts) {
         seen->host = found->host;
         seen->host_length = (uint32_t)(found->host_end - found->host);
@@ -376,7 +427,7 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
             stop = fl_take_stamp(program, &found, p);
         else
             stop = fl_field_end(program, step, &tails, data, &quotes, last, p, end);
-        if (!stop || (step->role != FL_SKIP && !fl_take(&found, step->role, p, stop)))
+        if (!stop || (step->role != FL_SKIP && !fl_take(&found, step, p, stop)))
             return 0;
         p = stop;
     }
@@ -388,6 +439,8 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
                                   &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the regex */
     fl_hit(fold, found.second, section, method, found.status, found.size);
+    if (found.timed)
+        fl_hit_duration(fold, fl_duration(&found));
     return !fold->rules || fl_walk_rules(fold, &found, section, method);
 }
 

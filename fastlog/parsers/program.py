@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from fastlog.formats.compile import Format
-from fastlog.formats.fields import WITH_PORT, Step
+from fastlog.formats.fields import DURATION_ROLES, WITH_PORT, Step
 
 MOST_STEPS = 96
 """FL_STEPS of program.h."""
@@ -18,8 +18,10 @@ KINDS = ("word", "name", "list", "until", "text", "quoted", "bracketed", "digits
 """By their numbers in program.h. A status that may be a code is three digits there."""
 _NUMBERS = ("digits", "status", "decimal", "padded")
 
-ROLES = ("skip", "request", "method", "target", "status", "size", "host")
+ROLES = ("skip", "request", "method", "target", "status", "size", "duration", "host")
 """By their numbers in program.h."""
+
+_UNITS = {role: int(unit) for unit, role in DURATION_ROLES.items()}
 
 STAMPS = {
     "time:apache": 0,
@@ -43,7 +45,8 @@ class Op(NamedTuple):
 
     ``behind`` is the byte behind the number that the next step is, where a look at it tells if a
     ``text`` ends; else -1. ``after_text`` says that the field before may go on past where it seems
-    to end. ``words`` stand side by side, of which none counts.
+    to end. ``words`` stand side by side, of which none counts. ``unit`` is that of a duration, in
+    microseconds; a line may have several, which are summed.
     """
 
     literal: bytes
@@ -53,6 +56,7 @@ class Op(NamedTuple):
     behind: int = -1
     after_text: bool = False
     words: int = 1
+    unit: int = 0
 
 
 class Shape(NamedTuple):
@@ -86,7 +90,7 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     ``needs`` are the fields that rules look at: what they do not is skipped.
     """
     steps = log_format.program
-    if steps is None or log_format.closed or len(steps) > MOST_STEPS or "duration" in needs:
+    if steps is None or log_format.closed or len(steps) > MOST_STEPS:
         return None
     if "host" in needs:
         if log_format.certain or not _has_plain_host(log_format, steps):
@@ -112,13 +116,15 @@ def _has_plain_host(log_format: Format, steps: Sequence[Step]) -> bool:
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
     step = steps[at]
     is_time = step.role.startswith("time:")
+    role = "duration" if step.role in _UNITS else step.role
     return Op(
         step.literal,
         KINDS.index("stamp" if is_time else step.kind),
-        ROLES.index(step.role) if step.role in ROLES else 0,
+        ROLES.index(role) if role in ROLES else 0,
         b"]" if step.kind == "bracketed" else step.stops,
         _behind(steps, at, tail),
         bool(at) and steps[at - 1].kind in ("text", "quoted", "bracketed"),
+        unit=_UNITS.get(step.role, 0),
     )
 
 

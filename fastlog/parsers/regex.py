@@ -21,10 +21,12 @@ from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason
 from fastlog.model.plan import Plan
+from fastlog.parsers.cells import Cells
 from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
+    is_duration,
     is_blank,
     microseconds,
     request_key,
@@ -52,13 +54,15 @@ class RegexParser:
         self._seconds = Seconds(log_format.stamp, plan.log_tz)
         self._statuses: set[bytes] = set()
         self._loose = True
-        self._units = log_format.durations()
+        self._units = self._quick_units = log_format.durations()
         self.rules = None
         if plan.rules:
             from fastlog.parsers.measure import rule_fold
 
             self.rules = rule_fold(plan.rules, log_format)
         self._detailed = self.rules is not None and self.rules.wants_details
+        self._timed = log_format.gives("duration")
+        self._cells = Cells(self._duration)
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -140,7 +144,7 @@ class RegexParser:
         found = match.groupdict()
         request = request_of(found)
         units = self._units or label_unit(found.get("unit"))
-        parts = [value for name, value in found.items() if name.startswith("duration")]
+        parts = [value for name, value in found.items() if is_duration(name)]
         duration = microseconds(parts, units) if units else None
         return Hit(
             b" ".join(value or b"" for name, value in found.items() if name.startswith("time")),
@@ -167,7 +171,7 @@ class RegexParser:
             self._learn(data)
         strict = self._quick.rows_strict
         if strict is None or self._detailed:
-            return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
+            return self._with_odd_lines(Columns([], [], [], [], [], []), [data], partial)
         width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
         if self._loose and b"\\" not in data and self._quick.rows is not None:
@@ -191,6 +195,7 @@ class RegexParser:
             layout = learn_labels(line.removesuffix(b"\r")) if isinstance(self.parse(line), Hit) else None
             if layout is not None:
                 self._quick = format_of(self.format.name, layout, closed=True)
+                self._quick_units = self._quick.durations()
                 return
 
     def _named(self, fields: list[bytes], width: int) -> Columns:
@@ -206,7 +211,13 @@ class RegexParser:
         statuses = found["status"]
         if self._has_code:
             statuses = list(map(status_of, statuses))
-        return Columns(found["time"], requests, statuses, found["size"], [])
+        parts = [column for name, column in found.items() if is_duration(name)]
+        cells = self._cells.of(parts) if parts else [None] * hits if self._timed else []
+        return Columns(found["time"], requests, statuses, found["size"], [], cells)
+
+    def _duration(self, parts: bytes | tuple[bytes, ...]) -> int | None:
+        """The duration of a quick line in microseconds."""
+        return microseconds(parts if isinstance(parts, tuple) else (parts,), self._quick_units)
 
     @cached_property
     def _has_code(self) -> bool:
@@ -215,7 +226,7 @@ class RegexParser:
 
     def _with_odd_lines(self, quick: Columns, between: list[bytes], partial: Partial) -> Columns:
         """The columns with the lines that stood between the quick ones put in their places."""
-        merged = Columns([], [], [], [], [])
+        merged = Columns([], [], [], [], [], [])
         done = 0
         for place, text in enumerate(between):
             if not text:
@@ -225,7 +236,7 @@ class RegexParser:
             for line in text.split(b"\n")[:-1]:
                 hit = self.parse(line)
                 if isinstance(hit, Hit):
-                    merged.append(hit, detailed=self._detailed)
+                    merged.append(hit, detailed=self._detailed, timed=self._timed)
                 else:
                     partial.rejected[REASONS.index(hit)] += 1
                     if hit != "blank" and len(self._odd) < SHOWN_REJECTS:
@@ -241,7 +252,7 @@ class RegexParser:
             # The quick pattern took for a stamp what the definition does not: see each line by itself.
             partial.rejected = [0] * len(REASONS)
             self._odd = []
-            return self._with_odd_lines(Columns([], [], [], [], []), [data], partial)
+            return self._with_odd_lines(Columns([], [], [], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return columns.kept(good)
 

@@ -24,8 +24,7 @@ enum { FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD, FL_PER_HOST
 
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
-#define FL_LONGEST ((int64_t)1 << 40) /* LONGEST of model/sketch.py, and 1 */
-#define FL_SKETCH_BITS 6
+#define FL_NEAR 1024 /* a power of two */
 
 typedef struct {
     uint16_t *at; /* by the number of a value; the class and 1, 0 where it is not known */
@@ -47,6 +46,12 @@ typedef struct {
     int64_t base;
     fl_sum size;
 } fl_measured;
+
+/* A place in a table by its key, for the next time. */
+typedef struct {
+    uint64_t first, second;
+    size_t place; /* and 1 */
+} fl_near;
 
 /* A hit as rules see it; texts are readable for 16 bytes. */
 typedef struct {
@@ -72,6 +77,8 @@ typedef struct fl_rules {
     size_t size_room;
     fl_measured *measured; /* by place in entries */
     size_t measured_room;
+
+    fl_near near_records[FL_NEAR], near_outcomes[FL_NEAR];
 
     fl_seen seen; /* the hit at hand */
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
@@ -123,12 +130,6 @@ static inline void fl_pair_of(const fl_table *table, size_t place, uint64_t *fir
     memcpy(second, text + 8, 8);
 }
 
-static inline unsigned fl_sketch_cell(int64_t duration) {
-    uint64_t value = duration >= FL_LONGEST ? FL_LONGEST - 1 : (uint64_t)duration;
-    int bits = 64 - __builtin_clzll(value | 1), shift = bits > FL_SKETCH_BITS + 1 ? bits - FL_SKETCH_BITS - 1 : 0;
-    return ((unsigned)shift << FL_SKETCH_BITS) + (unsigned)(value >> shift);
-}
-
 /* How many edges are at or below a value. */
 static inline size_t fl_interval(const fl_column *edges, int64_t value) {
     size_t low = 0, high = edges->n;
@@ -152,17 +153,28 @@ static inline uint16_t fl_class(fl_rules *rules, int field, size_t number) {
     return 0;
 }
 
+/* The place of a pair in a table and 1; 0 where there is no memory. */
+static inline size_t fl_near_place(fl_table *table, fl_near *near, uint64_t first, uint64_t second) {
+    fl_near *at = near + ((first * 0x9e3779b97f4a7c15u + second) * 0x9e3779b97f4a7c15u >> 54);
+    if (at->place && at->first == first && at->second == second)
+        return at->place;
+    const fl_key *key = fl_pair_key(table, first, second);
+    if (!key)
+        return 0;
+    *at = (fl_near){first, second, (size_t)(key - table->keys) + 1};
+    return at->place;
+}
+
 /* The hits of a record more by one, and what else its outcome wants of it. */
 static inline int fl_record(fl_rules *rules, fl_outcome *outcome, unsigned kind, uint64_t key, uint32_t row) {
     size_t place;
     if (kind == FL_PER_NOTHING && outcome->row == row + 1) {
         place = outcome->record;
     } else {
-        fl_key *found = fl_pair_key(&rules->records, row | (uint64_t)(outcome - rules->outcome) << 32,
-                                    key | (uint64_t)kind << 32);
-        if (!found)
+        place = fl_near_place(&rules->records, rules->near_records, row | (uint64_t)(outcome - rules->outcome) << 32,
+                              key | (uint64_t)kind << 32);
+        if (!place--)
             return 0;
-        place = (size_t)(found - rules->records.keys);
         if (kind == FL_PER_NOTHING) {
             outcome->row = row + 1;
             outcome->record = (uint32_t)place;
@@ -176,7 +188,7 @@ static inline int fl_record(fl_rules *rules, fl_outcome *outcome, unsigned kind,
         rules->sizes[place] = rules->seen.size + (is_new ? 0 : rules->sizes[place]);
     }
     if (outcome->sketched >> kind & 1) {
-        fl_key *cell = fl_pair_key(&rules->cells, place, fl_sketch_cell(rules->seen.duration));
+        fl_key *cell = fl_pair_key(&rules->cells, place, fl_cell_of((uint64_t)rules->seen.duration));
         if (!cell)
             return 0;
         cell->hits++;
@@ -226,12 +238,13 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
                 seen->duration < 0 ? 0 : 1 + fl_interval(&rules->duration_edges, seen->duration))
     FL_CLASSIFY(FL_OF_TARGET, target)
 #undef FL_CLASSIFY
-    const fl_key *known = fl_key_of(&rules->outcomes, (const uint8_t *)classes, sizeof classes);
-    if (!known) {
+    uint64_t both[2];
+    memcpy(both, classes, sizeof both);
+    size_t place = fl_near_place(&rules->outcomes, rules->near_outcomes, both[0], both[1]);
+    if (!place--) {
         fold->failed = 1;
         return 1;
     }
-    size_t place = (size_t)(known - rules->outcomes.keys);
     if (place >= rules->n_outcomes) {
         rules->asks = FL_ASKS_OUTCOME;
         return 0;
@@ -323,16 +336,21 @@ static int fl_cell_flush(fl_rules *rules, size_t place) {
     return 1;
 }
 
+static inline void fl_records_clear(fl_rules *rules) {
+    fl_table_clear(&rules->records);
+    fl_table_clear(&rules->cells);
+    memset(rules->near_records, 0, sizeof rules->near_records);
+    for (size_t place = 0; place < rules->n_outcomes; place++)
+        rules->outcome[place].row = 0;
+}
+
 /* Records become entries, or are added to them. */
 static void fl_rules_flush(fl_rules *rules, fl_fold *fold) {
     for (size_t place = 0; place < rules->records.n && !fold->failed; place++)
         fold->failed = !fl_record_flush(rules, place);
     for (size_t place = 0; place < rules->cells.n && !fold->failed; place++)
         fold->failed = !fl_cell_flush(rules, place);
-    fl_table_clear(&rules->records);
-    fl_table_clear(&rules->cells);
-    for (size_t place = 0; place < rules->n_outcomes; place++)
-        rules->outcome[place].row = 0;
+    fl_records_clear(rules);
 }
 
 /* Forget the classes of a field. */
@@ -347,6 +365,7 @@ static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->classes + field);
     fl_table_clear(&rules->outcomes);
+    memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
     rules->n_outcomes = rules->n_steps = 0;
 }
 
@@ -361,14 +380,11 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
     for (int i = 0; i < 4; i++)
         if (!of[i].table->n)
             fl_classes_clear(rules->classes + of[i].field);
-    fl_table_clear(&rules->records);
-    fl_table_clear(&rules->cells);
+    fl_records_clear(rules);
     fl_table_clear(&rules->entries);
     fl_table_clear(&rules->entry_cells);
     if (rules->measured)
         memset(rules->measured, 0, rules->measured_room * sizeof *rules->measured);
-    for (size_t place = 0; place < rules->n_outcomes; place++)
-        rules->outcome[place].row = 0;
     rules->asks = -1;
 #define FL_EMPTY(column) rules->column.n = 0;
     FL_RULE_COLUMNS(FL_EMPTY)

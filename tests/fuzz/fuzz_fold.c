@@ -53,7 +53,7 @@ typedef struct {
     unsigned cuts[3]; /* in 256ths of the log */
 } options;
 
-static const fl_shape SHAPES[] = {{2, 0, 0, 0}, {2, 0, 2, 0}, {3, 1, 0, 0}, {3, 1, 2, 0}};
+static const fl_shape SHAPES[] = {{2, 0, 0, 0, 0}, {2, 0, 2, 0, 0}, {3, 1, 0, 0, 1}, {3, 1, 2, 0, 1}};
 
 static options options_of(const uint8_t *head) {
     static const int64_t latenesses[] = {0, 1, 5, 60, 300, 5000}, panes[] = {1, 2, 5, 10, 60, 86400};

@@ -1,6 +1,7 @@
 """The compiled parser gives the partial that the regex parser gives, for any bytes cut anywhere."""
 
 import os
+from array import array
 from dataclasses import replace
 from importlib.util import find_spec
 
@@ -35,12 +36,15 @@ def blocks(data: bytes, cuts: list[int]) -> list[tuple[int, bytes]]:
 
 
 def canonical(partial: Partial) -> Partial:
-    """With the statuses in their order, which has no meaning."""
+    """With the statuses and the cells of durations in their order, which has no meaning."""
     hits = dict(sorted(zip(partial.statuses, partial.status_hits, strict=True)))
+    durations = dict(sorted(zip(partial.durations, partial.duration_hits, strict=True)))
     return replace(
         partial,
-        statuses=type(partial.statuses)("q", hits),
-        status_hits=type(partial.statuses)("q", hits.values()),
+        statuses=array("q", hits),
+        status_hits=array("q", hits.values()),
+        durations=array("q", durations),
+        duration_hits=array("q", durations.values()),
     )
 
 

@@ -28,6 +28,7 @@ from fastlog.model.chunk import Block, ByteRange, Closed, Item, Notice, Opened, 
 from fastlog.model.events import Event, Reject
 from fastlog.model.partial import LOW_BITS, REASONS, Partial
 from fastlog.model.plan import Plan
+from fastlog.model.sketch import CELLS
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import apache_second
 from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated
@@ -52,11 +53,13 @@ def partials(draw: st.DrawFn) -> Partial:
     sections = draw(st.lists(st.binary(max_size=6), unique=True, max_size=4))
     methods = draw(st.lists(st.binary(max_size=6), unique=True, max_size=3))
     statuses = draw(st.lists(st.integers(0, 999), unique=True, max_size=4))
+    durations = draw(st.lists(st.integers(0, CELLS - 1), unique=True, max_size=4))
     segments = draw(st.lists(st.integers(1, 3), max_size=3))
     seconds = [draw(WORD) for _ in range(sum(segments))]
     panes = [draw(st.integers(0, 2)) for _ in segments] if draw(st.booleans()) else []
     of_pane = st.lists(st.integers(0, 2), min_size=sum(panes), max_size=sum(panes))
     sections_of, methods_of, statuses_of = draw(of_pane), draw(of_pane), draw(of_pane)
+    durations_of = draw(of_pane)
     if not sections:
         sections_of = [0] * sum(panes)
     if not methods:
@@ -79,6 +82,8 @@ def partials(draw: st.DrawFn) -> Partial:
         method_hits=counted(methods),
         statuses=column(statuses),
         status_hits=counted(statuses),
+        durations=column(durations),
+        duration_hits=counted(durations),
         segment_rows=column(segments),
         segment_panes=column(panes),
         segment_hits=counted(segments),
@@ -94,12 +99,15 @@ def partials(draw: st.DrawFn) -> Partial:
         pane_sections=column(sections_of),
         pane_methods=column(methods_of),
         pane_statuses=column(statuses_of),
+        pane_durations=column(durations_of),
         section_cells=cells(sections_of, len(sections) - 1),
         section_cell_hits=of_cells(sections_of),
         method_cells=cells(methods_of, len(methods) - 1),
         method_cell_hits=of_cells(methods_of),
         status_cells=cells(statuses_of, 999),
         status_cell_hits=of_cells(statuses_of),
+        duration_cells=cells(durations_of, CELLS - 1),
+        duration_cell_hits=of_cells(durations_of),
         rejects=draw(
             st.lists(
                 st.tuples(st.integers(0, 2**53), st.sampled_from(REASONS), st.binary(max_size=9)), max_size=3
@@ -132,6 +140,10 @@ def test_a_sum_keeps_every_cell_under_its_own_keys(first: Partial, second: Parti
                 ("status", key, hits)
                 for key, hits in zip(partial.status_cells, partial.status_cell_hits, strict=True)
             ),
+            *(
+                ("duration", key, hits)
+                for key, hits in zip(partial.duration_cells, partial.duration_cell_hits, strict=True)
+            ),
         ]
 
     total = first + second
@@ -146,6 +158,7 @@ def named(partial: Partial) -> Counter[Any]:
         ("section", partial.sections, partial.section_hits),
         ("method", partial.methods, partial.method_hits),
         ("status", partial.statuses, partial.status_hits),
+        ("duration", partial.durations, partial.duration_hits),
     ):
         for key, count in zip(keys, hits, strict=True):
             counts[kind, key] += count
@@ -248,6 +261,7 @@ def totals(partial: Partial) -> tuple[Any, ...]:
         (partial.sections, partial.pane_sections, partial.section_cells, partial.section_cell_hits),
         (partial.methods, partial.pane_methods, partial.method_cells, partial.method_cell_hits),
         (range(1000), partial.pane_statuses, partial.status_cells, partial.status_cell_hits),
+        (range(CELLS), partial.pane_durations, partial.duration_cells, partial.duration_cell_hits),
     )
     for table, (keys, counts, cells, cell_hits) in enumerate(tables):
         at = 0
