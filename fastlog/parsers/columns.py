@@ -106,7 +106,7 @@ def count_hits(
     if rules is not None:
         runs = list(zip(segment_of_run, seconds, strict=True))
         places = list(chain.from_iterable(map(repeat, runs, lengths)))
-        lines = places, columns.requests, columns.statuses, sizes, columns.details
+        lines = places, columns.requests, columns.statuses, sizes, columns.details, columns.cells
         partial.measured = rules.measure(lines)
 
 

@@ -17,16 +17,13 @@ from fastlog.errors import UsageError
 from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, PERS, Rule
-from fastlog.model.sketch import Sketch, cell_of
+from fastlog.model.sketch import Sketch
 from fastlog.parsers.hits import Details
 from fastlog.parsers.outcomes import Outcomes, Step
 from fastlog.rulebook.watch import PLACES, Hit, Watch
 
 Place = tuple[int, int]
 """Where a hit belongs: the number of its segment, and its second."""
-
-_NO_CELL = -1
-"""The cell of a line without a duration."""
 
 _DETAILS = frozenset({"host", "duration", "target"})
 _MAY_LACK = ("host", "duration")
@@ -53,9 +50,11 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
                 )
 
 
-Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details]]
-"""Lines that are hits, column by column: place, request (``METHOD section``), status, size, and the
-details, which are none where no rule asks for them."""
+Lines = tuple[
+    Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details], Sequence[int | None]
+]
+"""Lines that are hits, column by column: place, request (``METHOD section``), status, size; the details,
+which are none where no rule asks for them; the cells of their durations, where lines have some."""
 
 
 class _Sum:
@@ -67,12 +66,12 @@ class _Sum:
         self.hits = self.base = self.size = 0
         self.sketch = Sketch() if sketched else None
 
-    def add(self, hits: int, size: int, cell: int, *, counts: bool) -> None:
+    def add(self, hits: int, size: int, cell: int | None, *, counts: bool) -> None:
         """Count hits of one cell."""
         self.hits += hits * counts
         self.base += hits
         self.size += size
-        if self.sketch is not None:
+        if self.sketch is not None and cell is not None:
             self.sketch.add_cells((cell,), (hits,))
 
     def columns(self) -> tuple["array[int]", "array[int]"]:
@@ -130,9 +129,9 @@ class RuleFold:
         Place, request, status, class of size, class of duration, its cell, host, class of target.
         """
         looked_at, classes = self.outcomes.looked_at, self.outcomes.classes
-        places, requests, statuses, sizes, details = lines
+        places, requests, statuses, sizes, details, cells = lines
         columns: list[Iterable[Any]] = [places, requests, statuses]
-        columns += [repeat(0), repeat(0), repeat(_NO_CELL), repeat(b""), repeat(0)]
+        columns += [repeat(0), repeat(0), repeat(None), repeat(b""), repeat(0)]
         if looked_at[PLACES["bytes"]]:
             columns[3] = map(self._classes_of_sizes().__getitem__, map(self._interval, sizes))
         if details:
@@ -140,7 +139,7 @@ class RuleFold:
             if looked_at[PLACES["duration"]]:
                 columns[4] = map(classes[PLACES["duration"]].__getitem__, durations)
             if any(self.sketched):
-                columns[5] = map(_cell, durations)
+                columns[5] = cells
             if "host" in self.needs:
                 columns[6] = hosts
             if looked_at[PLACES["target"]]:
@@ -160,10 +159,6 @@ class RuleFold:
         edges = self.outcomes.edges["bytes"]
         of = self.outcomes.classes[PLACES["bytes"]].of
         return [of(edges[0] - 1), *map(of, edges)]
-
-
-def _cell(duration: int | None) -> int:
-    return _NO_CELL if duration is None else cell_of(duration)
 
 
 def _summed(rows: Iterable[Any], sizes: Sequence[int]) -> Iterable[tuple[Any, tuple[int, int]]]:
