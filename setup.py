@@ -19,7 +19,10 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     parts = {
-        "parsers": ["block.h", "block.pxi", "fold.h", "keys.h", "line.h", "program.h", "rules.h", "rules.pxi", "scan.h", "stamp.h"],
+        "parsers": [
+            *("block.h", "fold.h", "keys.h", "line.h", "program.h", "rules.h", "scan.h", "stamp.h"),
+            *("block.pxi", "rules.pxi"),
+        ],
         "windows": ["series.h"],
         "sinks": [],
     }

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from bench.corpus import RATES, Corpus, write
-from bench.logs import CACHE, warm
+from bench.logs import CACHE
 from bench.process import last_line, run
 from bench.record import about_text, host, save
 from bench.replay import Row
@@ -83,12 +83,12 @@ def table(rows: Sequence[Row], about: dict[str, object]) -> str:
         "| rules | lines | s | min-max | M lines/s | rate | CPU s | RSS MiB |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for row in rows:
-        page.append(
-            f"| {row.command} | {row.lines:,} | {row.median:.2f} | {min(row.seconds):.2f}-{max(row.seconds):.2f} "
-            f"| {row.lines / row.median / 1e6:.2f} | {rows[0].median / row.median:.0%} "
-            f"| {statistics.median(row.cpu_seconds):.2f} | {row.rss_mib:.0f} |"
-        )
+    page += [
+        f"| {row.command} | {row.lines:,} | {row.median:.2f} | {min(row.seconds):.2f}-{max(row.seconds):.2f}"
+        f" | {row.lines / row.median / 1e6:.2f} | {rows[0].median / row.median:.0%}"
+        f" | {statistics.median(row.cpu_seconds):.2f} | {row.rss_mib:.0f} |"
+        for row in rows
+    ]
     return "\n".join(page) + "\n"
 
 

@@ -26,8 +26,8 @@ from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
-    is_duration,
     is_blank,
+    is_duration,
     microseconds,
     request_key,
     request_of,
