@@ -1,7 +1,6 @@
 """The windows alone, a second at a time: a day of seconds. In Python, and compiled where that is built."""
 
 from array import array
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,7 +21,7 @@ twins = pytest.mark.parametrize("compiled", [False, True], ids=["python", "nativ
 
 def traffic(every: int, *, compiled: bool) -> int:
     """Hits in every ``every``-th second of a day, closed one at a time; counts the transitions."""
-    window, _ = make_windows(replace(plan(cells=False), compiled=compiled))
+    window, _ = make_windows(plan(cells=False)._replace(compiled=compiled))
     seconds = array("q", range(START, START + DAY, every))
     # Fires in the middle third of each hour.
     hits = array("q", [every * (30 if 1200 <= second % 3600 < 2400 else 5) for second in seconds])
@@ -38,18 +37,18 @@ def a_day() -> Partial:
     partial = Partial()
     seconds = list(range(START, START + DAY))
     requests = [b"GET /%d" % (second % 50) for second in seconds]
-    columns = Columns([], requests, [b"200"] * DAY, [b"100"] * DAY, [], [])
-    count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None, set())
+    columns = Columns([], requests, [200] * DAY, [100] * DAY, [], [])
+    count_hits(columns, seconds, [1] * DAY, partial, plan(cells=True), None)
     return partial
 
 
 def stats(partial: Partial, length: int, *, compiled: bool) -> tuple[int, int]:
     """A window every ten seconds; counts the windows and the hits in them."""
-    chosen = replace(plan(cells=True), stats_window=length, stats_every=10, compiled=compiled)
+    chosen = plan(cells=True)._replace(stats_window=length, stats_every=10, compiled=compiled)
     _, windows = make_windows(chosen)
     assert windows is not None
     found: list[Event] = []
-    windows.take(partial, range(len(partial.pane_starts)), (0, 0, 0))
+    windows.take(partial, range(len(partial.pane_starts)), (0, 0, 0, 0))
     for end in range(START + 10, START + DAY + 10, 10):
         found += windows.close(end)
     found += windows.rest(START + DAY - 1)

@@ -6,9 +6,11 @@ the terminal (colour, output, progress) are the command's alone.
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from fastlog.config import Config
@@ -63,18 +65,18 @@ def replay(paths: Path | Sequence[Path], **options: Any) -> Report:
             ``notices``, and ``summary.complete`` is false.
 
     Safe in a program with threads, and in any thread: children are fresh processes.
-    In a coroutine, call it with ``asyncio.to_thread``.
+    A running event loop, as that of a notebook, waits until it is done: in a coroutine
+    that must not keep others waiting, call it with ``asyncio.to_thread``.
     """
     notices: list[str] = []
     run = Run(_config(paths, options, follow=False), lambda notice: notices.append(notice.text))
     run.open()
     if options.get("executor") == "inline":
         events = run.inline()
+    elif _loop_runs():
+        events = _beside_a_loop(run)
     else:
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            events = runner.run(_collect(run))
+        events = _in_a_loop(_collect(run))
     summary = events[-1]
     assert isinstance(summary, Summary)
     return Report(
@@ -111,6 +113,43 @@ def _config(paths: Path | Sequence[Path], options: dict[str, Any], *, follow: bo
         raise UsageError(f"{unknown[0]} is no option here: give one of {', '.join(sorted(_OPTIONS))}")
     several = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     return Config(paths=several, follow=follow, **options)
+
+
+def _loop_runs() -> bool:
+    """Whether this thread runs an event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _in_a_loop(work: Coroutine[Any, Any, list[Event]]) -> list[Event]:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _beside_a_loop(run: Run) -> list[Event]:
+    """In a thread of its own, since a thread runs one loop. An interrupt ends the replay too."""
+    cancels: list[Callable[[], object]] = []
+
+    async def work() -> list[Event]:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        cancels.append(partial(loop.call_soon_threadsafe, task.cancel))
+        return await _collect(run)
+
+    with ThreadPoolExecutor(1) as thread:
+        replayed = thread.submit(_in_a_loop, work())
+        try:
+            return replayed.result()
+        except KeyboardInterrupt:
+            for cancel in cancels:
+                with suppress(RuntimeError):  # it has just ended, and its loop is closed
+                    cancel()
+            raise
 
 
 async def _collect(run: Run) -> list[Event]:

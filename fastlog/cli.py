@@ -1,18 +1,18 @@
 """The command line: arguments become a Config, an outcome becomes an exit status."""
 
 import argparse
+import gc
 import os
-import platform
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from fastlog.config import DEFAULT_LOG, Config
 from fastlog.errors import FastlogError, FormatError, UsageError
-from fastlog.model.printable import printable
 from fastlog.version import __version__
+
+if TYPE_CHECKING:  # what children can load meanwhile, or not every run needs, is imported where it is used
+    from fastlog.config import Config
 
 _INCOMPLETE = 1
 _ALERTED = 3
@@ -55,7 +55,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = group("input")
     add("paths", nargs="*", metavar="FILE", help=argparse.SUPPRESS)
     add("-f", "--follow", action="store_true", help="follow by name; on when no FILE is given")
-    add("--log-file-path", metavar="PATH", help=f"the same as -f PATH (default {DEFAULT_LOG})")
+    add("--log-file-path", metavar="PATH", help="the same as -f PATH (default /tmp/access.log)")
     add(
         "--from",
         dest="start",
@@ -100,7 +100,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add = group("output")
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
-    add("--rejects", metavar="FILE", help="write every rejected line there: file, offset, reason, line")
+    add("--rejects", metavar="FILE", help="each rejected line: file, offset, reason, field, line")
     add("--state", metavar="FILE", help="keep there what is counted, and go on with it when run again")
     add("--listen", metavar="[HOST:]PORT", help="serve /metrics and /healthz, on loopback without HOST")
     add("--top", type=_whole, metavar="N", help="rows in each table of the text (5)")
@@ -131,18 +131,14 @@ def _decimal(text: str) -> float:
     return float(text)
 
 
-@dataclass(frozen=True, slots=True)
-class RulesCheck:
+class RulesCheck(NamedTuple):
     """``--check-rules FILE``: no log is to be read."""
 
     path: str
 
 
-def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
-    """The configuration of a command line; None when only the version was asked for.
-
-    Raises UsageError.
-    """
+def options_of(arguments: Sequence[str]) -> dict[str, Any]:
+    """The options that a command line gives, by name. Raises UsageError."""
     parser = _Parser(
         prog="fastlog",
         usage="fastlog [OPTION ...] [FILE ...]",
@@ -152,9 +148,22 @@ def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
         allow_abbrev=False,
     )
     _add_options(parser)
-    given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    if given.pop("version"):
-        return None
+    # Options may stand between and behind the files. What follows `--` is put aside: argparse takes
+    # it for options where it is all that there is.
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    parsed = vars(parser.parse_intermixed_args(arguments[:end]))
+    given = {name: value for name, value in parsed.items() if value is not None}
+    given["paths"] = [*given["paths"], *arguments[end + 1 :]]
+    return given
+
+
+def configuration_of(options: dict[str, Any]) -> "Config | RulesCheck":
+    """What options other than ``version`` ask for. Raises UsageError."""
+    from dataclasses import fields
+
+    from fastlog.config import DEFAULT_LOG, Config
+
+    given = dict(options)
     if "check_rules" in given:
         return RulesCheck(given["check_rules"])
     path = given.pop("log_file_path", None)
@@ -173,6 +182,8 @@ def parse_arguments(arguments: Sequence[str]) -> Config | RulesCheck | None:
 
 def version_line() -> str:
     """What ``--version`` prints."""
+    import platform
+
     from fastlog.parsers.select import parser_name
 
     python = f"Python {platform.python_version()} ({platform.python_implementation()})"
@@ -189,6 +200,7 @@ def format_lines() -> str:
 
 def rule_lines(path: str) -> str:
     """What ``--check-rules`` prints: a sentence a rule. Raises RuleError."""
+    from fastlog.model.printable import printable
     from fastlog.rulebook.file import read_rules
     from fastlog.rulebook.sentence import sentence
 
@@ -207,28 +219,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a fault of ours, said in one line: no user sees a traceback
         return _fail(FastlogError(f"internal error, please report it: {type(error).__name__}: {error}"))
+    finally:
+        if arguments is None:  # the process ends, and would look for garbage once more: a tenth of its start
+            gc.freeze()
 
 
 def _main(arguments: Sequence[str] | None) -> int:
     try:
-        config = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        if config is None:
-            return _print(version_line())
+        options = options_of(sys.argv[1:] if arguments is None else arguments)
+    except UsageError as error:
+        return _fail(error)
+    if options["version"]:
+        return _print(version_line())
+    if "check_rules" not in options and options.get("format") != "list":
+        from fastlog.executors.descriptors import allow_many_files, occupy_standard_streams
+
+        allow_many_files()
+        occupy_standard_streams()
+        if not {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
+            return _with_early_children(options)
+    return _run(options)
+
+
+def _with_early_children(options: dict[str, Any]) -> int:
+    """Start children before the imports that take longest. A signal waits until it can be answered."""
+    from fastlog.executors.launch import end_spare, start_early
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    start_early()
+    try:
+        return _run(options)
+    finally:
+        end_spare()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+
+
+def _run(options: dict[str, Any]) -> int:
+    try:
+        config = configuration_of(options)
         if isinstance(config, RulesCheck):
             return _print(rule_lines(config.path))
         if config.format == "list":
             return _print(format_lines())
     except UsageError as error:
         return _fail(error)
-    from fastlog.executors.children import start_early
-    from fastlog.executors.descriptors import allow_many_files, occupy_standard_streams
-
-    allow_many_files()
-    occupy_standard_streams()
-    if config.output is None and config.rejects is None:  # to open those may have to wait, and to be given up
-        # Before the imports that take longest. A signal waits until it can be answered.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        start_early()
     from fastlog.sinks.output import ClosedOutput
     from fastlog.terminal import die_by, run_at_terminal
 
@@ -256,6 +290,8 @@ def _print(text: str) -> int:
 
 
 def _fail(error: FastlogError) -> int:
+    from fastlog.model.printable import printable
+
     text = f"fastlog: {error}"
     lines = text.split("\n") if isinstance(error, FormatError) else [text]
     lines += getattr(error, "__notes__", ())

@@ -8,12 +8,10 @@ import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from datetime import UTC, tzinfo
+from typing import Literal, get_args
 
 from fastlog.errors import UsageError
-
-if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
 
 DEFAULT_LOG = "/tmp/access.log"
 LOOPBACK = "127.0.0.1"
@@ -78,6 +76,9 @@ class Config:
     def __post_init__(self) -> None:
         if not self.paths:
             raise UsageError("no file is named: give at least one FILE, or '-' for standard input")
+        for path in map(os.fsencode, self.paths):
+            if not path or b"\0" in path:  # a variable of a script that is not set, most often
+                raise UsageError(f"a FILE is {os.fsdecode(path)!r}: no file can have that name; name a log")
         if self.follow and any(os.fspath(path) == "-" for path in self.paths):
             raise UsageError("'-' cannot be followed: it has no name; leave out -f to read it live")
         _whole("--workers", self.workers, 1, 1024)
@@ -104,9 +105,8 @@ class Config:
 
     def _check_state(self, state: str | os.PathLike[str]) -> None:
         """Raises UsageError for what a state cannot hold."""
-        for option, value in (("--rules", self.rules), ("--rejects", self.rejects)):
-            if value is not None:
-                raise UsageError(f"--state does not hold {option} yet: leave out one of them")
+        if self.rejects is not None:
+            raise UsageError("--state does not hold --rejects yet: leave out one of them")
         if any(os.fspath(path) == "-" for path in self.paths):
             raise UsageError("--state does not hold standard input, which has no name: name a file")
         if self.executor == "inline":
@@ -130,9 +130,11 @@ class Config:
         return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
 
 
-def zone(name: str, option: str = "--tz") -> "ZoneInfo":
+def zone(name: str, option: str = "--tz") -> tzinfo:
     """The time zone of that name. Raises UsageError where there is none."""
-    from zoneinfo import ZoneInfo  # here, since the children need no zones and start sooner without
+    if name == "UTC":  # most runs know no other, and start sooner without the tables of the others
+        return UTC
+    from zoneinfo import ZoneInfo
 
     try:
         return ZoneInfo(name)

@@ -18,19 +18,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count, repeat
 from math import floor
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
+from fastlog.model.events import PERCENTILES, Alert, Event, Reject, Stats, Summary, latency, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.rules import TRAFFIC
-from fastlog.model.snapshot import Snapshot
+from fastlog.model.sketch import Sketch
 from fastlog.windows.pairs import PairTally
-from fastlog.windows.saved import State, restore_tally, tally_state
+from fastlog.windows.saved import State, restore_sketch, restore_tally, sketch_state, tally_state
 from fastlog.windows.select import make_rules, make_windows
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, ranked
 from fastlog.windows.traffic import Transition, traffic_alert
 from fastlog.windows.watermark import SourceClock
+
+if TYPE_CHECKING:
+    from fastlog.model.snapshot import Snapshot
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -42,7 +45,7 @@ class _Segment(NamedTuple):
     number: int
     rows: range
     panes: range
-    cells: tuple[int, int, int]
+    cells: tuple[int, int, int, int]
 
     @property
     def hits(self) -> int:
@@ -90,6 +93,8 @@ class Merger:
         self._sections = Tally(SECTIONS_NAMED)
         self._methods = Tally(METHODS_NAMED)
         self._statuses: dict[int, int] = {}
+        self._durations = Sketch()
+        self._timed = False
         self._alerts = 0
 
     @property
@@ -106,8 +111,10 @@ class Merger:
         """What users should know of the rules since this was last asked."""
         return iter(()) if self._rules is None else self._rules.notices()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """The totals as they are now; the hits by (section, status) where the plan asks for pairs."""
+        from fastlog.model.snapshot import Snapshot, histogram
+
         return Snapshot(
             lines=self._lines,
             rejected=dict(zip(REASONS, self._rejected, strict=True)),
@@ -117,12 +124,22 @@ class Merger:
             future=self._future,
             alerts={(TRAFFIC, ""): self._traffic.firing, **(self._rules.states() if self._rules else {})},
             watermark=self._closed,
+            durations=histogram(self._durations) if self._timed else None,
         )
 
-    def open(self, source: int, name: str) -> None:
-        """A source begins. In a follow that was taken up again, its clock goes on."""
+    def open(self, source: int, name: str, *, timed: bool = False) -> None:
+        """A source begins. In a follow that was taken up again, its clock goes on.
+
+        ``timed`` says that its format has a duration: from now on the statistics tell the latency.
+        """
+        self._tell_latency(timed or self._timed)
         before = next((key for key, entry in self._sources.items() if key < 0 and entry.name == name), None)
         self._sources[source] = _Source(name) if before is None else self._sources.pop(before)
+
+    def _tell_latency(self, timed: bool) -> None:
+        self._timed = timed
+        if self._windows is not None:
+            self._windows.timed = timed
 
     def commit(
         self, source: int, partial: Partial, *, low: int | None = None, at: float | None = None
@@ -177,11 +194,7 @@ class Merger:
                 yield from self._windows.rest(self._last)
 
     def state(self) -> State | None:
-        """All that it knows; None while it holds lines of which it is not known yet when their turn comes.
-
-        Rules are not in it: the configuration refuses them beside a state.
-        """
-        assert self._rules is None
+        """All that it knows; None while it holds lines of which it is not known yet when their turn comes."""
         if self._waiting or any(entry.clock.suspect is not None for entry in self._sources.values()):
             return None
         return {
@@ -201,10 +214,13 @@ class Merger:
             "sections": tally_state(self._sections.counts.items(), self._sections.other),
             "methods": tally_state(self._methods.counts.items(), self._methods.other),
             "statuses": list(self._statuses.items()),
+            "durations": sketch_state(self._durations),
+            "timed": self._timed,
             "alerts": self._alerts,
             "traffic": self._traffic.state(),
             "windows": None if self._windows is None else self._windows.state(),
             "pairs": None if self._pairs is None else self._pairs.state(),
+            "rules": None if self._rules is None else self._rules.state(),
         }
 
     def restore(self, state: State) -> None:
@@ -224,12 +240,16 @@ class Merger:
         restore_tally(self._sections, state["sections"])
         restore_tally(self._methods, state["methods"])
         self._statuses = dict(map(tuple, state["statuses"]))
+        restore_sketch(self._durations, state["durations"])
+        self._tell_latency(state["timed"])
         self._alerts = state["alerts"]
         self._traffic.restore(state["traffic"])
         if self._windows is not None:
             self._windows.restore(state["windows"])
         if self._pairs is not None:
             self._pairs.restore(state["pairs"])
+        if self._rules is not None:
+            self._rules.restore(state["rules"])
 
     def _add_totals(self, partial: Partial) -> None:
         self._lines += partial.lines
@@ -242,6 +262,7 @@ class Merger:
             self._methods.add(method, hits)
         for status, hits in zip(partial.statuses, partial.status_hits, strict=True):
             self._statuses[status] = self._statuses.get(status, 0) + hits
+        self._durations.add_cells(partial.durations, partial.duration_hits)
         if self._pairs is not None:
             pairs = zip(partial.pair_sections, partial.pair_statuses, partial.pair_hits, strict=True)
             for number, status, hits in pairs:
@@ -376,6 +397,7 @@ class Merger:
             methods=self._methods.table(),
             alerts=self._alerts,
             open_alerts=self._open_alerts(),
+            latency_us=latency(map(self._durations.quantile, PERCENTILES)) if self._timed else None,
         )
 
 
@@ -389,11 +411,11 @@ def _caused_at(event: Event) -> int:
 
 def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:
     """The segments of a partial in order, each with the second of its first line."""
-    row = pane = section = method = status = 0
+    row = pane = section = method = status = duration = 0
     panes_of = partial.segment_panes or repeat(0)
     segments = zip(count(), partial.segment_rows, panes_of, partial.segment_first)
     for number, rows, panes, first in segments:
-        cells = section, method, status
+        cells = section, method, status, duration
         stop = pane + panes
         yield _Segment(partial, number, range(row, row + rows), range(pane, stop), cells), first
         row += rows
@@ -401,4 +423,5 @@ def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:
             section += sum(partial.pane_sections[pane:stop])
             method += sum(partial.pane_methods[pane:stop])
             status += sum(partial.pane_statuses[pane:stop])
+            duration += sum(partial.pane_durations[pane:stop])
         pane = stop

@@ -16,21 +16,23 @@ from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event
-from fastlog.model.notify import NotifyTarget
 from fastlog.model.plan import FUTURE_SECONDS, Plan
-from fastlog.model.rules import Rule
-from fastlog.model.snapshot import Snapshot
 from fastlog.parsers.select import parser_name
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 if TYPE_CHECKING:
     from fastlog.executors.checkpoint import Checkpoint
+    from fastlog.model.notify import NotifyTarget
+    from fastlog.model.rules import Rule
+    from fastlog.model.snapshot import Snapshot
+
+    RulesRead = tuple[Sequence[Rule], Sequence[NotifyTarget]]
 
 Notify = Callable[[Notice], None]
 
 
-def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
+def make_plan(config: Config, rules: "Sequence[Rule]") -> Plan:
     """What the run aggregates."""
     return Plan(
         follow=config.follow,
@@ -49,23 +51,23 @@ def make_plan(config: Config, rules: Sequence[Rule]) -> Plan:
     )
 
 
-def open_checkpoint(config: Config) -> "Checkpoint":
+def open_checkpoint(config: Config, rules: "Sequence[Rule]") -> "Checkpoint":
     """The record of ``--state``, held for this run. Raises UsageError for one that cannot be gone on with."""
     from fastlog.executors.checkpoint import Checkpoint
 
-    return Checkpoint(config)
+    return Checkpoint(config, rules)
 
 
-def _read_rules(config: Config) -> tuple[Sequence[Rule], Sequence[NotifyTarget]]:
+def read_rules(config: Config) -> "RulesRead":
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
     A format that is still to be recognised is checked by whoever parses it.
     """
     if config.rules is None:
         return (), ()
-    from fastlog.rulebook.file import read_rules
+    from fastlog.rulebook import file as rulebook
 
-    file = read_rules(config.rules)
+    file = rulebook.read_rules(config.rules)
     if config.format != "auto":
         from fastlog.parsers.measure import check_rules
 
@@ -78,8 +80,9 @@ class Run:
 
     Everything that needs no file is checked when it is made. ``notify`` gets each
     message; ``progress`` is told of bytes and lines after each chunk; ``checkpoint``
-    keeps how far the run is, and knows how far one before was. ``targets`` are those
-    whom the rules file wants to be told of alerts.
+    keeps how far the run is, and knows how far one before was. ``rules`` are what
+    ``read_rules`` gave, where it was asked before. ``targets`` are those whom the rules
+    file wants to be told of alerts.
     """
 
     def __init__(
@@ -88,13 +91,14 @@ class Run:
         notify: Notify,
         progress: Callable[[int, int], None] = lambda size, lines: None,
         checkpoint: "Checkpoint | None" = None,
+        rules: "RulesRead | None" = None,
     ) -> None:
         self._config = config
         if config.format != "auto":
             compile_format(config.format)
-        rules, self.targets = _read_rules(config)
+        watched, self.targets = read_rules(config) if rules is None else rules
         self._checkpoint = checkpoint
-        self._committer = Committer(Merger(make_plan(config, rules)), notify, progress, checkpoint)
+        self._committer = Committer(Merger(make_plan(config, watched)), notify, progress, checkpoint)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
         self.interrupted = False
@@ -109,7 +113,7 @@ class Run:
         """Alerts that have fired."""
         return self._committer.merger.alerts
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> "Snapshot":
         """How the run stands."""
         return self._committer.merger.snapshot()
 

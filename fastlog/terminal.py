@@ -7,17 +7,16 @@ import socket
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlog.config import Config
 from fastlog.errors import FastlogError, UsageError
 from fastlog.model.chunk import Notice
 from fastlog.model.events import Event, Summary
-from fastlog.model.notify import NotifyTarget
 from fastlog.model.printable import printable
 from fastlog.parsers.select import parser_name
-from fastlog.pipeline import Run, open_checkpoint
+from fastlog.pipeline import Run, open_checkpoint, read_rules
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.output import ClosedOutput, Output
 from fastlog.sinks.progress import Progress
@@ -26,6 +25,7 @@ from fastlog.sinks.text import TextRenderer, use_color
 from fastlog.sources import clock
 
 if TYPE_CHECKING:
+    from fastlog.model.notify import NotifyTarget
     from fastlog.sinks.listen import Listener
     from fastlog.sinks.notify import Notifier
 
@@ -39,8 +39,7 @@ _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run at the terminal ended: ``signal`` is the one to die by, 0 if none."""
 
     degraded: bool
@@ -51,11 +50,13 @@ class Outcome:
 class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
-    def __init__(self, config: Config, notify: Sequence[NotifyTarget] = ()) -> None:
-        checkpoint = None if config.state is None else open_checkpoint(config)
+    def __init__(self, config: Config, notify: "Sequence[NotifyTarget]" = ()) -> None:
+        rules = read_rules(config)
+        checkpoint = None if config.state is None else open_checkpoint(config, rules[0])
         keep = 0 if checkpoint is None else checkpoint.output_length
         # Before the logs, so that none takes the place of a closed standard output.
         self._output = Output(config.output, inputs=_inputs(config), keep=keep)
+        self._checkpoint = checkpoint
         if checkpoint is not None:
             checkpoint.settle = self._output.settle
         self._rejects = (
@@ -71,9 +72,11 @@ class Terminal:
             else TextRenderer(config.tz, use_color(config.color, self._output.fd, os.environ), config.top)
         )
         self._shares_terminal = os.isatty(self._output.fd)
-        self._run = Run(config, self._say, self._advance, checkpoint)
+        self._run = Run(config, self._say, self._advance, checkpoint, rules)
         notify = [*notify, *self._run.targets]
         self._notifier = _notifier(notify, self._say) if notify else None
+        if checkpoint is not None and self._notifier is not None:
+            checkpoint.notifying = self._notifier.state
         self._listener = None if config.listen is None else _listener(config.listen, self._page)
         self._signal = 0
         self._asked_at = 0.0
@@ -83,6 +86,8 @@ class Terminal:
         total = self._run.open()
         if self._config.parser == "auto" and parser_name("auto") == "regex":
             self._say(Notice(_NOT_NATIVE))
+        if self._checkpoint is not None and self._notifier is not None:
+            self._notifier.restore(self._checkpoint.notified)
         if self._config.progress if self._config.progress is not None else _is_terminal(sys.stderr):
             self._progress = None if self._config.follow else Progress(total, sys.stderr)
         loop = asyncio.get_running_loop()
@@ -143,6 +148,8 @@ class Terminal:
         if isinstance(last, Summary):  # it waits until it can tell what arrived; nothing else does
             await self._write(events)
             await self._notifier.finish()
+            if self._checkpoint is not None:
+                await self._checkpoint.amend(self._notifier.finished)
             events, last = [], replace(last, notify=self._notifier.counts)
         await self._write([*events, last])
 
@@ -189,7 +196,7 @@ class Terminal:
         self._run.stop()
 
 
-def _notifier(targets: Sequence[NotifyTarget], say: Callable[[Notice], None]) -> "Notifier":
+def _notifier(targets: "Sequence[NotifyTarget]", say: Callable[[Notice], None]) -> "Notifier":
     from fastlog.sinks.notify import Notifier
 
     return Notifier(targets, say)
@@ -250,7 +257,7 @@ def _reserve_descriptors() -> None:
             os.close(fd)
 
 
-def run_at_terminal(config: Config, notify: Sequence[NotifyTarget] = ()) -> Outcome:
+def run_at_terminal(config: Config, notify: "Sequence[NotifyTarget]" = ()) -> Outcome:
     """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries.
 
     Raises FastlogError.

@@ -1,6 +1,7 @@
 """The worker's role: a chunk becomes a Partial."""
 
-from fastlog.config import ParserName
+from typing import TYPE_CHECKING
+
 from fastlog.formats.compile import compile_format
 from fastlog.model.chunk import Block, Chunk
 from fastlog.model.partial import Partial
@@ -9,11 +10,14 @@ from fastlog.parsers.select import Parser, make_parser, parser_name
 from fastlog.sources.files import OpenSource
 from fastlog.sources.ranges import RangeReader
 
+if TYPE_CHECKING:  # a child checks no configuration, and starts sooner without
+    from fastlog.config import ParserName
+
 
 class Worker:
     """Folds chunks of any source. A parser a format, so that what it has learnt of a log lasts."""
 
-    def __init__(self, plan: Plan, parser: ParserName, sources: list[OpenSource]) -> None:
+    def __init__(self, plan: Plan, parser: "ParserName", sources: list[OpenSource]) -> None:
         self._plan = plan
         self._parser = parser_name(parser)
         self._sources = sources

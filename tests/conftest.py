@@ -3,11 +3,12 @@
 import importlib.util
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.hazards.command import FASTLOG, PARSER
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
@@ -35,7 +36,7 @@ def fastlog(tmp_path: Path, environment: dict[str, str]) -> Run:
         *args: str | os.PathLike[str], stdin: bytes = b"", timeout: float = 60
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [sys.executable, "-m", "fastlog", *args],
+            [*FASTLOG, *PARSER, *args],
             input=stdin,
             capture_output=True,
             timeout=timeout,

@@ -3,6 +3,7 @@
 import gzip
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fastlog.cli import parse_arguments
+from fastlog.cli import configuration_of, options_of
 from fastlog.model.notify import parse_notify
 from fastlog.model.snapshot import DurationHistogram, Snapshot
 from fastlog.sinks.metrics import metrics_page
@@ -59,7 +60,7 @@ def test_a_make_command_has_its_target(command: str) -> None:
 @pytest.mark.parametrize("command", FASTLOG)
 def test_an_example_is_understood(command: str) -> None:
     words = shlex.split(next(part for part in command.split(" | ") if part.startswith("fastlog")))
-    assert parse_arguments(words[1:]) is not None
+    assert configuration_of(options_of(words[1:]))
 
 
 @pytest.mark.parametrize(
@@ -87,6 +88,22 @@ def test_the_rules_are_what_is_watched(logs: Path, fastlog: Run) -> None:
     tried = fastlog("--rules", "rules.toml", "access.log")
     assert tried.returncode == 0
     assert "ALERT      5xx share fired for section /api - share = 1 over 60 s" in tried.stdout.decode()
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the README counts with jq")
+def test_how_often_a_rule_would_have_fired(logs: Path, environment: dict[str, str]) -> None:
+    script = re.search(r"^\$ (fastlog --rules .*uniq -c)$", README, re.MULTILINE)
+    assert script
+    lines = [LINE.format(second).replace(" 200 ", " 503 ") * 20 for second in range(30)]
+    (logs / "access.log").write_text("".join(lines) + LINE.format(50) * 10_000)
+    done = subprocess.run(
+        script[1].replace("fastlog", f"{shlex.quote(sys.executable)} -m fastlog", 1),
+        shell=True, cwd=logs, env=environment, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert [row.split(None, 1) for row in done.stdout.decode().splitlines()] == [
+        ["1", "5xx share"],
+        ["1", "traffic"],
+    ]
 
 
 def test_the_python_example_runs(logs: Path, environment: dict[str, str]) -> None:

@@ -10,6 +10,7 @@ replayed again as it grows has no lines of the future.
 import asyncio
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -18,6 +19,7 @@ from fastlog.errors import UsageError
 from fastlog.merger import Merger
 from fastlog.model.chunk import Block, Item, Left, Notice, Opened, Placed, Switched, Tick
 from fastlog.model.position import FilePosition
+from fastlog.model.rules import Rule
 from fastlog.reader.reached import Reached, Trail
 from fastlog.sinks.record import RecordFile
 from fastlog.sources import clock
@@ -29,11 +31,12 @@ EVERY_SECONDS = 1.0
 Record = dict[str, Any]
 
 
-def settings_of(config: Config) -> dict[str, Any]:
+def settings_of(config: Config, rules: Sequence[Rule]) -> dict[str, Any]:
     """The options that a record must share with the run that goes on with it, by their names.
 
     Decision: the parser, the number of workers and what concerns messages are not among them, nor where
     a first follow starts; the options of the text are, since half an output each way would be none.
+    Rules count by what they say, not by the name of their file, and who is notified is not among them.
     """
     shown = {} if config.json else {"--tz": config.tz, "--top": config.top}
     return {
@@ -47,6 +50,7 @@ def settings_of(config: Config) -> dict[str, Any]:
         "--alert-window": config.alert_window,
         "--threshold": float(config.threshold),
         "--lateness": config.late_seconds,
+        "--rules": None if config.rules is None else [asdict(rule) for rule in rules],
         "--listen": config.listen is not None,
         "--output": None if config.output is None else _encoded(config.output),
         "--json": config.json,
@@ -58,13 +62,14 @@ class Checkpoint:
     """The record of a run: read when it is made, and written as the run goes on.
 
     Raises UsageError for a record that cannot be gone on with. ``settle`` makes sure that the output
-    is on the disk, and says how long it is: None where it has no length.
+    is on the disk, and says how long it is: None where it has no length. ``notifying`` says what has
+    become of the notifications of the events so far.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, rules: Sequence[Rule]) -> None:
         assert config.state is not None
         self._file = RecordFile(config.state)
-        self._settings = settings_of(config)
+        self._settings = settings_of(config, rules)
         self._paths = [os.fspath(path) for path in config.paths]
         self._follow = config.follow
         self._before = self._file.read()
@@ -74,7 +79,9 @@ class Checkpoint:
         self._formats: dict[int, tuple[str, str]] = {}  # name and format of each followed source
         self._changed = False
         self._written_at = float("-inf")
+        self._last: Record | None = None
         self.settle: Callable[[], int | None] = _no_length
+        self.notifying: Callable[[], dict[str, Any]] = dict
         if self._before is not None:
             self._check(self._before)
 
@@ -87,6 +94,12 @@ class Checkpoint:
     def output_length(self) -> int:
         """Bytes of the output that the record vouches for; 0 where there is none."""
         return (self._before or {}).get("output") or 0
+
+    @property
+    def notified(self) -> dict[str, Any]:
+        """What had become of the notifications of the run before."""
+        notified: dict[str, Any] = (self._before or {}).get("notify", {})
+        return notified
 
     @property
     def positions(self) -> list[dict[str, Any]]:
@@ -171,15 +184,32 @@ class Checkpoint:
             self._changed = False  # what comes while it is written is not in it
             await asyncio.get_running_loop().run_in_executor(None, self._write, record)
 
+    async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Note in the last record what has become of its notifications since: they are not sent again.
+
+        ``notified`` makes of what stands there what is to stand there. Raises FastlogError.
+        """
+        record = self._last
+        if record is None or record["notify"] == notified(record["notify"]):
+            return
+        record["notify"] = notified(record["notify"])
+        await asyncio.get_running_loop().run_in_executor(None, self._file.write, record)
+
     def _write(self, record: Record) -> None:
         record["output"] = self.settle()
         self._file.write(record)
+        self._last = record
 
     def _record(self, merger: Merger, *, degraded: bool) -> Record | None:
         state = merger.state()
         if state is None:
             return None
-        record = {"settings": self._settings, "degraded": degraded, "merger": state}
+        record = {
+            "settings": self._settings,
+            "degraded": degraded,
+            "merger": state,
+            "notify": self.notifying(),
+        }
         if self._follow:
             return {**record, "positions": self.positions, "formats": list(self._formats.values())}
         reached = self._trail.reached(self._sources)

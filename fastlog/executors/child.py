@@ -27,6 +27,7 @@ def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     leave_with_hub(lifeline, parent)
     channel = Channel(socket.socket(fileno=fd))
     try:
+        _load(role)
         handed = receive_descriptors(channel.sock)
         first = channel.receive()
         if first is not None:
@@ -44,6 +45,16 @@ def main(role: str, fd: int, lifeline: int, parent: int) -> None:
         os._exit(_BROKEN)
     _linger(channel)
     os._exit(0)
+
+
+def _load(role: str) -> None:
+    """Import what the role will need. The hub is still loading too: once the job is here, it waits."""
+    if role == "reader":
+        pass
+    else:
+        from fastlog.parsers.select import load_parser
+
+        load_parser()
 
 
 def _linger(channel: Channel) -> None:

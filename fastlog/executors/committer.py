@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
 from fastlog.model.events import Event
@@ -80,7 +81,7 @@ class Committer:
         """An item that is no chunk. Done once all its events were taken."""
         told = False
         if isinstance(item, Opened):
-            self.merger.open(item.source, item.name)
+            self.merger.open(item.source, item.name, timed=compile_format(item.format).gives("duration"))
         elif isinstance(item, Closed):
             yield from self.merger.close(item.source)
         elif isinstance(item, Tick):

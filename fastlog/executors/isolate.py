@@ -10,7 +10,6 @@ result incomplete: whatever is in it, nobody could read it.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from fastlog.executors.committer import Committer
 from fastlog.executors.job import Job
@@ -100,8 +99,8 @@ def _halves(block: Block) -> Iterator[Block]:
     middle = len(data) // 2
     cut = data.rfind(b"\n", 0, middle) + 1 or data.find(b"\n", middle) + 1
     if 0 < cut < len(data):
-        yield replace(block, data=data[:cut])
-        yield replace(block, data=data[cut:], start=block.start + cut)
+        yield block._replace(data=data[:cut])
+        yield block._replace(data=data[cut:], start=block.start + cut)
 
 
 def _part(slot: Slot, block: Block) -> Slot:

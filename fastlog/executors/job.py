@@ -1,18 +1,18 @@
 """What the hub tells its children once, before the first chunk."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastlog.config import ParserName
 from fastlog.model.plan import Plan
-from fastlog.model.rules import Rule
 from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource
 
+if TYPE_CHECKING:
+    from fastlog.config import ParserName
 
-@dataclass(frozen=True, slots=True)
-class Job:
+
+class Job(NamedTuple):
     """A run, as its reader and workers see it.
 
     ``sources`` are the open inputs of a replay, by descriptor; ``paths`` the names
@@ -23,31 +23,43 @@ class Job:
     """
 
     plan: Plan
-    parser: ParserName
+    parser: "ParserName"
     format: str
     sources: Sequence[OpenSource]
     paths: Sequence[str]
     from_start: bool
     positions: Sequence[dict[str, Any]] | None = None
-    formats: dict[str, str] = field(default_factory=dict)
+    formats: Mapping[str, str] = MappingProxyType({})
     reached: Sequence[Reached] = ()
 
     def header(self) -> dict[str, Any]:
         """As a frame's header. Paths may hold bytes that are no text, so they go as numbers."""
-        fields = asdict(self)
+        fields = self._asdict()
+        fields["plan"] = self.plan._asdict()
+        if self.plan.rules:
+            from dataclasses import asdict  # here and below, since a run without rules starts sooner without
+
+            fields["plan"]["rules"] = [asdict(rule) for rule in self.plan.rules]
         fields["paths"] = [list(path.encode("utf-8", "surrogateescape")) for path in self.paths]
+        fields["sources"] = [source._asdict() for source in self.sources]
+        fields["reached"] = [reached._asdict() for reached in self.reached]
+        fields["formats"] = dict(self.formats)
         return {"kind": "Job", **fields}
 
     def with_descriptors(self, descriptors: Sequence[int]) -> "Job":
         """The same job where the sources are open under other numbers."""
-        sources = [replace(source, fd=fd) for source, fd in zip(self.sources, descriptors, strict=True)]
-        return replace(self, sources=sources)
+        sources = [source._replace(fd=fd) for source, fd in zip(self.sources, descriptors, strict=True)]
+        return self._replace(sources=sources)
 
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Job":
-        rules = [Rule(**rule) for rule in header["plan"]["rules"]]
+        plan = Plan(**header["plan"])
+        if plan.rules:
+            from fastlog.model.rules import Rule
+
+            plan = plan._replace(rules=[Rule(**rule) for rule in header["plan"]["rules"]])
         return cls(
-            plan=Plan(**{**header["plan"], "rules": rules}),
+            plan=plan,
             parser=header["parser"],
             format=header["format"],
             sources=[OpenSource(**source) for source in header["sources"]],

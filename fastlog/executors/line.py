@@ -2,13 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from fastlog.model.chunk import Block, ByteRange, Chunk, Item, Tick
 from fastlog.model.partial import Partial
 
 
-@dataclass(slots=True, eq=False)
 class Slot:
     """A chunk on its way: ``partial`` once it is folded, ``deaths`` the workers that it outlived.
 
@@ -16,13 +14,19 @@ class Slot:
     reader sent, whatever that was cut into. ``part`` when it was cut.
     """
 
-    chunk: Chunk
-    format: str
-    partial: Partial | None = None
-    whole: bool = True
-    deaths: int = 0
-    credit: int = 1
-    part: bool = False
+    def __init__(
+        self,
+        chunk: Chunk,
+        log_format: str,
+        *,
+        whole: bool = True,
+        deaths: int = 0,
+        credit: int = 1,
+        part: bool = False,
+    ) -> None:
+        self.chunk, self.format = chunk, log_format
+        self.partial: Partial | None = None
+        self.whole, self.deaths, self.credit, self.part = whole, deaths, credit, part
 
 
 class Line:

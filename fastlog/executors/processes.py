@@ -9,7 +9,6 @@ the reader's order, whoever folded it.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
-from dataclasses import replace
 
 from fastlog.errors import FastlogError, FormatError, SourceError, UsageError, WireError, WorkerError
 from fastlog.executors.children import Child, start_child
@@ -213,7 +212,7 @@ class Hub:
         if self._mute > _STARTS:
             raise WorkerError(f"{self._mute} readers died one after another ({fate}): {_SICK}")
         self.committer.tell(Notice(f"the reader died ({fate}): another goes on where it was"))
-        job = replace(self._job, reached=self._trail.reached(sources))
+        job = self._job._replace(reached=self._trail.reached(sources))
         await self._employ(self._new_child("reader"), job)
 
     def _news(self, child: Child, header: Header) -> bool:

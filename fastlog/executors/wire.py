@@ -1,10 +1,14 @@
-"""Frames between the processes: a length, an orjson header, then raw bytes.
+"""Frames between the processes: a length, a header in JSON, then raw bytes.
 
 A frame is ``<u32 header length><u32 payload length><header><payload>``, little
 endian. A partial's columns are the payload, as they lie in memory. Nothing is
 pickled.
+
+Decision: the headers go through the standard library. There is one for a megabyte or more of
+log, and orjson takes as long to load as a thousand of them to read, in every child.
 """
 
+import json
 import socket
 import struct
 import sys
@@ -12,8 +16,6 @@ from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
-
-import orjson
 
 from fastlog.errors import WireError
 from fastlog.model import measured
@@ -30,6 +32,7 @@ from fastlog.model.chunk import (
     Switched,
     Tick,
 )
+from fastlog.model.measured import Measured
 from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
@@ -52,7 +55,7 @@ def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
 
     Raises WireError for one that no peer would accept.
     """
-    head = orjson.dumps(header)
+    head = json.dumps(header, separators=(",", ":")).encode()
     if len(head) > MAX_HEADER or len(payload) > MAX_PAYLOAD:
         raise WireError(f"a frame of {len(head)} + {len(payload)} bytes is over the limit")
     start = PREFIX.pack(len(head), len(payload)) + head
@@ -106,7 +109,7 @@ class Channel:
         payload = self._exactly(payload_length)
         if head is None or payload is None:
             return None
-        return orjson.loads(head), payload
+        return json.loads(head), payload
 
     def _exactly(self, size: int) -> bytes | None:
         if not size:
@@ -126,7 +129,7 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
     """An item of the reader as header and payload."""
     header: Header = {"kind": type(item).__name__}
     payload = b""
-    for name in item.__slots__:
+    for name in item._fields:
         value = getattr(item, name)
         if isinstance(value, bytes):
             payload = value
@@ -161,7 +164,7 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    columns += [getattr(partial.measured, name) for name in measured.COLUMNS]
+    entries = _pack_entries(partial.measured)
     keys = [*partial.sections, *partial.methods, *partial.measured.key_names]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
@@ -174,13 +177,16 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "methods": len(partial.methods),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
         "columns": [len(column) for column in columns],
+        "measured": [(count, width, least) for count, width, least, _ in entries],
     }
-    return header, b"".join([*map(_little, columns), *keys, *rejected_lines])
+    measured_bytes = [data for _, _, _, data in entries]
+    return header, b"".join([*map(_little, columns), *measured_bytes, *keys, *rejected_lines])
 
 
 def unpack_partial(header: Header, payload: bytes) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
     columns, rest = _columns(header["columns"], payload)
+    entries, rest = _unpack_entries(header["measured"], rest)
     *named, key_lengths, line_lengths = columns
     texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
@@ -198,12 +204,40 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
         ],
     )
-    for name, column in zip(COLUMNS, named[: len(COLUMNS)], strict=True):
+    for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
-    for name, column in zip(measured.COLUMNS, named[len(COLUMNS) :], strict=True):
+    for name, column in entries:
         setattr(partial.measured, name, column)
     partial.measured.key_names = keys[methods:]
     return partial
+
+
+def _pack_entries(entries: Measured) -> list[tuple[int, int, int, bytes]]:
+    """Length, width, least value and bytes of each column of ``entries``; nothing where there are none."""
+    if not entries.rules:
+        return []
+    from fastlog.executors.narrow import narrowed
+
+    columns = [getattr(entries, name) for name in measured.COLUMNS]
+    return [(len(column), *narrowed(column)) for column in columns]
+
+
+def _unpack_entries(
+    columns: Sequence[tuple[int, int, int]], payload: bytes
+) -> tuple[list[tuple[str, "array[int]"]], bytes]:
+    """The columns that ``_pack_entries`` packed, with their names, and what stands behind them."""
+    if not columns:
+        return [], payload
+    from fastlog.executors.narrow import widened
+
+    found, at, view = [], 0, memoryview(payload)
+    for name, (count, width, least) in zip(measured.COLUMNS, columns, strict=True):
+        stop = at + count * width
+        if stop > len(payload):
+            raise WireError("a partial is cut short")
+        found.append((name, widened(width, least, count, view[at:stop])))
+        at = stop
+    return found, payload[at:]
 
 
 def _little(column: "array[int]") -> bytes:
@@ -215,12 +249,13 @@ def _little(column: "array[int]") -> bytes:
 
 def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"], bytes]:
     columns = []
+    view = memoryview(payload)  # a slice of it copies nothing
     at = 0
     for count in counts:
         if at + 8 * count > len(payload):
             raise WireError("a partial is cut short")
         column = array("q")
-        column.frombytes(payload[at : at + 8 * count])
+        column.frombytes(view[at : at + 8 * count])
         if sys.byteorder == "big":
             column.byteswap()
         columns.append(column)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from fastlog.errors import FormatError
@@ -11,12 +10,12 @@ from fastlog.formats.catalog import CATALOG
 from fastlog.formats.fields import Field, Layout, Step
 from fastlog.formats.json_keys import JsonKeys, parse_keys
 from fastlog.formats.layout import Compiler, Patterns, best_fields
+from fastlog.formats.plain import plain_rows
 from fastlog.formats.stamps import ANY, is_whole
 
 _FORMATS_KEPT = 256
 
 
-@dataclass(frozen=True, eq=False)
 class Format:
     """A compiled format. What is costly to make is made when it is first asked for.
 
@@ -27,14 +26,20 @@ class Format:
     with, if there are such lines. ``fields`` are the names of the fields, in order.
     """
 
-    name: str
-    kind: str
-    layout: Layout = ()
-    stamp: str = ANY
-    comment: bytes | None = None
-    keys: JsonKeys | None = None
-    certain: Layout = ()
-    closed: bool = False
+    def __init__(
+        self,
+        name: str,
+        kind: str,
+        layout: Layout = (),
+        stamp: str = ANY,
+        *,
+        comment: bytes | None = None,
+        keys: JsonKeys | None = None,
+        certain: Layout = (),
+        closed: bool = False,
+    ) -> None:
+        self.name, self.kind, self.layout, self.stamp = name, kind, layout, stamp
+        self.comment, self.keys, self.certain, self.closed = comment, keys, certain, closed
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -73,6 +78,15 @@ class Format:
     def rows_strict(self) -> re.Pattern[bytes] | None:
         """See ``rows``."""
         return self._rows[1]
+
+    @cached_property
+    def plain(self) -> re.Pattern[bytes] | None:
+        """All of a buffer, where it holds only lines of the usual kind; see ``formats.plain``."""
+        strict = self.rows_strict
+        if strict is None or self.groups != ("time", "request", "status", "size"):
+            return None
+        pattern = plain_rows(strict.pattern)
+        return None if pattern is None else re.compile(pattern)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -143,6 +157,8 @@ class Format:
         if not self.layout or self._quick_patterns.rows is None:
             return None, None
         strict = self._quick_patterns.rows
+        if self.comment is not None:
+            strict = strict.replace(b"(?m)^", b"(?m)^(?!%b)" % re.escape(self.comment), 1)
         return re.compile(strict.replace(rb"\\\n]", rb"]")), re.compile(strict)
 
     @cached_property

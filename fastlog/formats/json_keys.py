@@ -56,13 +56,13 @@ class JsonKeys:
     @cached_property
     def decode(self) -> Callable[[bytes], Any]:
         """Bytes to an object with the keys as attributes. Raises msgspec.MsgspecError, UnicodeDecodeError."""
-        return _decoder(self._used)
+        return _decoder(self.used)
 
     @cached_property
     def columns(self) -> tuple[tuple[Callable[[Any], Value], ...], ...]:
         """For each of ROLES what gets its values from a decoded object; the first that is not None counts."""
         return tuple(
-            tuple(attrgetter(_attribute(path)) for path, named in self._used if _role(named) == role)
+            tuple(attrgetter(_attribute(path)) for path, named in self.used if named == role)
             for role in ROLES
         )
 
@@ -85,8 +85,9 @@ class JsonKeys:
             return None
 
     @property
-    def _used(self) -> list[tuple[str, str]]:
-        return [(path, role) for path, role in self.paths if role not in _UNUSED]
+    def used(self) -> list[tuple[str, str]]:
+        """The paths that are decoded, each with the one of ROLES that it has."""
+        return [(path, _role(role)) for path, role in self.paths if role not in _UNUSED]
 
     def read(self, line: bytes) -> Record | None:
         """The record of one line; None where it is no JSON object, or its keys hold something else."""

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from fastlog.formats.fields import DURATION_ROLES, END, Field, Layout, Step
+from fastlog.formats.plain import LINE_END, QUOTED, REQUEST, STAMP, USER
 from fastlog.formats.stamps import (
     ANY,
     APACHE,
@@ -29,7 +30,7 @@ from fastlog.formats.stamps import (
     stamp_regex,
 )
 
-_STAMP = rb"[^\[\]]*+"
+_BRACKETED = rb"[^\[\]]*+"
 _SIZE = rb"[0-9]{1,18}+|-"
 _NUMBER = {
     "status": rb"[0-9]{3}",
@@ -173,7 +174,7 @@ class Compiler:
         if field.form in _NUMBER:
             return _NUMBER[field.form]
         if self._is_bracketed(at):
-            return _STAMP if field.role == "time" else rb"[^\]]*+"
+            return _BRACKETED if field.role == "time" else rb"[^\]]*+"
         if field.form == "time":
             return self._time(field, after)
         if field.form == "mark":
@@ -252,7 +253,7 @@ class Compiler:
         if field.form in _NUMBER:
             return b"(?:%b)" % _NUMBER[field.form] + self._following(at, depth, number=True)
         if self._is_bracketed(at) and field.role == "time":
-            return _STAMP + rb"\]" + re.escape(self._opening(at + 1)[1:]) + self._begin(at + 1, depth)
+            return _BRACKETED + rb"\]" + re.escape(self._opening(at + 1)[1:]) + self._begin(at + 1, depth)
         return rb"[^ \t]" if self._literals[at] else b""
 
     def _following(self, at: int, depth: int, *, number: bool = False) -> bytes:
@@ -294,6 +295,8 @@ class Compiler:
                 parts.append(literal + shape)
                 groups += captured
             at += 1
+        if self.tail == b" " and not self._closed:
+            return b"".join(parts) + LINE_END, tuple(groups)
         more = b"" if self._closed else rb"|%b.*+\n" % re.escape(self.tail)
         return b"".join(parts) + rb"(?:\n|\r\n%b)" % more, tuple(groups)
 
@@ -306,8 +309,10 @@ class Compiler:
 
     def _quick_request(self, stops: bytes, *, absolute: bool = False) -> tuple[bytes, list[str]]:
         """A request line up to its section; where targets are mostly absolute, in two groups."""
+        if stops == b'"' and not absolute:
+            return REQUEST, ["request"]
         inner = rb'" \\\n' if stops == b'"' else rb" %b\r\n" % _in_class(stops)
-        rest = rb'[^"\\\n]*+' if stops == b'"' else rb"[^ %b\r\n]*+" % _in_class(stops)
+        rest = QUOTED if stops == b'"' else rb"[^ %b\r\n]*+" % _in_class(stops)
         if absolute:
             authority = rb"(?:[a-z]{1,8}+://[^/?#" + inner + rb"]*+)?+"
             return rb"([A-Z]{1,32}+) " + authority + rb"(/[^/?#" + inner + rb"]*+)" + rest, [
@@ -339,7 +344,7 @@ class Compiler:
             shape, _ = self._quick(at, None)
             return b"(%b)" % shape, [role]
         if self._is_quoted(at):
-            return (b"(?:%b)" % _NUMBER[field.form] if field.form in _NUMBER else rb'[^"\\\n]*+'), []
+            return (b"(?:%b)" % _NUMBER[field.form] if field.form in _NUMBER else QUOTED), []
         if field.form in _NUMBER:
             return b"(?:%b)" % _NUMBER[field.form], []
         if self._is_bracketed(at):
@@ -351,7 +356,7 @@ class Compiler:
         if field.form == "query":
             return rb"(?:\?[^ %b\r\n]*+)?+" % stops, []
         if field.role == "user" and stop == b" ":
-            return rb"[^ \[\n]++", []
+            return USER, []
         if self.tail == b"\t" and field.form == "text":
             return rb"[^\t\r\n]++", []
         if b'"' in stop:
@@ -371,7 +376,7 @@ class Compiler:
     def _quick_time(self, at: int, field: Field) -> bytes:
         if self._is_bracketed(at):
             # Of other brackets in 26 bytes the stamp is none, and the line is looked at by itself.
-            return rb"([^\[\n].{24}[^\]\n])" if field.pattern == APACHE else rb"([^\[\]\n]++)"
+            return STAMP if field.pattern == APACHE else rb"([^\[\]\n]++)"
         shape = self._time(field, self._after(at)).replace(rb"\t]", rb"\t\r\n]")
         return b"(%b)" % shape
 

@@ -4,9 +4,12 @@ The reader's output is one ordered stream of items. Its order is part of the
 result (a tick that follows a block was taken after it was read), so the hub
 commits items in the order in which the reader sent them, whichever worker is
 first to finish.
+
+Decision: what a child loads holds named tuples and plain classes. Making a frozen dataclass runs code that is
+compiled then and there: five times the price, and each process pays it anew.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastlog.model.position import FilePosition
 
@@ -23,8 +26,7 @@ LINE_LIMIT = 100 * 1024
 """Longest line in bytes, without its line end; a longer one is ``oversize``."""
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
+class ByteRange(NamedTuple):
     """Bytes ``start`` to ``stop`` of a regular file; the worker reads them itself.
 
     A line belongs to the range that holds its first byte. ``low`` is a lower
@@ -38,8 +40,7 @@ class ByteRange:
     low: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Whole lines that only the reader could have: followed, piped, unpacked.
 
     ``start`` is the offset of the first byte in its source. The last line may
@@ -64,8 +65,7 @@ class Block:
 Chunk = ByteRange | Block
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """A source begins: its number, its name for messages, and its format."""
 
     source: int
@@ -73,30 +73,26 @@ class Opened:
     format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Switched:
+class Switched(NamedTuple):
     """The further chunks of a source begin with lines of another format: a log can say so in its midst."""
 
     source: int
     format: str
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(NamedTuple):
     """A source has ended: no further chunk of it follows."""
 
     source: int
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """Nothing more was there to read at wall time ``now`` (epoch seconds)."""
 
     now: float
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(NamedTuple):
     """Reading of a followed file goes on at ``position``: it was opened, truncated, or bytes were skipped.
 
     Positions (here and in blocks) are of use in the order of the items: the last one
@@ -110,16 +106,14 @@ class Placed:
     former: FilePosition | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """A followed file is done with under that name: its position, the last, is needed no more."""
 
     source: int
     position: FilePosition
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(NamedTuple):
     """One line for stderr. ``degraded`` when it means that the result is incomplete."""
 
     text: str

@@ -16,10 +16,25 @@ OTHER = "(other)"
 
 Table = dict[str, int]
 
+Latency = dict[str, int | None]
+"""``p50``, ``p95`` and ``p99`` of durations in microseconds, see ``model.sketch``; None of no durations."""
+
+
+PERCENTILES = (50, 95, 99)
+"""Of the durations, in the order of a Latency."""
+
+
+def latency(values: Iterable[int | None]) -> Latency:
+    """The durations at each of PERCENTILES under their names."""
+    return {f"p{percent}": value for percent, value in zip(PERCENTILES, values, strict=True)}
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """One statistics window ``[start, end)``; ``partial`` when the log ended inside it."""
+    """One statistics window ``[start, end)``; ``partial`` when the log ended inside it.
+
+    ``latency_us`` is None where no format of the log has a duration.
+    """
 
     start: int
     end: int
@@ -30,30 +45,46 @@ class Stats:
     sections: Table
     statuses: Table
     methods: Table
+    latency_us: Latency | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class StatsColumns:
     """Statistics windows that closed together, as columns: what the compiled windows give.
 
     Iterating makes a ``Stats`` of each. The sums of bytes are split as in a partial.
-    ``tables`` are those of the sections, statuses and methods.
+    ``tables`` are those of the sections, statuses and methods. ``latencies`` are PERCENTILES
+    columns of microseconds, negative where no hit has a duration; None as in ``Stats``.
     """
 
-    window: int
-    starts: "array[int]"
-    hits: "array[int]"
-    bytes_low: "array[int]"
-    bytes_high: "array[int]"
-    partial: "array[int]"
-    tables: "tuple[TableColumns, TableColumns, TableColumns]"
+    def __init__(
+        self,
+        window: int,
+        starts: "array[int]",
+        hits: "array[int]",
+        bytes_low: "array[int]",
+        bytes_high: "array[int]",
+        partial: "array[int]",
+        tables: "tuple[TableColumns, TableColumns, TableColumns]",
+        latencies: "Sequence[array[int]] | None" = None,
+    ) -> None:
+        self.window, self.starts, self.hits = window, starts, hits
+        self.bytes_low, self.bytes_high, self.partial, self.tables = bytes_low, bytes_high, partial, tables
+        self.latencies = latencies
 
     def __iter__(self) -> Iterator[Stats]:
         tables = zip(*self.tables, strict=True)
+        latencies = [None] * len(self.starts) if self.latencies is None else zip(*self.latencies, strict=True)
         columns = zip(
-            self.starts, self.hits, self.bytes_low, self.bytes_high, self.partial, tables, strict=True
+            self.starts,
+            self.hits,
+            self.bytes_low,
+            self.bytes_high,
+            self.partial,
+            tables,
+            latencies,
+            strict=True,
         )
-        for start, hits, low, high, partial, (sections, statuses, methods) in columns:
+        for start, hits, low, high, partial, (sections, statuses, methods), micros in columns:
             yield Stats(
                 start,
                 start + self.window,
@@ -64,20 +95,20 @@ class StatsColumns:
                 sections,
                 statuses,
                 methods,
+                None if micros is None else latency(value if value >= 0 else None for value in micros),
             )
 
 
-@dataclass(frozen=True, slots=True)
 class TableColumns:
     """A table of each window: ``rows`` of them, in their order, one window's after the other's.
 
     ``keys`` are places in ``names``, ``counts`` the hits.
     """
 
-    names: Sequence[str]
-    rows: "array[int]"
-    keys: "array[int]"
-    counts: "array[int]"
+    def __init__(
+        self, names: Sequence[str], rows: "array[int]", keys: "array[int]", counts: "array[int]"
+    ) -> None:
+        self.names, self.rows, self.keys, self.counts = names, rows, keys, counts
 
     def __iter__(self) -> Iterator[Table]:
         at = 0
@@ -114,7 +145,7 @@ class Summary:
     """The totals of a run. ``lines`` = ``parsed`` + the sum of ``rejected``, always.
 
     ``notify`` counts the notifications that were ``delivered`` and ``given_up``, where
-    somebody is notified.
+    somebody is notified. ``latency_us`` is None where no format of the log has a duration.
     """
 
     complete: bool
@@ -133,6 +164,7 @@ class Summary:
     alerts: int
     open_alerts: list[str]
     notify: Table | None = None
+    latency_us: Latency | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,12 @@ within a bound does not depend on where the log was cut.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
 from typing import NamedTuple
-
-
-def _longs() -> "array[int]":
-    return array("q")
-
 
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
 
-NO_CELLS = _longs()
+NO_CELLS: "array[int]" = array("q")
 """The sketch of no durations. Nobody adds to it."""
 
 
@@ -43,7 +37,6 @@ class Entry(NamedTuple):
     counts: "array[int]"
 
 
-@dataclass(slots=True)
 class Measured:
     """Entries, ascending by segment, as columns of one length; but for these.
 
@@ -52,18 +45,32 @@ class Measured:
     ``sketched`` gives each entry's number of ``cells`` and ``counts``.
     """
 
-    rules: "array[int]" = field(default_factory=_longs)
-    segments: "array[int]" = field(default_factory=_longs)
-    seconds: "array[int]" = field(default_factory=_longs)
-    keys: "array[int]" = field(default_factory=_longs)
-    hits: "array[int]" = field(default_factory=_longs)
-    base: "array[int]" = field(default_factory=_longs)
-    sizes: "array[int]" = field(default_factory=_longs)
-    sizes_high: "array[int]" = field(default_factory=_longs)
-    sketched: "array[int]" = field(default_factory=_longs)
-    cells: "array[int]" = field(default_factory=_longs)
-    counts: "array[int]" = field(default_factory=_longs)
-    key_names: list[bytes] = field(default_factory=list)
+    rules: "array[int]"
+    segments: "array[int]"
+    seconds: "array[int]"
+    keys: "array[int]"
+    hits: "array[int]"
+    base: "array[int]"
+    sizes: "array[int]"
+    sizes_high: "array[int]"
+    sketched: "array[int]"
+    cells: "array[int]"
+    counts: "array[int]"
+    key_names: list[bytes]
+
+    def __init__(self, **columns: "array[int]") -> None:
+        """Columns are kept as they are given; the others are empty."""
+        self.key_names = []
+        for name in COLUMNS:
+            setattr(self, name, columns.get(name, array("q")))
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if isinstance(other, Measured) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"Measured({vars(self)})"
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Measured":
@@ -123,5 +130,10 @@ class Measured:
         return both
 
 
-COLUMNS = tuple(column.name for column in fields(Measured) if column.default_factory is _longs)
+def columns_of(kind: type) -> tuple[str, ...]:
+    """The names of the packed columns of a class, in the order of their declaration."""
+    return tuple(name for name, declared in kind.__annotations__.items() if declared == "array[int]")
+
+
+COLUMNS = columns_of(Measured)
 """The names of the packed columns, in the order of their definition."""

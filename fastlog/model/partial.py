@@ -17,10 +17,12 @@ A log in order is one segment a chunk, whatever its length.
 """
 
 from array import array
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from functools import reduce
+from operator import add
 from typing import Literal, TypeVar
 
-from fastlog.model.measured import Measured
+from fastlog.model.measured import Measured, columns_of
 
 REASONS = ("blank", "format", "time", "oversize")
 """Why a line is rejected, in the order of the summary."""
@@ -33,11 +35,6 @@ Reason = Literal["blank", "format", "time", "oversize"]
 Key = TypeVar("Key", bytes, int)
 
 
-def _longs() -> "array[int]":
-    return array("q")
-
-
-@dataclass(slots=True)
 class Partial:
     """The aggregates of a run of whole lines.
 
@@ -67,47 +64,80 @@ class Partial:
     is what its rules saw.
     """
 
-    lines: int = 0
-    rejected: list[int] = field(default_factory=lambda: [0] * len(REASONS))
-    future: int = 0
-    total_bytes: int = 0
-    sections: list[bytes] = field(default_factory=list)
-    section_hits: "array[int]" = field(default_factory=_longs)
-    methods: list[bytes] = field(default_factory=list)
-    method_hits: "array[int]" = field(default_factory=_longs)
-    statuses: "array[int]" = field(default_factory=_longs)
-    status_hits: "array[int]" = field(default_factory=_longs)
-    durations: "array[int]" = field(default_factory=_longs)
-    duration_hits: "array[int]" = field(default_factory=_longs)
-    segment_rows: "array[int]" = field(default_factory=_longs)
-    segment_panes: "array[int]" = field(default_factory=_longs)
-    segment_hits: "array[int]" = field(default_factory=_longs)
-    segment_first: "array[int]" = field(default_factory=_longs)
-    segment_least: "array[int]" = field(default_factory=_longs)
-    segment_greatest: "array[int]" = field(default_factory=_longs)
-    seconds: "array[int]" = field(default_factory=_longs)
-    hits: "array[int]" = field(default_factory=_longs)
-    pane_starts: "array[int]" = field(default_factory=_longs)
-    pane_hits: "array[int]" = field(default_factory=_longs)
-    pane_bytes: "array[int]" = field(default_factory=_longs)
-    pane_bytes_high: "array[int]" = field(default_factory=_longs)
-    pane_sections: "array[int]" = field(default_factory=_longs)
-    pane_methods: "array[int]" = field(default_factory=_longs)
-    pane_statuses: "array[int]" = field(default_factory=_longs)
-    pane_durations: "array[int]" = field(default_factory=_longs)
-    section_cells: "array[int]" = field(default_factory=_longs)
-    section_cell_hits: "array[int]" = field(default_factory=_longs)
-    method_cells: "array[int]" = field(default_factory=_longs)
-    method_cell_hits: "array[int]" = field(default_factory=_longs)
-    status_cells: "array[int]" = field(default_factory=_longs)
-    status_cell_hits: "array[int]" = field(default_factory=_longs)
-    duration_cells: "array[int]" = field(default_factory=_longs)
-    duration_cell_hits: "array[int]" = field(default_factory=_longs)
-    pair_sections: "array[int]" = field(default_factory=_longs)
-    pair_statuses: "array[int]" = field(default_factory=_longs)
-    pair_hits: "array[int]" = field(default_factory=_longs)
-    rejects: list[tuple[int, str, bytes]] = field(default_factory=list)
-    measured: Measured = field(default_factory=Measured)
+    lines: int
+    rejected: list[int]
+    future: int
+    total_bytes: int
+    sections: list[bytes]
+    section_hits: "array[int]"
+    methods: list[bytes]
+    method_hits: "array[int]"
+    statuses: "array[int]"
+    status_hits: "array[int]"
+    durations: "array[int]"
+    duration_hits: "array[int]"
+    segment_rows: "array[int]"
+    segment_panes: "array[int]"
+    segment_hits: "array[int]"
+    segment_first: "array[int]"
+    segment_least: "array[int]"
+    segment_greatest: "array[int]"
+    seconds: "array[int]"
+    hits: "array[int]"
+    pane_starts: "array[int]"
+    pane_hits: "array[int]"
+    pane_bytes: "array[int]"
+    pane_bytes_high: "array[int]"
+    pane_sections: "array[int]"
+    pane_methods: "array[int]"
+    pane_statuses: "array[int]"
+    pane_durations: "array[int]"
+    section_cells: "array[int]"
+    section_cell_hits: "array[int]"
+    method_cells: "array[int]"
+    method_cell_hits: "array[int]"
+    status_cells: "array[int]"
+    status_cell_hits: "array[int]"
+    duration_cells: "array[int]"
+    duration_cell_hits: "array[int]"
+    pair_sections: "array[int]"
+    pair_statuses: "array[int]"
+    pair_hits: "array[int]"
+    rejects: list[tuple[int, str, bytes]]
+    measured: Measured
+
+    def __init__(
+        self,
+        *,
+        lines: int = 0,
+        rejected: list[int] | None = None,
+        future: int = 0,
+        total_bytes: int = 0,
+        sections: list[bytes] | None = None,
+        methods: list[bytes] | None = None,
+        rejects: list[tuple[int, str, bytes]] | None = None,
+        measured: Measured | None = None,
+        **columns: "array[int]",
+    ) -> None:
+        """Lists and columns are kept as they are given; the other columns are empty."""
+        self.lines, self.future, self.total_bytes = lines, future, total_bytes
+        self.rejected = [0] * len(REASONS) if rejected is None else rejected
+        self.sections = [] if sections is None else sections
+        self.methods = [] if methods is None else methods
+        self.rejects = [] if rejects is None else rejects
+        self.measured = Measured() if measured is None else measured
+        for name in COLUMNS:
+            setattr(self, name, columns.pop(name) if name in columns else array("q"))
+        if columns:
+            raise TypeError(f"a partial has no columns {', '.join(columns)}")
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if isinstance(other, Partial) else NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"Partial({vars(self)})"
 
     @property
     def parsed(self) -> int:
@@ -147,7 +177,13 @@ class Partial:
         return total
 
 
-COLUMNS = tuple(column.name for column in fields(Partial) if column.default_factory is _longs)
+def sum_of(partials: Iterable[Partial]) -> Partial:
+    """All partials added up in their order. A single one costs nothing."""
+    found = iter(partials)
+    return reduce(add, found, next(found, Partial()))
+
+
+COLUMNS = columns_of(Partial)
 """The names of the packed columns, in the order of their definition."""
 
 _UNITED = ("section_hits", "method_hits", "statuses", "status_hits", "durations", "duration_hits")

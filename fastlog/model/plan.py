@@ -1,10 +1,11 @@
 """What must be aggregated, derived from the Config once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import gcd
+from typing import TYPE_CHECKING, NamedTuple
 
-from fastlog.model.rules import Rule
+if TYPE_CHECKING:  # a run without rules loads nothing of them
+    from fastlog.model.rules import Rule
 
 FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
@@ -13,8 +14,7 @@ JUMP_SECONDS = 3600
 """In replay, a second further ahead of the log than this needs a second witness."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The part of the configuration that decides what a partial holds and how it is merged.
 
     ``horizon`` is the last second believed in replay (wall clock at start +
@@ -38,7 +38,7 @@ class Plan:
     threshold: float
     compiled: bool = False
     log_tz: str = "UTC"
-    rules: Sequence[Rule] = ()
+    rules: "Sequence[Rule]" = ()
     pairs: bool = False
 
     @property

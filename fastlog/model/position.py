@@ -1,7 +1,6 @@
 """How far a followed file has been read, in a form that outlives the process."""
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 WITNESS_BYTES = 1024
 """Bytes that a fingerprint or marker looks at: enough to hold the time stamp of a line, since user
@@ -25,8 +24,7 @@ def digest_length(text: str) -> int:
     return int(length)
 
 
-@dataclass(frozen=True, slots=True)
-class FilePosition:
+class FilePosition(NamedTuple):
     """A followed file and the offset up to which its lines have been handed out.
 
     ``path`` is the followed name, ``place`` what it led to (links resolved) when the
@@ -57,7 +55,7 @@ class FilePosition:
         """As a dict of text and numbers. Paths, which may hold any byte, are percent-encoded."""
         from urllib.parse import quote_from_bytes
 
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = self._asdict()
         for name in ("path", "place"):
             plain[name] = quote_from_bytes(plain[name].encode("utf-8", "surrogateescape"))
         return plain
@@ -65,7 +63,7 @@ class FilePosition:
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> "FilePosition":
         """The position of such a dict. Raises ValueError for one that ``to_dict`` cannot have made."""
-        kinds = {field.name: field.type for field in fields(cls)}
+        kinds = cls.__annotations__
         if plain.keys() != kinds.keys():
             raise ValueError("the fields of a file position are not those that it has")
         for name, kind in kinds.items():

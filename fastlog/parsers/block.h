@@ -98,8 +98,9 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
         block->line = newline + 1;
         block->lines++;
         block->first += quotes + 1;
-        if (!(program ? fl_walk(program, fold, data, line, at, quotes, newline)
-                      : fl_line(shape, fold, data, line, at, quotes, newline))) {
+        if (!(program               ? fl_walk(program, fold, data, line, at, quotes, newline)
+              : shape->tail == '\t' ? fl_line(shape, '\t', fold, data, line, at, quotes, newline)
+                                    : fl_line(shape, ' ', fold, data, line, at, quotes, newline))) {
             *start = line;
             *stop = newline;
             return 1;

@@ -1,6 +1,6 @@
-# What native.pyx takes of the headers: see block.h.
+# What native.pyx takes of the headers: see block.h and json.h.
 
-cdef extern from "block.h" nogil:
+cdef extern from "json.h" nogil:
     ctypedef struct fl_column:
         int64_t *at
         size_t n
@@ -39,6 +39,7 @@ cdef extern from "block.h" nogil:
         int vhost
         int quoted
         int dash
+        uint8_t tail
         int host
 
     ctypedef struct fl_stamp:
@@ -47,6 +48,7 @@ cdef extern from "block.h" nogil:
 
     ctypedef struct fl_program:
         uint8_t tail
+        uint8_t comment
         int plain
         size_t quotes
         fl_stamp stamp
@@ -58,6 +60,13 @@ cdef extern from "block.h" nogil:
         int64_t lines
         fl_program *program
 
+    ctypedef struct fl_json:
+        uint8_t *first
+        double unit
+        int has_status
+        fl_stamp iso, clf, other
+
+    int FL_CLF, FL_ISO, FL_OTHER
     int FL_STATUSES
     int FL_CELLS
     int FL_PAIR_STATUS
@@ -79,6 +88,9 @@ cdef extern from "block.h" nogil:
     uint64_t fl_bytes_high(const fl_fold *fold)
     void fl_block_begin(fl_block *block, const uint8_t *data, size_t length)
     int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop)
+    void fl_json_want(fl_json *json, int node, const uint8_t *text, uint32_t length, int slot, int child)
+    void fl_json_learn(fl_json *json, const uint8_t *text, size_t length, int64_t second)
+    int fl_json_fold(fl_block *block, fl_json *json, fl_fold *fold, size_t *start, size_t *stop)
     const uint8_t *fl_block_copy(fl_block *block, const uint8_t *data, size_t *length)
     size_t fl_block_safe(const uint8_t *data, size_t length)
     void fl_block_free(fl_block *block)

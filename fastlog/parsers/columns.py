@@ -1,55 +1,57 @@
 """The hits of a chunk as columns, and how they are counted without a step of Python a line.
 
 What is counted is counted in C: ``Counter``, ``compress`` to the ends of runs of
-equal stamps, ``sum``; the sizes become integers in one call of orjson.
+equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
 """
 
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, chain, compress, count, groupby, islice, repeat
-from operator import eq, itemgetter, ne, not_, sub
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from itertools import accumulate, chain, compress, count, islice, repeat
+from operator import eq, mod, ne, not_, sub
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import orjson
-
-from fastlog.model.partial import LOW_BITS, Partial
+from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.sketch import cell_of
+from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details, Hit
+from fastlog.parsers.integers import integers_between_commas
 from fastlog.parsers.segments import cut_segments, in_order
+from fastlog.parsers.tables import Pane, count_pairs, count_tables
 
 if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
-_FEW_STATUSES = 24
-_LOW = (1 << LOW_BITS) - 1
+_DIGITS = b"0123456789"
+_SIZE_END = 10**18
+_STRIDE = 32
+
+Key = TypeVar("Key")
 
 
 class Columns(NamedTuple):
     """The hits of a chunk, in the order of its lines.
 
     ``details`` is empty where no rule asks for them. ``cells`` are those of the durations in a
-    sketch, None where a line has none; empty where no line has one.
+    sketch, NO_CELL where a line has none; empty where no line has one.
     """
 
     stamps: list[bytes]
     requests: list[bytes]
-    statuses: list[bytes]
-    sizes: list[bytes]
+    statuses: list[int]
+    sizes: list[int]
     details: list[Details]
-    cells: list[int | None]
+    cells: list[int]
 
     def append(self, hit: Hit, *, detailed: bool, timed: bool) -> None:
         """One more line, with its details and the cell of its duration where they are asked for."""
         self.stamps.append(hit.stamp)
         self.requests.append(hit.request)
-        self.statuses.append(hit.status)
-        self.sizes.append(hit.size)
+        self.statuses.append(int(hit.status))
+        self.sizes.append(0 if hit.size == b"-" else int(hit.size))
         if detailed:
             self.details.append(hit[4:])
         if timed:
-            self.cells.append(None if hit.duration is None else cell_of(hit.duration))
+            self.cells.append(NO_CELL if hit.duration is None else cell_of(hit.duration))
 
     def extend(self, lines: "Columns", start: int, stop: int | None = None) -> None:
         """The lines of others from ``start`` to ``stop``."""
@@ -79,45 +81,59 @@ def count_hits(
     partial: Partial,
     plan: Plan,
     horizon: int | None,
-    known: set[bytes],
     rules: "RuleFold | None" = None,
 ) -> None:
-    """Count the hits into ``partial``; ``seconds`` stand for ``lengths`` lines each.
+    """Count the hits into ``partial``; ``seconds``, of which no neighbours are equal, stand for ``lengths``
+    lines each.
 
-    ``rules`` are those of the plan, where it has some. ``known`` are the statuses seen
-    before; it is no more than a hint, and grows.
+    ``rules`` are those of the plan, where it has some.
     """
-    sizes = _integers(columns.sizes)
-    partial.total_bytes = sum(sizes)
-    _count_totals(columns, partial, known)
-    if plan.pairs:
-        _count_pairs(columns, partial)
+    partial.total_bytes = sum(columns.sizes)
+    kept: list[bool] | None = None
     if horizon is not None and max(seconds) > horizon:
-        kept = [second <= horizon for second in seconds]
-        partial.future = sum(compress(lengths, map(not_, kept)))
-        if plan.cells or rules is not None:
-            of_line = list(chain.from_iterable(map(repeat, kept, lengths)))
-            columns = columns.kept(of_line)
-            sizes = list(compress(sizes, of_line))
-        seconds, lengths = list(compress(seconds, kept)), list(compress(lengths, kept))
+        runs_kept = [second <= horizon for second in seconds]
+        partial.future = sum(compress(lengths, map(not_, runs_kept)))
+        kept = list(chain.from_iterable(map(repeat, runs_kept, lengths)))
+        seconds, lengths = merged_runs(list(compress(seconds, runs_kept)), list(compress(lengths, runs_kept)))
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
-    if plan.cells:
-        _fill_panes(partial, _panes(segment_of_run, seconds, lengths, plan.pane), columns, sizes)
+    panes, in_pane = _panes(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
+    count_tables(partial, columns, panes, in_pane, kept)
+    if plan.pairs:
+        count_pairs(partial, columns)
     if rules is not None:
+        if kept is not None:
+            columns = columns.kept(kept)
         runs = list(zip(segment_of_run, seconds, strict=True))
         places = list(chain.from_iterable(map(repeat, runs, lengths)))
-        lines = places, columns.requests, columns.statuses, sizes, columns.details, columns.cells
+        lines = places, columns.requests, columns.statuses, columns.sizes, columns.details, columns.cells
         partial.measured = rules.measure(lines)
 
 
-def _integers(sizes: list[bytes]) -> list[int]:
-    """The sizes as integers; ``-`` is 0."""
-    digits = b",".join(sizes).replace(b"-", b"0")
+def integers(texts: list[bytes]) -> list[int]:
+    """Statuses or sizes as integers; ``-`` is 0."""
+    digits = b",".join(texts).replace(b"-", b"0")
     try:
-        numbers: list[int] = orjson.loads(b"[" + digits + b"]")
-    except orjson.JSONDecodeError:  # a leading zero is no JSON
-        numbers = list(map(int, digits.split(b",")))
-    return numbers
+        return integers_between_commas(digits)
+    except ValueError:  # a leading zero is no JSON
+        return list(map(int, digits.split(b",")))
+
+
+def responses(texts: list[bytes]) -> tuple[list[int], list[int]] | None:
+    """The statuses and sizes of texts of three bytes, a space and more; None where some text is not
+    three digits, a space, and 1 to 18 digits or ``-``, or has a number with a zero in front."""
+    joined = b",".join(texts)
+    if b"-" in joined:
+        joined = joined.replace(b" -", b" 0")
+    if joined.translate(None, _DIGITS) != (b" ," * len(texts))[:-1]:
+        return None
+    try:
+        numbers = integers_between_commas(joined.replace(b" ", b","))
+    except ValueError:
+        return None
+    sizes = numbers[1::2]
+    if sum(sizes) >= _SIZE_END and max(sizes) >= _SIZE_END:
+        return None
+    return numbers[::2], sizes
 
 
 def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
@@ -128,117 +144,41 @@ def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
 
 
-def merged_runs(seconds: list[int | None], lengths: list[int]) -> tuple[list[int | None], list[int]]:
-    """Runs of equal seconds, of runs of stamps: those with fractions differ within a second."""
-    if not any(map(eq, seconds, islice(seconds, 1, None))):
-        return seconds, lengths
-    ends = [*compress(count(1), map(ne, seconds, islice(seconds, 1, None))), len(seconds)]
-    starts = [0, *ends[:-1]]
+def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:
+    """Runs of equal keys, of runs: the stamps of one second differ by their fractions."""
+    if not any(map(eq, keys, islice(keys, 1, None))):
+        return keys, lengths
+    ends = [*compress(count(1), map(ne, keys, islice(keys, 1, None))), len(keys)]
     sums = [0, *accumulate(lengths)]
-    return [seconds[start] for start in starts], [
-        sums[end] - sums[start] for start, end in zip(starts, ends, strict=True)
-    ]
-
-
-def _count_totals(columns: Columns, partial: Partial, known: set[bytes]) -> None:
-    """Count sections, methods and statuses."""
-    sections: dict[bytes, int] = {}
-    methods: dict[bytes, int] = {}
-    for request, hits in Counter(columns.requests).items():
-        method, section = request.split(b" ", 1)
-        sections[section] = sections.get(section, 0) + hits
-        methods[method] = methods.get(method, 0) + hits
-    partial.sections, partial.section_hits = list(sections), array("q", sections.values())
-    partial.methods, partial.method_hits = list(methods), array("q", methods.values())
-    statuses = _count_statuses(columns.statuses, known)
-    partial.statuses, partial.status_hits = array("q", map(int, statuses)), array("q", statuses.values())
-    durations = _counted(columns.cells)
-    partial.durations, partial.duration_hits = array("q", durations), array("q", durations.values())
-
-
-def _counted(cells: list[int | None]) -> dict[int, int]:
-    """Hits by cell, in order of first appearance, less those that have no duration."""
-    return {cell: hits for cell, hits in Counter(cells).items() if cell is not None}
-
-
-def _count_pairs(columns: Columns, partial: Partial) -> None:
-    """Count hits by (section, status)."""
-    number = {section: number for number, section in enumerate(partial.sections)}
-    pairs: dict[tuple[int, int], int] = {}
-    for (request, status), hits in Counter(zip(columns.requests, columns.statuses, strict=True)).items():
-        pair = number[request.split(b" ", 1)[1]], int(status)
-        pairs[pair] = pairs.get(pair, 0) + hits
-    partial.pair_sections = array("q", [section for section, _ in pairs])
-    partial.pair_statuses = array("q", [status for _, status in pairs])
-    partial.pair_hits = array("q", pairs.values())
-
-
-def _count_statuses(statuses: list[bytes], known: set[bytes]) -> dict[bytes, int]:
-    """Hits by status. They are few and alike in length: to search for those that are known
-    beats hashing each; ``known`` grows by what it lacked."""
-    joined = b" ".join(statuses)
-    counts = {status: joined.count(status) for status in known}
-    if sum(counts.values()) < len(statuses):
-        counts = dict(Counter(statuses))
-        known.update(list(counts)[: _FEW_STATUSES - len(known)])
-    return {status: hits for status, hits in counts.items() if hits}
+    stops = list(map(sums.__getitem__, ends))
+    return [keys[end - 1] for end in ends], list(map(sub, stops, chain((0,), stops)))
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
-    """Rows and segments of the runs; the segment of each run. A log in order takes the short way."""
+    """Rows and segments of the runs, of which no neighbours are equal; the segment of each run. A log in
+    order takes the short way."""
     if not seconds:
         return []
-    steps = list(map(sub, seconds[1:], seconds))
-    if not steps or (min(steps) > 0 and max(steps) <= JUMP_SECONDS):
+    if seconds == sorted(seconds) and _without_leap(seconds):
         in_order(partial, seconds, lengths)
         return bytes(len(seconds))
     return cut_segments(partial, zip(seconds, lengths, strict=True), lateness)
 
 
+def _without_leap(seconds: list[int]) -> bool:
+    """Whether no rising second is further ahead of the one before than is believed at once."""
+    for picked in (seconds[::_STRIDE] + seconds[-1:], seconds):  # few steps tell of most logs
+        if max(map(sub, picked[1:], picked), default=0) <= JUMP_SECONDS:
+            return True
+    return False
+
+
 def _panes(
     segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
-) -> Iterator[tuple[int, int, int]]:
-    """(segment, start of the pane in epoch seconds, lines) of each stretch of runs in one pane."""
-    runs = zip(segment_of_run, (second - second % size for second in seconds), lengths, strict=True)
-    for (segment, pane), stretch in groupby(runs, itemgetter(0, 1)):
-        yield segment, pane, sum(run[2] for run in stretch)
-
-
-def _fill_panes(
-    partial: Partial, panes: Iterable[tuple[int, int, int]], columns: Columns, sizes: list[int]
-) -> None:
-    """The tables of each pane; the columns hold the lines of the panes and no others."""
-    section_number = {section: number for number, section in enumerate(partial.sections)}
-    method_number = {method: number for number, method in enumerate(partial.methods)}
-    partial.segment_panes = array("q", bytes(8 * len(partial.segment_rows)))
-    at = 0
-    for segment, pane, lines in panes:
-        stop = at + lines
-        sections: dict[int, int] = {}
-        methods: dict[int, int] = {}
-        for request, hits in Counter(columns.requests[at:stop]).items():
-            method_key, section_key = request.split(b" ", 1)
-            section, method = section_number[section_key], method_number[method_key]
-            sections[section] = sections.get(section, 0) + hits
-            methods[method] = methods.get(method, 0) + hits
-        statuses = Counter(map(int, columns.statuses[at:stop]))
-        partial.segment_panes[segment] += 1
-        partial.pane_starts.append(pane)
-        partial.pane_hits.append(lines)
-        total = sum(sizes[at:stop])
-        partial.pane_bytes.append(total & _LOW)
-        partial.pane_bytes_high.append(total >> LOW_BITS)
-        partial.pane_sections.append(len(sections))
-        partial.section_cells.extend(sections)
-        partial.section_cell_hits.extend(sections.values())
-        partial.pane_methods.append(len(methods))
-        partial.method_cells.extend(methods)
-        partial.method_cell_hits.extend(methods.values())
-        partial.pane_statuses.append(len(statuses))
-        partial.status_cells.extend(statuses)
-        partial.status_cell_hits.extend(statuses.values())
-        durations = _counted(columns.cells[at:stop])
-        partial.pane_durations.append(len(durations))
-        partial.duration_cells.extend(durations)
-        partial.duration_cell_hits.extend(durations.values())
-        at = stop
+) -> tuple[list[Pane], list[int]]:
+    """Each stretch of runs in one pane, and its lines."""
+    starts = list(map(sub, seconds, map(mod, seconds, repeat(size))))
+    if not any(segment_of_run):
+        starts, lines = merged_runs(starts, lengths)
+        return list(zip(repeat(0), starts)), lines
+    return merged_runs(list(zip(segment_of_run, starts, strict=True)), lengths)

@@ -1,11 +1,11 @@
 """Logs that name their fields themselves, in lines between those of hits: W3C, IIS, CloudFront."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from fastlog.formats.compile import Format, compile_format
 from fastlog.formats.w3c import DIRECTIVE, fields_format, fields_of
-from fastlog.model.partial import Partial
+from fastlog.model.partial import Partial, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.rejects import first_rejects
 
@@ -32,7 +32,12 @@ class FieldsParser:
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold; a line that names the fields is blank, and counts for the lines behind it."""
-        total = Partial()
+        return first_rejects(sum_of(self._parts(blocks, horizon)), self._plan)
+
+    def _parts(
+        self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None
+    ) -> Iterator[Partial]:
+        """The partials of the stretches between ``#Fields`` lines."""
         parser = self._parser(self._format.name)
         for start, block in blocks:
             data = bytes(block)
@@ -41,9 +46,8 @@ class FieldsParser:
                 if data.startswith(DIRECTIVE, at):
                     parser = self._under(data, at)
                 stop = _next_directive(data, at)
-                total += parser.fold([(start + at, data[at:stop])], horizon)
+                yield parser.fold([(start + at, data[at:stop])], horizon)
                 at = stop
-        return first_rejects(total, self._plan)
 
     def _under(self, data: bytes, at: int) -> _Folder:
         """The parser of the lines below the ``#Fields`` line that begins at ``at``."""

@@ -12,9 +12,9 @@ from fastlog.formats.compile import Format
 from fastlog.formats.json_keys import Record, Value
 from fastlog.formats.stamps import ANY
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of
 from fastlog.parsers.columns import Columns, count_hits, merged_runs
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
@@ -24,6 +24,7 @@ _STATUS = re.compile(r"[0-9]{3}")
 _DIGITS = re.compile(r"[0-9]{1,18}")
 _SIZE_MOST = 10**18
 _NUMBERS = (int, float)
+_NUMERIC = frozenset(_NUMBERS)
 _SECONDS = 10**11  # beyond it a number counts smaller units
 _FRACTION = re.compile(rb"(?<=T\d\d:\d\d:\d\d)\.\d{1,12}+")
 _REQUESTS = re.compile(rb"(?m)^(?:([A-Za-z_-]{1,32}+ /[^/?# \n]*+).*+|(.*+))$")
@@ -40,7 +41,6 @@ class JsonParser:
         self._keys = log_format.keys
         self._plan = plan
         self._seconds = Seconds(ANY, plan.log_tz)
-        self._statuses: set[bytes] = set()
         self._unit = self._keys.unit()
         self._required = self._keys.wants("status")
         self._timed = log_format.gives("duration")
@@ -54,9 +54,7 @@ class JsonParser:
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -72,7 +70,7 @@ class JsonParser:
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
-            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._statuses, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
         return partial
@@ -103,9 +101,9 @@ class JsonParser:
         host = self._keys.host(line)
         return b"-" if host is None else str(host).encode("utf-8", "replace")
 
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        if not isinstance(self.parse(line), Hit):
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        if hit is None and not isinstance(self.parse(line), Hit):
             return None
         record = self._keys.read(line.removesuffix(b"\r"))
         return None if record is None or record.time is None else self._second(record.time)
@@ -143,6 +141,13 @@ class JsonParser:
             return None
         return int(micros) if value is not None and 0 <= micros < 1e18 else None
 
+    def _cells_of(self, values: list[Value]) -> list[int]:
+        """The cells of durations: of numbers at once, of others text by text."""
+        if not _NUMERIC.issuperset(map(type, values)):
+            return self._cells.of([values])
+        micros = [int(value * self._unit) if value >= 0 else NO_CELL for value in values]  # type: ignore[operator]
+        return cells_of(micros) if max(micros, default=0) < _SIZE_MOST else self._cells.of([values])
+
     def _one_by_one(self, lines: list[bytes], partial: Partial) -> tuple[list[int | None], Columns]:
         columns = Columns([], [], [], [], [], [])
         seconds: list[int | None] = []
@@ -152,7 +157,7 @@ class JsonParser:
                 partial.rejected[REASONS.index(hit)] += 1
                 continue
             columns.append(hit, detailed=self._detailed, timed=self._timed)
-            seconds.append(self.second(line))
+            seconds.append(self.second(line, hit))
         return seconds, columns
 
     def _at_once(self, lines: list[bytes]) -> tuple[list[int | None], Columns] | None:
@@ -171,17 +176,14 @@ class JsonParser:
             columns = Columns(
                 [],
                 _request_keys(requests, methods, targets),
-                [_STATUSES[status] for status in statuses] if self._required else [b"000"] * len(lines),
-                [
-                    b"%d" % size if type(size) is int and 0 <= size < _SIZE_MOST else _size(size)  # type: ignore[misc]
-                    for size in sizes
-                ],
+                [int(_STATUSES[status]) for status in statuses] if self._required else [0] * len(lines),
+                [size if type(size) is int and 0 <= size < _SIZE_MOST else _bytes_of(size) for size in sizes],
                 [],
-                self._cells.of([durations]) if self._timed else [],
+                self._cells_of(durations) if self._timed else [],
             )
         except (KeyError, TypeError, ValueError, UnicodeEncodeError):
             return None
-        if None in seconds or None in columns.sizes:
+        if None in seconds:
             return None
         return seconds, columns
 
@@ -222,6 +224,14 @@ def _size(value: Value) -> bytes | None:
     return b"%d" % int(value) if 0 <= value < _SIZE_MOST else None
 
 
+def _bytes_of(value: Value) -> int:
+    """A size as a number. Raises ValueError for what is none."""
+    size = _size(value)
+    if size is None:
+        raise ValueError(value)
+    return 0 if size == b"-" else int(size)
+
+
 def _request(record: Record) -> bytes:
     if record.request is not None:
         return str(record.request).encode("utf-8", "replace")
@@ -230,12 +240,14 @@ def _request(record: Record) -> bytes:
 
 def _request_keys(requests: list[Value], methods: list[Value], targets: list[Value]) -> list[bytes]:
     """``METHOD section`` of each line: of all at once, where none holds a newline. Raises TypeError."""
-    if None not in requests:
-        texts = requests
-    else:
+    texts = requests
+    if None in requests:
         if None in targets or None in methods:
             raise TypeError
-        texts = [f"{method} {target}" for method, target in zip(methods, targets, strict=True)]
+        texts = [
+            f"{method} {target}" if request is None else request
+            for request, method, target in zip(requests, methods, targets, strict=True)
+        ]
     joined = "\n".join(texts).encode()  # type: ignore[arg-type]
     if joined.count(b"\n") != len(texts) - 1:
         raise TypeError

@@ -22,7 +22,8 @@ typedef struct {
     int vhost;  /* the first of them is the virtual host */
     int quoted; /* quoted fields behind the size */
     int dash;   /* the second of them is "-" */
-    int host;   /* which of them is the host, from 0 */
+    uint8_t tail; /* what stands between fields: a space, or a tab */
+    int host;     /* which of the words is the host, from 0 */
 } fl_shape;
 
 static inline int fl_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
@@ -51,7 +52,7 @@ static inline int fl_digits(const uint8_t *end, unsigned length, uint64_t *value
 }
 
 /* The size that ends at `end`: 1 to 18 digits, or "-". */
-static inline int fl_size(const uint8_t *start, const uint8_t *end, uint64_t *size) {
+static inline __attribute__((always_inline)) int fl_size(const uint8_t *start, const uint8_t *end, uint64_t *size) {
     size_t length = (size_t)(end - start);
     if (length == 0 || length > 18)
         return 0;
@@ -71,9 +72,9 @@ static inline int fl_size(const uint8_t *start, const uint8_t *end, uint64_t *si
     return 1;
 }
 
-/* " 200" as 200; over 999 where it is none. */
-static inline unsigned fl_status(const uint8_t *p) {
-    uint32_t word = fl_load32(p) ^ 0x30303020u;
+/* " 200" as 200, the tail in front; over 999 where it is none. */
+static inline unsigned fl_status(const uint8_t *p, uint8_t tail) {
+    uint32_t word = fl_load32(p) ^ (0x30303000u | tail);
     if ((word | (word + 0x06060600u)) & 0xf0f0f0ffu)
         return 1000;
     return (word >> 8 & 0xff) * 100 + (word >> 16 & 0xff) * 10 + (word >> 24);
@@ -109,7 +110,7 @@ static inline unsigned fl_month_days(unsigned year, unsigned month) {
 }
 
 /* The second of a stamp " [dd/Mon/yyyy:HH:MM:SS +hhmm] ", which the next line is compared with. */
-static int fl_new_stamp(fl_fold *fold, const uint8_t *p, int64_t *second) {
+static int fl_new_stamp(fl_fold *fold, uint8_t tail, const uint8_t *p, int64_t *second) {
     unsigned minutes = fl_two(p + 17), seconds = fl_two(p + 20);
     if (p[16] != ':' || p[19] != ':' || minutes > 59 || seconds > 60)
         return 0;
@@ -121,8 +122,8 @@ static int fl_new_stamp(fl_fold *fold, const uint8_t *p, int64_t *second) {
         unsigned day = fl_two(p + 2), month = fl_month(p + 5), century = fl_two(p + 9), of_century = fl_two(p + 11);
         unsigned hours = fl_two(p + 14), zone_hours = fl_two(p + 24), zone_minutes = fl_two(p + 26);
         unsigned year = century * 100 + of_century;
-        if (p[0] != ' ' || p[1] != '[' || p[4] != '/' || p[8] != '/' || p[13] != ':' || p[22] != ' ' ||
-            (p[23] != '+' && p[23] != '-') || p[28] != ']' || p[29] != ' ')
+        if (p[0] != tail || p[1] != '[' || p[4] != '/' || p[8] != '/' || p[13] != ':' || p[22] != ' ' ||
+            (p[23] != '+' && p[23] != '-') || p[28] != ']' || p[29] != tail)
             return 0;
         if (month == 0 || century > 99 || of_century > 99 || year == 0 || day == 0 || day > 31 ||
             day > fl_month_days(year, month) || hours > 23 || zone_hours > 23 || zone_minutes > 59)
@@ -137,27 +138,38 @@ static int fl_new_stamp(fl_fold *fold, const uint8_t *p, int64_t *second) {
 
 /* Whether the second word is "-", the first one being of usual length. */
 static inline int fl_has_dash(const uint8_t *p, size_t length) {
-    uint32_t spaces = fl_spaces(p);
+    uint32_t spaces = fl_mask32(p, ' ');
     if (!spaces)
         return 0;
     unsigned at = (unsigned)__builtin_ctz(spaces);
     return at + 2 < length && p[at + 1] == '-' && p[at + 2] == ' ';
 }
 
+/* As fl_head for a head of at most 64 bytes in which no word is empty and the user name holds no tail: 0
+ * where it may be another one. */
+static inline int fl_usual_head(const fl_shape *shape, uint8_t tail, const uint8_t *p, size_t length) {
+    uint64_t tails = fl_mask32(p, tail);
+    if (length > 32)
+        tails |= (uint64_t)fl_mask32(p + 32, tail) << 32;
+    tails &= FL_ALL >> (64 - length);
+    uint64_t last = tails & (tails - 1); /* without the first of two, or the first two of three */
+    last &= shape->words == 3 ? last - 1 : FL_ALL;
+    if (!last || (last & (last - 1)) || tails & 1 || tails & tails << 1 || p[length - 1] == tail)
+        return 0;
+    const uint8_t *ident = p + __builtin_ctzll(tails) + 1;
+    return !shape->vhost || ident[0] != '-' || ident[1] != ' ';
+}
+
 /* Whether the words before the stamp are as many as they should be, none of them empty. The
  * last one, the user name, may hold spaces. */
-static inline int fl_head(const fl_shape *shape, const uint8_t *p, size_t length) {
+static inline int fl_head(const fl_shape *shape, uint8_t tail, const uint8_t *p, size_t length) {
     size_t at = 0, word = 0;
     if (shape->dash && !fl_has_dash(p, length))
         return 0;
-    if (length <= 32) {
-        uint32_t spaces = fl_spaces(p) & (uint32_t)(((uint64_t)1 << length) - 1);
-        uint32_t behind = spaces & (spaces - 1); /* without the first */
-        if (shape->words == 2 && behind && !(behind & (behind - 1)))
-            return !(spaces & 1) && !(spaces & spaces << 1) && p[length - 1] != ' ';
-    }
+    if (length <= 64 && length && (shape->words == 2 || shape->words == 3) && fl_usual_head(shape, tail, p, length))
+        return 1;
     for (int words = 0; words < shape->words; words++, at++) {
-        for (word = at; at < length && p[at] != ' '; at++)
+        for (word = at; at < length && p[at] != tail; at++)
             ;
         if (at == length || at == word)
             return 0;
@@ -167,7 +179,7 @@ static inline int fl_head(const fl_shape *shape, const uint8_t *p, size_t length
     if (at == length)
         return 0;
     /* A bracket behind a space may begin a stamp before this one. */
-    return !memchr(p + at, ' ', length - at) || !memchr(p + at, '[', length - at);
+    return !memchr(p + at, tail, length - at) || !memchr(p + at, '[', length - at);
 }
 
 /* A letter of a method (RFC 9110 has more, logs have these). */
@@ -192,15 +204,18 @@ static inline fl_key *fl_section(fl_fold *fold, const uint8_t *p, const uint8_t 
     static const uint8_t none[17] = "-";
     if (*p != '/') { /* absolute form: scheme and authority are cut */
         const uint8_t *at = p;
-        if ((uint8_t)((*at | 0x20) - 'a') < 26)
+        if ((fl_load64(p) & ~((uint64_t)0xff << 56)) == 0x2f2f3a70747468u && stop - p >= 7) /* "http://" */
+            at += 4;
+        else if ((uint8_t)((*at | 0x20) - 'a') < 26)
             while (at < stop && ((uint8_t)((*at | 0x20) - 'a') < 26 || fl_is_digit(*at) || *at == '+' ||
                                  *at == '.' || *at == '-'))
                 at++;
         if (at == p || stop - at < 3 || at[0] != ':' || at[1] != '/' || at[2] != '/')
             return fl_key_of(&fold->sections, none, 1);
-        for (at += 3; at < stop && *at != '/' && *at != '?' && *at != '#' && *at != ' '; at++)
-            ;
-        if (at == stop || *at != '/')
+        at += 3;
+        for (unsigned step = 16; step == 16 && at < stop; at += step)
+            step = fl_section_end(at);
+        if (at >= stop || *at != '/')
             return fl_key_of(&fold->sections, none, 1);
         p = at;
     }
@@ -264,14 +279,23 @@ static inline void fl_target(fl_seen *seen, const uint8_t *p, const uint8_t *sto
     seen->target_length = (uint32_t)(at - target);
 }
 
-/* The word of that number, words standing behind one space each. */
-static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop, int number) {
-    for (; number > 0 && p < stop; number -= *p++ == ' ')
+/* The host of a field, less what stands before a space in it: `host_of` of hits.py. */
+static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+    const uint8_t *at = stop;
+    while (at > p && at[-1] != ' ')
+        at--;
+    seen->host = at;
+    seen->host_length = (uint32_t)(stop - at);
+}
+
+/* The host where it is the word of that number. */
+static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, const uint8_t *stop, int number) {
+    for (; number > 0 && p < stop; number -= *p++ == tail)
         ;
-    seen->host = p;
-    while (p < stop && *p != ' ')
-        p++;
-    seen->host_length = (uint32_t)(p - seen->host);
+    const uint8_t *at = p;
+    while (at < stop && *at != tail)
+        at++;
+    fl_host(seen, p, at);
 }
 
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */
@@ -297,7 +321,7 @@ static inline int fl_line_hit(const fl_shape *shape, fl_fold *fold, const uint8_
         return 1;
     fl_seen *seen = fl_see(fold, section, method, status, size);
     if (fold->rules->has_hosts)
-        fl_host(seen, start, open, shape->host);
+        fl_host_word(seen, shape->tail, start, open, shape->host);
     if (fold->rules->looked_at[FL_OF_TARGET])
         fl_target(seen, open + 1, close);
     return fl_rules_count(fold->rules, fold);
@@ -311,15 +335,15 @@ static inline int fl_escaped(const uint8_t *quote, const uint8_t *from) {
     return (quote - at) & 1;
 }
 
-/* Status and size behind the closing quote of a request, up to `end` or a space. */
-static inline const uint8_t *fl_answer(const uint8_t *quote, const uint8_t *end, unsigned *status,
+/* Status and size behind the closing quote of a request, up to `end` or a tail. */
+static inline const uint8_t *fl_answer(const uint8_t *quote, const uint8_t *end, uint8_t tail, unsigned *status,
                                        uint64_t *size) {
-    if (end - quote < 7 || quote[5] != ' ' || (*status = fl_status(quote + 1)) > 999)
+    if (end - quote < 7 || quote[5] != tail || (*status = fl_status(quote + 1, tail)) > 999)
         return NULL;
     const uint8_t *at = quote + 6;
-    while (at < end && *at != ' ' && at - quote < 6 + 19)
+    while (at < end && *at != tail && at - quote < 6 + 19)
         at++;
-    return (at == end || *at == ' ') && fl_size(quote + 6, at, size) ? at : NULL;
+    return (at == end || *at == tail) && fl_size(quote + 6, at, size) ? at : NULL;
 }
 
 /* As fl_line for a line that has escaped quotes, stray ones or further fields. */
@@ -328,26 +352,27 @@ static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *dat
     const uint8_t *open = data + quotes[0], *close = NULL, *at = NULL;
     unsigned status = 0;
     uint64_t size = 0;
+    uint8_t tail = shape->tail;
     size_t i = 1;
     for (; i < n && !at; i++) {
         close = data + quotes[i];
         if (!fl_escaped(close, open + 1))
-            at = fl_answer(close, end, &status, &size);
+            at = fl_answer(close, end, tail, &status, &size);
     }
     if (!at)
         return 0;
     for (int field = 0; field < shape->quoted; field++) {
         int last = field + 1 == shape->quoted;
-        if (at + 1 >= end || *at != ' ' || i >= n || data + quotes[i] != at + 1)
+        if (at + 1 >= end || *at != tail || i >= n || data + quotes[i] != at + 1)
             return 0;
         const uint8_t *begin = at + 2;
         for (i++, at = NULL; i < n && !at; i++) {
             const uint8_t *quote = data + quotes[i];
             if (fl_escaped(quote, begin))
                 continue;
-            if (last ? quote + 1 == end || quote[1] == ' ' : quote + 2 < end && quote[1] == ' ' && quote[2] == '"')
+            if (last ? quote + 1 == end || quote[1] == tail : quote + 2 < end && quote[1] == tail && quote[2] == '"')
                 at = quote + 1;
-            else if (!last && quote + 2 < end && quote[1] == ' ' && quote[2] == '-')
+            else if (!last && quote + 2 < end && quote[1] == tail && quote[2] == '-')
                 return 0; /* a bare "-" may be the next field */
         }
         if (!at)
@@ -358,9 +383,10 @@ static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *dat
 
 /* Count a line; 0 where it is not certain that it is a hit, and which, or rules ask something
  * about it (`asks` of rules.h), which is then a counted hit. `quotes` are the
- * offsets in `data` of its `n` quotes; it begins at `line`, its newline is at `newline`. */
-static inline int fl_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, size_t line,
-                          const uint32_t *quotes, size_t n, size_t newline) {
+ * offsets in `data` of its `n` quotes; it begins at `line`, its newline is at `newline`. `tail`
+ * is the shape's: a constant where it is called, so that either has code of its own. */
+static inline int fl_line(const fl_shape *shape, uint8_t tail, fl_fold *fold, const uint8_t *data,
+                          size_t line, const uint32_t *quotes, size_t n, size_t newline) {
     if (n < 2 || quotes[0] < line + FL_STAMP + 5)
         return 0;
     const uint8_t *start = data + line, *open = data + quotes[0], *end = data + newline;
@@ -369,22 +395,22 @@ static inline int fl_line(const fl_shape *shape, fl_fold *fold, const uint8_t *d
         return 0;
     const uint8_t *stamp = open - FL_STAMP;
     int64_t second = fold->stamp_second;
-    if (!fl_same_stamp(stamp, fold->stamp) && !fl_new_stamp(fold, stamp, &second))
+    if (!fl_same_stamp(stamp, fold->stamp) && !fl_new_stamp(fold, tail, stamp, &second))
         return 0;
-    if (!fl_head(shape, start, (size_t)(stamp - start)))
+    if (!fl_head(shape, tail, start, (size_t)(stamp - start)))
         return 0;
     const uint8_t *close = data + quotes[1];
     unsigned status;
     uint64_t size;
-    if (n != 2 + 2 * (size_t)shape->quoted || close[-1] == '\\' || end - close < 7 || close[5] != ' ' ||
-        (status = fl_status(close + 1)) > 999)
+    if (n != 2 + 2 * (size_t)shape->quoted || close[-1] == '\\' || end - close < 7 || close[5] != tail ||
+        (status = fl_status(close + 1, tail)) > 999)
         return fl_hard_line(shape, fold, data, start, quotes, n, end, second);
     const uint8_t *size_end = end;
     if (shape->quoted) {
         const uint8_t *referrer = data + quotes[3], *agent = data + quotes[5];
         size_end = data + quotes[2] - 1;
-        if (*size_end != ' ' || referrer[-1] == '\\' || quotes[4] != quotes[3] + 2 || referrer[1] != ' ' ||
-            agent[-1] == '\\' || (agent + 1 != end && agent[1] != ' '))
+        if (*size_end != tail || referrer[-1] == '\\' || quotes[4] != quotes[3] + 2 || referrer[1] != tail ||
+            agent[-1] == '\\' || (agent + 1 != end && agent[1] != tail))
             return fl_hard_line(shape, fold, data, start, quotes, n, end, second);
     }
     if (size_end < close + 7 || !fl_size(close + 6, size_end, &size))

@@ -18,6 +18,7 @@ from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, PERS, Rule
 from fastlog.model.sketch import Sketch
+from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details
 from fastlog.parsers.outcomes import Outcomes, Step
 from fastlog.rulebook.watch import PLACES, Hit, Watch
@@ -51,7 +52,7 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
 
 
 Lines = tuple[
-    Sequence[Place], Sequence[bytes], Sequence[bytes], Sequence[int], Sequence[Details], Sequence[int | None]
+    Sequence[Place], Sequence[bytes], Sequence[int], Sequence[int], Sequence[Details], Sequence[int]
 ]
 """Lines that are hits, column by column: place, request (``METHOD section``), status, size; the details,
 which are none where no rule asks for them; the cells of their durations, where lines have some."""
@@ -66,12 +67,12 @@ class _Sum:
         self.hits = self.base = self.size = 0
         self.sketch = Sketch() if sketched else None
 
-    def add(self, hits: int, size: int, cell: int | None, *, counts: bool) -> None:
+    def add(self, hits: int, size: int, cell: int, *, counts: bool) -> None:
         """Count hits of one cell."""
         self.hits += hits * counts
         self.base += hits
         self.size += size
-        if self.sketch is not None and cell is not None:
+        if self.sketch is not None and cell != NO_CELL:
             self.sketch.add_cells((cell,), (hits,))
 
     def columns(self) -> tuple["array[int]", "array[int]"]:
@@ -111,8 +112,8 @@ class RuleFold:
         for row, (hits, size) in self._alike(lines):
             (segment, second), request, status, of_size, of_duration, cell, host, of_target = row
             method, section = request.split(b" ", 1)
-            cells = by_section[section], by_method[method], by_status[int(status)], by_host[host]
-            keys = b"", section, status, method, host
+            cells = by_section[section], by_method[method], by_status[status], by_host[host]
+            keys = b"", section, b"%03d" % status, method, host
             for number, counts in self.outcomes.of((*cells, of_size, of_duration, of_target)):
                 where = number, segment, second, keys[self.kinds[number]]
                 entry = sums.get(where)
@@ -131,7 +132,7 @@ class RuleFold:
         looked_at, classes = self.outcomes.looked_at, self.outcomes.classes
         places, requests, statuses, sizes, details, cells = lines
         columns: list[Iterable[Any]] = [places, requests, statuses]
-        columns += [repeat(0), repeat(0), repeat(None), repeat(b""), repeat(0)]
+        columns += [repeat(0), repeat(0), repeat(NO_CELL), repeat(b""), repeat(0)]
         if looked_at[PLACES["bytes"]]:
             columns[3] = map(self._classes_of_sizes().__getitem__, map(self._interval, sizes))
         if details:

@@ -1,8 +1,8 @@
-"""The compiled twin of the regex parser: its contract.
+"""The compiled twin of the regex and JSON parsers: its contract.
 
 A line is counted here only when it is certain what the format's definition makes of
-it; every other line goes to ``RegexParser.parse``, whose word is final. So both parsers
-give the same partial for the same bytes. Not to be shared between threads.
+it; every other line goes to ``RegexParser.parse`` or ``JsonParser.parse``, whose word is final. So both
+parsers give the same partial for the same bytes. Not to be shared between threads.
 """
 
 from collections.abc import Iterable
@@ -19,14 +19,14 @@ class NativeParser:
 
     name: str
     odd: int
-    """Lines that went to the regex so far."""
+    """Lines that went to the definition so far."""
 
     def __init__(self, log_format: Format, plan: Plan, *, remembered: int = ...) -> None:
         """Raises ValueError for a format without a program, or none that gives what rules ask for; see
-        ``parsers.program``. UsageError as ``check_rules``. ``remembered`` are the hosts and targets
-        kept from chunk to chunk for rules; no result depends on it."""
+        ``parsers.program`` and ``keys_program``. UsageError as ``check_rules``. ``remembered`` are the
+        hosts and targets kept from chunk to chunk for rules; no result depends on it."""
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As ``RegexParser.fold``. A block is read until the next is asked for, and never
         beyond its end; it is shorter than 4 GiB. The GIL is free but for the lines that go
-        to the regex. Raises MemoryError."""
+        to the definition. Raises MemoryError."""

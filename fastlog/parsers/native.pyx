@@ -11,6 +11,8 @@ from libc.string cimport memcpy
 from fastlog.model.measured import Measured
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.sketch import LONGEST
+from fastlog.parsers.json_lines import JsonParser
+from fastlog.parsers.keys_program import key_program
 from fastlog.parsers.outcomes import LONGEST_COMPARED
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
@@ -59,8 +61,10 @@ cdef class NativeParser:
     cdef fl_block block
     cdef fl_shape shape
     cdef fl_program program
+    cdef fl_json json
     cdef object ops  # the program's literals lie in them
-    cdef object regex
+    cdef bint has_keys
+    cdef object definition
     cdef object plan
     cdef _Rules rules  # None where the plan has none
     cdef list rejected
@@ -75,21 +79,48 @@ cdef class NativeParser:
 
     def __init__(self, log_format, plan, *, remembered=_REMEMBERED):
         self.odd = 0
-        self.regex = RegexParser(log_format, plan)
-        rules = self.regex.rules
-        program = program_of(log_format, rules.needs if rules is not None else ())
+        self.plan = plan
+        self.has_keys = log_format.keys is not None
+        rules = None
+        if self.has_keys:
+            self.definition = JsonParser(log_format, plan)
+            program = None if plan.rules else key_program(log_format.keys)
+        else:
+            self.definition = RegexParser(log_format, plan)
+            rules = self.definition.rules
+            program = program_of(log_format, rules.needs if rules is not None else ())
         if program is None:
             raise ValueError(log_format.name)
         if rules is not None:
             self.rules = _Rules(rules, int.from_bytes(os.urandom(8), "little"), remembered)
             self.sums.rules = self.rules.made
-        self.plan = plan
-        if program.shape is not None:
-            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash, self.shape.host = program.shape
+        if self.has_keys:
+            self._compile_keys(program)
+        elif program.shape is not None:
+            self._shape(program.shape)
         else:
             self._compile(program)
             self.program.stamp.utc = plan.log_tz == "UTC"
             self.block.program = &self.program
+
+    cdef _shape(self, shape):
+        self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash = shape[:4]
+        self.shape.tail, self.shape.host = shape.tail, shape.host
+
+    cdef _compile_keys(self, program):
+        cdef int role
+        self.ops = program.keys
+        self.json.unit = program.unit
+        self.json.has_status = program.has_status
+        self.json.iso.form, self.json.clf.form, self.json.other.form = FL_ISO, FL_CLF, FL_OTHER
+        self.json.iso.utc = self.plan.log_tz == "UTC"
+        for role, slot in enumerate(program.first):
+            self.json.first[role] = slot
+        for key in program.keys:
+            fl_json_want(
+                &self.json, key.node, <const uint8_t *><const char *>(<bytes>key.text), <uint32_t>len(key.text),
+                key.slot, key.child,
+            )
 
     cdef _compile(self, program):
         cdef const uint8_t *literal
@@ -97,6 +128,7 @@ cdef class NativeParser:
         self.ops = program.ops
         self.program.tail = program.tail
         self.program.plain = program.plain
+        self.program.comment = program.comment
         self.program.quotes = program.quotes
         self.program.stamp.form = program.stamp
         for op in program.ops:
@@ -146,7 +178,10 @@ cdef class NativeParser:
         fl_block_begin(&self.block, data, length)
         while True:
             with nogil:
-                odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
+                if self.has_keys:
+                    odd = fl_json_fold(&self.block, &self.json, &self.sums, &line, &stop)
+                else:
+                    odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
             if not odd:
                 break
             if self.rules is not None and self.rules.made.asks >= 0:
@@ -158,19 +193,19 @@ cdef class NativeParser:
 
     cdef _odd_line(self, bytes line, uint64_t offset):
         self.odd += 1
-        hit = self.regex.parse(line)
+        hit = self.definition.parse(line)
         if isinstance(hit, str):
             self.rejected[REASONS.index(hit)] += 1
             if is_kept(hit, len(self.rejects), self.plan):
-                self.rejects.append(reject(self.regex, offset, hit, line, self.plan))
+                self.rejects.append(reject(self.definition, offset, hit, line, self.plan))
             return
         cdef bytes method, section
         method, section = hit.request.split(b" ", 1)
         cdef fl_key *section_key = self._key(&self.sums.sections, section)
         cdef fl_key *method_key = self._key(&self.sums.methods, method)
         cdef uint64_t size = 0 if hit.size == b"-" else int(hit.size)
-        cdef int64_t second = self.regex.second_of(hit)
-        if self.block.program is not NULL:
+        cdef int64_t second = self.definition.second(line, hit)
+        if self.has_keys or self.block.program is not NULL:
             self._learn(hit.stamp, second)
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
         if hit.duration is not None:
@@ -180,7 +215,11 @@ cdef class NativeParser:
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
-        fl_stamp_learn(&self.program.stamp, <const uint8_t *><const char *>padded, len(stamp), second)
+        cdef const uint8_t *text = <const uint8_t *><const char *>padded
+        if not self.has_keys:
+            fl_stamp_learn(&self.program.stamp, text, len(stamp), second)
+        elif b":" in stamp:  # what a number is spelled like is not known
+            fl_json_learn(&self.json, text, len(stamp), second)
 
     cdef fl_key *_key(self, fl_table *table, bytes text) except NULL:
         cdef bytes padded = text + bytes(16)

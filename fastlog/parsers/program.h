@@ -15,10 +15,10 @@
 
 #define FL_STEPS 96 /* MOST_STEPS of program.py */
 
-/* KINDS and ROLES of program.py */
+/* KINDS and ROLES of program.py; the last three are made here */
 enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
-    FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END
+    FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END, FL_WORDS_STEP, FL_TAIL_WORD, FL_RARE
 };
 enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION, FL_HOST_ROLE };
 
@@ -26,8 +26,11 @@ typedef struct {
     const uint8_t *literal;
     uint64_t word, mask; /* its first eight bytes */
     uint32_t length;
-    uint8_t kind, role, by_tail; /* by_tail: the tail alone is a stop */
+    uint8_t kind, role;
+    uint8_t jump; /* the kind, or what is quicker */
+    uint8_t usual; /* what `jump` is but for what is rare before the field */
     uint8_t stops[4]; /* the last one repeated */
+    uint8_t wide[4][16]; /* each of them 16 times */
     int behind, after_text, words; /* see Op of program.py */
     uint32_t unit;                 /* of a duration, in microseconds */
 } fl_step;
@@ -36,6 +39,7 @@ typedef struct {
     fl_step steps[FL_STEPS];
     int n;
     uint8_t tail;
+    uint8_t comment; /* what no line of a hit begins with */
     int plain;     /* a quoted field holds no escapes */
     size_t quotes; /* of a usual line */
     fl_stamp stamp;
@@ -59,13 +63,18 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     step->mask = length >= 8 ? FL_ALL : ~(FL_ALL << (8 * length));
     step->kind = (uint8_t)kind;
     step->role = (uint8_t)role;
-    for (uint32_t i = 0; i < 4; i++)
+    for (uint32_t i = 0; i < 4; i++) {
         step->stops[i] = n_stops ? stops[i < n_stops ? i : n_stops - 1] : '\n';
+        memset(step->wide[i], step->stops[i], sizeof step->wide[i]);
+    }
     step->behind = behind;
-    step->after_text = after_text && kind != FL_PADDED && kind != FL_QUOTED;
+    step->after_text = after_text && kind != FL_PADDED && kind != FL_QUOTED && kind != FL_END;
     step->words = words;
+    step->usual = step->kind;
+    if (step->kind == FL_WORD && step->stops[0] == program->tail && step->stops[3] == program->tail)
+        step->usual = words > 1 ? FL_WORDS_STEP : FL_TAIL_WORD;
+    step->jump = length > 8 || step->after_text ? FL_RARE : step->usual;
     step->unit = unit;
-    step->by_tail = step->stops[0] == program->tail && step->stops[3] == program->tail;
 }
 
 /* A bit for each of 64 bytes that is `byte`. */
@@ -110,11 +119,25 @@ static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const u
     return count == 1 && word < end ? end : NULL;
 }
 
+/* As fl_words for one word. */
+static inline const uint8_t *fl_tail_word(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail) {
+    size_t offset = (size_t)(p - tails->base);
+    uint64_t mask = offset < 64 ? tails->mask >> offset : 0;
+    if (!mask)
+        return fl_words(tails, p, end, tail, 1);
+    const uint8_t *at = p + __builtin_ctzll(mask);
+    if (at > end)
+        at = end;
+    return at == p ? NULL : at;
+}
+
 /* The first byte of a step's stops from `p` on, or `end`. */
 static inline const uint8_t *fl_next_stop(const fl_step *step, const uint8_t *p, const uint8_t *end) {
 #ifdef FL_X86
-    const __m128i a = _mm_set1_epi8((char)step->stops[0]), b = _mm_set1_epi8((char)step->stops[1]),
-                  c = _mm_set1_epi8((char)step->stops[2]), d = _mm_set1_epi8((char)step->stops[3]);
+    const __m128i a = _mm_loadu_si128((const __m128i *)step->wide[0]),
+                  b = _mm_loadu_si128((const __m128i *)step->wide[1]),
+                  c = _mm_loadu_si128((const __m128i *)step->wide[2]),
+                  d = _mm_loadu_si128((const __m128i *)step->wide[3]);
     for (; p < end; p += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)p);
         __m128i hits = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, a), _mm_cmpeq_epi8(bytes, b)),
@@ -133,15 +156,43 @@ static inline const uint8_t *fl_next_stop(const fl_step *step, const uint8_t *p,
 #endif
 }
 
+/* As fl_next_stop for the only stop of a step, where `second` stands behind it. */
+static inline const uint8_t *fl_next_pair(const fl_step *step, uint8_t second, const uint8_t *p, const uint8_t *end) {
+#ifdef FL_X86
+    const __m128i a = _mm_loadu_si128((const __m128i *)step->wide[0]), b = _mm_set1_epi8((char)second);
+    for (; p < end; p += 16) {
+        __m128i hits = _mm_and_si128(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), a),
+                                     _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 1)), b));
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(hits);
+        if (mask) {
+            p += __builtin_ctz(mask);
+            break;
+        }
+    }
+    return p < end ? p : end;
+#else
+    while (p < end && (*p != step->stops[0] || p[1] != second))
+        p++;
+    return p;
+#endif
+}
+
 /* Whether the literal of a step stands at `p`. */
 static inline int fl_is_literal(const fl_step *step, const uint8_t *p, const uint8_t *end) {
     return step->length <= (size_t)(end - p) && ((fl_load64(p) ^ step->word) & step->mask) == 0 &&
            (step->length <= 8 || !memcmp(p + 8, step->literal + 8, step->length - 8));
 }
 
+/* How many of the eight bytes at `p` are digits that stand before another byte; 0 where all are. */
+static inline unsigned fl_few_digits(const uint8_t *p) {
+    uint64_t digits = fl_load64(p) ^ 0x3030303030303030u;
+    uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u;
+    return other ? (unsigned)__builtin_ctzll(other) >> 3 : 0;
+}
+
 /* Whether a number stands at `p` and `behind` or the end of the line behind it. */
 static inline int fl_is_before(const uint8_t *p, const uint8_t *end, int behind) {
-    const uint8_t *at = p;
+    const uint8_t *at = p + fl_few_digits(p);
     while (at < end && at - p < 40 && (fl_is_digit(*at) || *at == '.' || *at == '-' || *at == '+'))
         at++;
     return at > p && (at == end || *at == behind);
@@ -150,7 +201,12 @@ static inline int fl_is_before(const uint8_t *p, const uint8_t *end, int behind)
 /* Where a text ends: at the first stop at which the next step can follow; NULL where that is not certain. */
 static const uint8_t *fl_text(const fl_step *step, const fl_step *next, const uint8_t *p, const uint8_t *end) {
     int before_quote = next->length && next->literal[next->length - 1] == '"';
-    for (const uint8_t *at = p; (at = fl_next_stop(step, at, end)) < end; at++) {
+    /* Where no other byte is a stop, and none is looked at before what follows stands there in full. */
+    int pairs = next->length > 1 && !before_quote && step->stops[0] == *next->literal && step->stops[3] == *next->literal;
+    for (const uint8_t *at = p;; at++) {
+        at = pairs ? fl_next_pair(step, next->literal[1], at, end) : fl_next_stop(step, at, end);
+        if (at >= end)
+            return NULL;
         if (fl_is_literal(next, at, end) && (step->behind < 0 || fl_is_before(at + next->length, end, step->behind)))
             return at > p || (*at != ' ' && *at != '\t') ? at : NULL;
         if (*at != *next->literal)
@@ -158,23 +214,10 @@ static const uint8_t *fl_text(const fl_step *step, const fl_step *next, const ui
         if (before_quote && (size_t)(end - at) >= next->length && at[next->length - 1] == '-')
             return NULL; /* a bare "-" may be the next field */
     }
-    return NULL;
-}
-
-/* Where digits end, of which 24 at most are looked at. */
-static inline const uint8_t *fl_digits_end(const uint8_t *p) {
-    for (int words = 0; words < 3; words++, p += 8) {
-        uint64_t digits = fl_load64(p) ^ 0x3030303030303030u;
-        /* What is over 9 has its high bit set; a carry only comes from such a byte. */
-        uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u;
-        if (other)
-            return p + (__builtin_ctzll(other) >> 3);
-    }
-    return p;
 }
 
 /* Where a number ends: "-", or a sign and a fraction where they are allowed; NULL where there is none. */
-static inline const uint8_t *fl_number_end(const uint8_t *p, const uint8_t *end, int decimal) {
+static const uint8_t *fl_number_end(const uint8_t *p, const uint8_t *end, int decimal) {
     const uint8_t *digits = p + (decimal && (*p == '-' || *p == '+')), *at = fl_digits_end(digits);
     if (at == digits)
         return *p == '-' && p < end ? p + 1 : NULL;
@@ -190,8 +233,10 @@ static inline const uint8_t *fl_number_end(const uint8_t *p, const uint8_t *end,
 }
 
 static inline const uint8_t *fl_padded_end(const uint8_t *p, const uint8_t *end) {
-    while (p < end && *p == ' ')
-        p++;
+    for (uint64_t other = 0; !other && *p == ' ';) { /* spaces end at the newline at the latest */
+        other = fl_load64(p) ^ 0x2020202020202020u;
+        p += other ? __builtin_ctzll(other) >> 3 : 8;
+    }
     p += *p == '-';
     return fl_is_digit(*p) ? fl_number_end(p, end, 0) : NULL;
 }
@@ -258,35 +303,41 @@ typedef struct {
     uint8_t timed, untimed; /* some part of the duration is a number, some is none */
 } fl_found;
 
+/* The number that 1 to 7 digits at `p` are. */
+static inline uint64_t fl_few_value(const uint8_t *p, unsigned digits) {
+    uint64_t word = (fl_load64(p) ^ 0x3030303030303030u) << (8 * (8 - digits));
+    word = (word * (1 + (10 << 8))) >> 8 & 0x00ff00ff00ff00ffu;
+    word = (word * (1 + (100 << 16))) >> 16 & 0x0000ffff0000ffffu;
+    return (word * (1 + ((uint64_t)10000 << 32))) >> 32;
+}
+
 #define FL_LONGEST_PART ((int64_t)1 << 56) /* longer parts count as this: 2,283 years */
 
 /* A part of a duration in microseconds, as `microseconds` of hits.py has it; -1 where it is none. */
-static int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
-    uint64_t whole = 0, fraction = 0;
-    int digits = 0;
+static inline int64_t fl_microseconds(const uint8_t *p, const uint8_t *stop, uint32_t unit) {
+    static const uint32_t tens[] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+    unsigned few = fl_few_digits(p), more = 0;
+    if (few && p + few < stop && p[few] == '.')
+        more = fl_few_digits(p + few + 1);
+    if (few && p + few + (more ? more + 1 : 0) == stop)
+        return (int64_t)(fl_few_value(p, few) * unit +
+                         (more ? fl_few_value(p + few + 1, more) * tens[more] * unit / 1000000000 : 0));
     while (p < stop && *p == ' ')
         p++;
-    for (; p < stop && fl_is_digit(*p); p++, digits++) {
-        if (digits == 18)
-            return -1;
-        whole = 10 * whole + (*p - '0');
-    }
-    if (!digits)
+    const uint8_t *at = fl_digits_end(p);
+    uint64_t fraction = 0;
+    int64_t whole = at > stop ? -1 : fl_number(p, at, 18);
+    if (whole < 0)
         return -1;
-    if (p < stop) {
-        if (*p++ != '.')
+    if (at < stop) {
+        ptrdiff_t digits = stop - at - 1;
+        if (*at != '.' || digits < 1 || digits > 18 || fl_digits_end(at + 1) != stop)
             return -1;
-        for (digits = 0; p < stop && fl_is_digit(*p); p++, digits++)
-            if (digits < 9)
-                fraction = 10 * fraction + (*p - '0');
-        if (p < stop || digits < 1 || digits > 18)
-            return -1;
-        for (; digits < 9; digits++)
-            fraction *= 10;
+        digits = digits > 9 ? 9 : digits;
+        fraction = (uint64_t)fl_number(at + 1, at + 1 + digits, 9) * tens[digits];
     }
-    if (whole > (uint64_t)FL_LONGEST_PART / unit)
-        return FL_LONGEST_PART;
-    return (int64_t)(whole * unit + fraction * unit / 1000000000);
+    unsigned __int128 micros = (unsigned __int128)whole * unit + fraction * unit / 1000000000;
+    return micros < FL_LONGEST_PART ? (int64_t)micros : FL_LONGEST_PART;
 }
 
 /* The duration of a line in microseconds; -1 where it has none, or a part of it is none. */
@@ -294,44 +345,7 @@ static inline int64_t fl_duration(const fl_found *found) {
     return found->timed && !found->untimed ? found->duration : -1;
 }
 
-/* Take a field for what it is; 0 where its text is not certain. */
-static inline int fl_take(fl_found *found, const fl_step *step, const uint8_t *p, const uint8_t *stop) {
-    int64_t part;
-    switch (step->role) {
-    case FL_REQUEST:
-        found->request = p;
-        found->request_end = stop;
-        return 1;
-    case FL_METHOD:
-        found->method = p;
-        found->method_end = stop;
-        return 1;
-    case FL_TARGET:
-        found->target = p;
-        found->target_end = stop;
-        return 1;
-    case FL_STATUS_ROLE:
-        found->status = (unsigned)(100 * (p[0] - '0') + 10 * (p[1] - '0') + (p[2] - '0'));
-        return stop - p == 3 && fl_is_digit(p[0]) && fl_is_digit(p[1]) && fl_is_digit(p[2]);
-    case FL_SIZE_ROLE:
-        return fl_size(p, stop, &found->size);
-    case FL_HOST_ROLE:
-        found->host = p;
-        found->host_end = stop;
-        return 1;
-    case FL_DURATION:
-        part = fl_microseconds(p, stop, step->unit);
-        if (part < 0)
-            found->untimed = 1;
-        else
-            found->duration += part;
-        found->timed = 1;
-        return 1;
-    }
-    return 1;
-}
-
-/* Where the stamp of a step ends; NULL where it is not certain. */
+/* Behind the stamp of a step; NULL where it is not certain. */
 static inline const uint8_t *fl_take_stamp(fl_program *program, fl_found *found, const uint8_t *p) {
     if (program->stamp.form != FL_DATE)
         return fl_stamp_at(&program->stamp, p, &found->second);
@@ -341,58 +355,164 @@ static inline const uint8_t *fl_take_stamp(fl_program *program, fl_found *found,
     return p + 10;
 }
 
-/* Where the field of a step that begins at `p` ends; NULL where that is not certain. */
-static inline const uint8_t *fl_field_end(const fl_program *program, const fl_step *step, fl_tails *tails,
-                                          const uint8_t *data, const uint32_t **quotes, const uint32_t *last,
-                                          const uint8_t *p, const uint8_t *end) {
-    const uint8_t *at;
-    switch (step->kind) {
-    case FL_WORD:
-        if (step->by_tail)
-            return fl_words(tails, p, end, program->tail, step->words);
-        at = fl_next_stop(step, p, end);
-        return at == p ? NULL : at;
-    case FL_NAME:
-    case FL_LIST:
-        at = fl_next_stop(step, p, end);
-        if (at == p)
-            return NULL;
-        if (step->kind == FL_NAME && end - at >= 3 && at[0] == ' ' && at[1] == '-' && at[2] == ' ')
-            return NULL;
-        if (step->kind == FL_LIST && (at[-1] == ',' || (end - at >= 3 && at[0] == ' ' && at[1] == ':' && at[2] == ' ')))
-            return NULL;
-        return at;
-    case FL_UNTIL:
-    case FL_BRACKETED:
-        return fl_next_stop(step, p, end);
-    case FL_TEXT:
-        return fl_text(step, step + 1, p, end);
-    case FL_QUOTED:
-        return fl_quoted_end(program, data, quotes, last, p);
-    case FL_DIGITS:
-        return fl_number_end(p, end, 0);
-    case FL_STATUS:
-        return fl_is_digit(p[0]) && fl_is_digit(p[1]) && fl_is_digit(p[2]) ? p + 3 : NULL;
-    case FL_DECIMAL:
-        return fl_number_end(p, end, 1);
-    case FL_PADDED:
-        return fl_padded_end(p, end);
-    case FL_QUERY:
-        return *p == '?' ? fl_next_stop(step, p, end) : p;
-    case FL_MARK:
-        return p + (*p == '?');
-    }
-    return NULL;
+/* What is rare of what stands before the field at `p`; 0 where it does not. */
+static int fl_is_rarer(const fl_step *step, const uint8_t *p, const uint8_t *end) {
+    if (p > end || (step->length > 8 && memcmp(p - step->length + 8, step->literal + 8, step->length - 8)))
+        return 0;
+    /* A look ahead may take what does not begin here for a part of the field before. */
+    return !step->after_text || (*p != ' ' && *p != '\t');
+}
+
+/* Whether behind a word that ends at `at` what follows makes it no such word. */
+static inline int fl_goes_on(const fl_step *step, const uint8_t *at, const uint8_t *end) {
+    int pair = end - at >= 3 && at[0] == ' ' && at[2] == ' ';
+    return step->kind == FL_NAME ? pair && at[1] == '-' : at[-1] == ',' || (pair && at[1] == ':');
+}
+
+/* Whether all steps can be taken from `p` to `end`; what they hold goes to `found`.
+ *
+ * Each step ends with a jump of its own to the next one, so that the processor learns the
+ * order of a format's steps. `p` never passes `end`: no literal holds a byte of a line's end.
+ */
+static int fl_take_steps(fl_program *program, fl_found *found, const uint8_t *data, const uint8_t *p,
+                         const uint8_t *end, const uint32_t *quotes, const uint32_t *last) {
+    static const void *const kinds[] = {
+        &&word, &&spelled, &&spelled, &&until, &&text, &&quoted, &&until, &&digits, &&status, &&decimal,
+        &&padded, &&query, &&mark, &&stamp, &&end_of_line, &&words, &&tail_word, &&rare,
+    };
+    static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role,
+                                        &&duration, &&host};
+    const fl_step *step = program->steps;
+    const uint8_t *stop = p;
+    int64_t part;
+    unsigned few;
+    fl_tails tails = {p, fl_mask64(p, program->tail)};
+
+#define FL_TAKE()                                                                                   \
+    do {                                                                                            \
+        if (((fl_load64(p) ^ step->word) & step->mask) != 0)                                        \
+            return 0;                                                                               \
+        p += step->length;                                                                          \
+        goto *kinds[step->jump];                                                                    \
+    } while (0)
+#define FL_NEXT()                                                                                   \
+    do {                                                                                            \
+        p = stop;                                                                                   \
+        step++;                                                                                     \
+        FL_TAKE();                                                                                  \
+    } while (0)
+#define FL_ENDS_IF(certain)                                                                         \
+    do {                                                                                            \
+        if (!(certain))                                                                             \
+            return 0;                                                                               \
+        if (step->role != FL_SKIP)                                                                  \
+            goto *roles[step->role];                                                                \
+        FL_NEXT();                                                                                  \
+    } while (0)
+
+    FL_TAKE();
+rare:
+    if (!fl_is_rarer(step, p, end))
+        return 0;
+    goto *kinds[step->usual];
+word:
+    stop = fl_next_stop(step, p, end);
+    FL_ENDS_IF(stop != p);
+words:
+    stop = fl_words(&tails, p, end, program->tail, step->words);
+    if (!stop)
+        return 0;
+    FL_NEXT();
+tail_word:
+    stop = fl_tail_word(&tails, p, end, program->tail);
+    FL_ENDS_IF(stop);
+spelled:
+    stop = fl_next_stop(step, p, end);
+    FL_ENDS_IF(stop != p && !fl_goes_on(step, stop, end));
+until:
+    stop = fl_next_stop(step, p, end);
+    FL_ENDS_IF(1);
+text:
+    stop = fl_text(step, step + 1, p, end);
+    FL_ENDS_IF(stop);
+quoted:
+    stop = fl_quoted_end(program, data, &quotes, last, p);
+    FL_ENDS_IF(stop);
+digits:
+    few = fl_few_digits(p);
+    stop = few ? p + few : fl_number_end(p, end, 0);
+    FL_ENDS_IF(stop);
+status:
+    stop = p + 3;
+    FL_ENDS_IF(fl_is_digit(p[0]) && fl_is_digit(p[1]) && fl_is_digit(p[2]));
+decimal:
+    few = fl_few_digits(p);
+    stop = p + few;
+    if (!few || *stop == '.')
+        stop = fl_number_end(p, end, 1);
+    FL_ENDS_IF(stop);
+padded:
+    stop = fl_padded_end(p, end);
+    FL_ENDS_IF(stop);
+query:
+    stop = *p == '?' ? fl_next_stop(step, p, end) : p;
+    FL_ENDS_IF(1);
+mark:
+    stop = p + (*p == '?');
+    FL_ENDS_IF(1);
+stamp:
+    stop = fl_take_stamp(program, found, p);
+    if (!stop || stop > end)
+        return 0;
+    FL_NEXT();
+
+request:
+    found->request = p;
+    found->request_end = stop;
+    FL_NEXT();
+method:
+    found->method = p;
+    found->method_end = stop;
+    FL_NEXT();
+target:
+    found->target = p;
+    found->target_end = stop;
+    FL_NEXT();
+status_role:
+    if (stop - p != 3 || !fl_is_digit(p[0]) || !fl_is_digit(p[1]) || !fl_is_digit(p[2]))
+        return 0;
+    found->status = (unsigned)(100 * (p[0] - '0') + 10 * (p[1] - '0') + (p[2] - '0'));
+    FL_NEXT();
+host:
+    found->host = p;
+    found->host_end = stop;
+    FL_NEXT();
+size_role:
+    if (!fl_size(p, stop, &found->size))
+        return 0;
+    FL_NEXT();
+duration:
+    part = fl_microseconds(p, stop, step->unit);
+    if (part < 0)
+        found->untimed = 1;
+    else
+        found->duration += part;
+    found->timed = 1;
+skipped:
+    FL_NEXT();
+end_of_line:
+    return p == end || (p < end && *p == program->tail);
+#undef FL_ENDS_IF
+#undef FL_NEXT
+#undef FL_TAKE
 }
 
 /* Show a hit to the rules; 0 where these ask something first. */
 static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *section, const fl_key *method) {
     fl_seen *seen = fl_see(fold, section, method, found->status, found->size);
     seen->duration = fl_duration(found);
-    if (fold->rules->has_hosts) {
-        seen->host = found->host;
-        seen->host_length = (uint32_t)(found->host_end - found->host);
-    }
+    if (fold->rules->has_hosts)
+        fl_host(seen, found->host, found->host_end);
     if (found->request) {
         fl_target(seen, found->request, found->request_end);
     } else {
@@ -407,31 +527,13 @@ static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *sec
 static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *data, size_t line,
                           const uint32_t *quotes, size_t n, size_t newline) {
     const uint8_t *p = data + line, *end = data + newline;
-    const uint32_t *last = quotes + n;
-    if (end == p)
+    if (end == p || *p == program->comment)
         return 0;
     end -= end[-1] == '\r';
     if (end - p > FL_LINE_LIMIT)
         return 0;
-    fl_tails tails = {p, fl_mask64(p, program->tail)};
     fl_found found = {0};
-    const fl_step *step = program->steps;
-    for (; step->kind != FL_END; step++) {
-        if (p > end || !fl_is_literal(step, p, end))
-            return 0;
-        p += step->length;
-        if (step->after_text && (*p == ' ' || *p == '\t'))
-            return 0; /* a look ahead may take what does not begin here for a part of the field before */
-        const uint8_t *stop;
-        if (step->kind == FL_STAMP_STEP)
-            stop = fl_take_stamp(program, &found, p);
-        else
-            stop = fl_field_end(program, step, &tails, data, &quotes, last, p, end);
-        if (!stop || (step->role != FL_SKIP && !fl_take(&found, step, p, stop)))
-            return 0;
-        p = stop;
-    }
-    if (p > end || !fl_is_literal(step, p, end) || (p + step->length < end && p[step->length] != program->tail))
+    if (!fl_take_steps(program, &found, data, p, end, quotes, quotes + n))
         return 0;
     fl_key *section, *method;
     if (found.request ? !fl_request(fold, found.request, found.request_end, &section, &method)

@@ -66,6 +66,7 @@ class Shape(NamedTuple):
     vhost: bool
     quoted: int
     dash: bool
+    tail: int
     host: int
 
 
@@ -73,7 +74,8 @@ class Program(NamedTuple):
     """A field program in numbers; ``shape`` is there where line.h reads the same lines faster.
 
     ``tail`` is what may follow the last step, ``quotes`` are how many a usual line has. ``plain`` says
-    that lines whose quoted fields hold escapes are not of this program.
+    that lines whose quoted fields hold escapes are not of this program. ``comment`` is what a comment
+    begins with, a newline where there are none.
     """
 
     ops: tuple[Op, ...]
@@ -81,6 +83,7 @@ class Program(NamedTuple):
     tail: int
     quotes: int
     plain: bool
+    comment: int
     shape: Shape | None
 
 
@@ -92,6 +95,8 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     steps = log_format.program
     if steps is None or log_format.closed or len(steps) > MOST_STEPS:
         return None
+    if any(b"\r" in step.literal or b"\n" in step.literal for step in steps):
+        return None  # a line's end is no part of a field
     if "host" in needs:
         if log_format.certain or not _has_plain_host(log_format, steps):
             return None
@@ -104,7 +109,9 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     ops = _joined([_op(steps, at, log_format.tail) for at in range(len(steps))], log_format.tail)
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
-    return Program(ops, stamp, log_format.tail[0], quotes, plain, _shape(log_format.program or ()))
+    comment = (log_format.comment or b"\n")[0]
+    shape = _shape(log_format.program or (), log_format.tail)
+    return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
 
 
 def _has_plain_host(log_format: Format, steps: Sequence[Step]) -> bool:
@@ -183,27 +190,30 @@ def _behind(steps: Sequence[Step], at: int, tail: bytes) -> int:
     return behind[0] if _is_apart(behind, _MORE_OF_A_NUMBER) else -1
 
 
-def _shape(steps: Sequence[Step]) -> Shape | None:
+def _shape(steps: Sequence[Step], tail: bytes) -> Shape | None:
     """The shape of lines of the CLF family: words, a user, the stamp, the request, status and size, and
-    perhaps two quoted fields; None for any other."""
+    perhaps two quoted fields, a space or a tab between them; None for any other."""
     words = next((at for at, step in enumerate(steps) if step.kind not in ("name", "word")), 0)
     head, rest = steps[:words], [(step.literal, step.kind) for step in steps[words:]]
     roles = [step.role for step in steps[words:]]
     user, quoted = rest[0], (len(rest) - 6) // 2 * 2
-    answer = [(b" [", "bracketed"), (b'] "', "quoted"), (b'" ', "status"), (b" ", "digits")]
-    ends = [[(b"", "end")], [(b' "', "quoted"), (b'" "', "quoted"), (b'"', "end")]]
+    answer = [
+        (tail + b"[", "bracketed"), (b"]" + tail + b'"', "quoted"), (b'"' + tail, "status"), (tail, "digits"),
+    ]  # fmt: skip
+    agents = [(tail + b'"', "quoted"), (b'"' + tail + b'"', "quoted"), (b'"', "end")]
     if (
         not words
         or rest[1:5] != answer
-        or rest[5:] not in ends
+        or rest[5:] not in ([(b"", "end")], agents)
         or roles[1:5] != ["time:apache", "request", "status", "size"]
-        or user not in ((b" ", "text"), (b" - ", "text"))
-        or [step.literal for step in head] != [b"", *[b" "] * (words - 1)]
+        or user not in ((tail, "text"), (b" - ", "text"))
+        or [step.literal for step in head] != [b"", *[tail] * (words - 1)]
         or any(step.kind == "name" for step in head[1:])
+        or any(step.stops != tail for step in steps[: words + 1])
     ):
         return None
     dash = user[0] == b" - "
-    if dash and words != 1:
+    if dash and (words != 1 or tail != b" "):
         return None
     host = next((at for at, step in enumerate(head) if step.role == "host"), 0)
-    return Shape(words + dash, head[0].kind == "name", quoted, dash, host)
+    return Shape(words + dash, head[0].kind == "name", quoted, dash, tail[0], host)

@@ -3,7 +3,9 @@
 How it is fast: ``Pattern.split`` on a whole chunk gives its captures as one flat
 list, without a tuple or a match object per line, and the text *between* the
 matches, which is just the lines that the quick pattern was not sure of. The
-columns are slices of that list, and are counted in C (see ``parsers.columns``).
+columns are slices of that list, and are counted in C (see ``parsers.columns``). A
+chunk that may hold nothing but lines of the usual kind is first tried with a looser
+pattern, whose captures are checked as columns (see ``formats.plain``).
 Only the lines between the matches are looked at one by one, by the format's
 definition, whose word is final. Where a rule asks for the host, the duration or the
 target, which the quick pattern does not capture, all lines are.
@@ -12,6 +14,7 @@ target, which the quick pattern does not capture, all lines are.
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from io import BytesIO
 from itertools import compress
 from operator import not_
 
@@ -19,10 +22,10 @@ from fastlog.formats.compile import Format, format_of
 from fastlog.formats.fields import WITH_PORT
 from fastlog.formats.ltsv import label_unit, learn_labels
 from fastlog.model.chunk import LINE_LIMIT
-from fastlog.model.partial import REASONS, Partial, Reason
+from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
-from fastlog.parsers.cells import Cells
-from fastlog.parsers.columns import Columns, count_hits, merged_runs, runs_of
+from fastlog.parsers.cells import NO_CELL, Cells, cells_of, whole_numbers
+from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, responses, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
@@ -38,8 +41,8 @@ from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject
 from fastlog.parsers.timestamps import Seconds
 
 LEARN_LINES = 20
-_NOTHING = {"status": b"000", "size": b"-"}
-"""What stands in a column that the format lacks."""
+_PATIENCE = 8
+"""So many chunks after one with a line of another kind are not taken for plain."""
 
 
 class RegexParser:
@@ -52,8 +55,8 @@ class RegexParser:
         self._quick = log_format
         self._plan = plan
         self._seconds = Seconds(log_format.stamp, plan.log_tz)
-        self._statuses: set[bytes] = set()
         self._loose = True
+        self._wait = 0
         self._units = self._quick_units = log_format.durations()
         self.rules = None
         if plan.rules:
@@ -70,9 +73,7 @@ class RegexParser:
 
         Lines dated after ``horizon`` (epoch seconds) count as future.
         """
-        total = Partial()
-        for start, data in blocks:
-            total += self._fold(bytes(data), start, horizon)
+        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:
@@ -80,7 +81,7 @@ class RegexParser:
             return Partial()
         if not data.endswith(b"\n"):
             data += b"\n"
-        lines = data.count(b"\n")
+        lines = _count_lines(data)
         self._odd: list[tuple[Reason, bytes]] = []
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
@@ -92,7 +93,7 @@ class RegexParser:
             seconds = list(map(self._seconds.__getitem__, stamps))
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._statuses, self.rules)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial
@@ -117,21 +118,18 @@ class RegexParser:
         if len(line) > LINE_LIMIT:
             return "oversize"
         match = self.format.line.match(line)
-        if match is None:
-            return "blank" if is_blank(line, self.format.comment) else "format"
+        if match is None or self.format.comment:  # words behind a number sign may be as many as the fields
+            if is_blank(line, self.format.comment):
+                return "blank"
+            if match is None:
+                return "format"
         hit = self._hit(match)
         return "time" if self._seconds[hit.stamp] is None else hit
 
-    def second_of(self, hit: Hit) -> int:
-        """The epoch second of a hit that ``parse`` gave."""
-        second = self._seconds[hit.stamp]
-        assert second is not None
-        return second
-
-    def second(self, line: bytes) -> int | None:
-        """The epoch second of one line; None where it is not parsed."""
-        hit = self.parse(line)
-        return self.second_of(hit) if isinstance(hit, Hit) else None
+    def second(self, line: bytes, hit: Hit | None = None) -> int | None:
+        """The epoch second of one line, of which ``parse`` gave ``hit``; None where it is not parsed."""
+        found = self.parse(line) if hit is None else hit
+        return self._seconds[found.stamp] if isinstance(found, Hit) else None
 
     def field_at(self, line: bytes) -> str:
         """The name of the field at which a line of no format stops fitting."""
@@ -172,6 +170,9 @@ class RegexParser:
         strict = self._quick.rows_strict
         if strict is None or self._detailed:
             return self._with_odd_lines(Columns([], [], [], [], [], []), [data], partial)
+        columns = self._plain_columns(data, lines)
+        if columns is not None:
+            return columns
         width = len(self._quick.groups) + 1
         fields: list[bytes] | None = None
         if self._loose and b"\\" not in data and self._quick.rows is not None:
@@ -188,6 +189,28 @@ class RegexParser:
         else:
             self._loose = True
         return columns
+
+    def _plain_columns(self, data: bytes, lines: int) -> Columns | None:
+        """The columns of ``data`` where all its lines are of the usual kind; None where one may not be."""
+        pattern = self._quick.plain
+        if self._wait:
+            self._wait -= 1
+            return None
+        if pattern is None or (b"\\" in data and b'\\"' in data):
+            return None
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+            if b"\r" in data:
+                return None
+        fields = pattern.split(data)
+        numbers = None
+        if len(fields) // 4 == lines and fields[-2:-1] != [None]:
+            numbers = responses(fields[3::4])
+        if numbers is None:
+            self._wait = _PATIENCE
+            return None
+        cells = [NO_CELL] * lines if self._timed else []
+        return Columns(fields[1::4], fields[2::4], *numbers, [], cells)
 
     def _learn(self, data: bytes) -> None:
         """Take the labels of the first line that parses for those of all; others are read one by one."""
@@ -206,14 +229,28 @@ class RegexParser:
         if requests is None:
             methods = found.get("method") or [b"-"] * hits
             requests = list(map(b" ".join, zip(methods, found["target"], strict=True)))
-        nothing = {name: [text] * hits for name, text in _NOTHING.items() if name not in found}
-        found |= nothing
-        statuses = found["status"]
-        if self._has_code:
+        statuses = found.get("status")
+        if statuses is not None and self._has_code:
             statuses = list(map(status_of, statuses))
+        sizes = found.get("size")
         parts = [column for name, column in found.items() if is_duration(name)]
-        cells = self._cells.of(parts) if parts else [None] * hits if self._timed else []
-        return Columns(found["time"], requests, statuses, found["size"], [], cells)
+        cells = self._cells_of(parts) if parts else [NO_CELL] * hits if self._timed else []
+        return Columns(
+            found["time"],
+            requests,
+            [0] * hits if statuses is None else integers(statuses),
+            [0] * hits if sizes is None else integers(sizes),
+            [],
+            cells,
+        )
+
+    def _cells_of(self, parts: list[list[bytes]]) -> list[int]:
+        """The cells of the durations of quick lines."""
+        numbers = whole_numbers(parts[0]) if len(parts) == 1 else None
+        if numbers is None:  # they have fractions, and are few
+            return self._cells.of(parts)
+        unit = self._quick_units[0]
+        return cells_of(numbers if unit == 1 else [max(number * unit, NO_CELL) for number in numbers])
 
     def _duration(self, parts: bytes | tuple[bytes, ...]) -> int | None:
         """The duration of a quick line in microseconds."""
@@ -255,6 +292,12 @@ class RegexParser:
             return self._with_odd_lines(Columns([], [], [], [], [], []), [data], partial)
         partial.rejected[REASONS.index("time")] += good.count(False)
         return columns.kept(good)
+
+
+def _count_lines(data: bytes) -> int:
+    """The newlines of data that ends with one. CPython before 3.13 counts a byte one by one, and
+    looks for the next line by ``memchr``."""
+    return len(BytesIO(data).readlines())
 
 
 def _may_have_long_line(data: bytes) -> bool:

@@ -135,13 +135,14 @@ cdef class _Rules:
             else:
                 names.append(_key_text(&self.made.hosts, place))
         made = self.made
-        return Measured(
+        found = Measured(
             rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
             keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),
             sizes=_column(&made.size_low), sizes_high=_column(&made.size_high),
             sketched=_column(&made.sketched), cells=_column(&made.sketch_cells), counts=_column(&made.counts),
-            key_names=names,
         )
+        found.key_names = names
+        return found
 
 
 cdef _fill(fl_column *column, values):

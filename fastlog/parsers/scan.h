@@ -141,17 +141,17 @@ static inline uint32_t fl_load32(const uint8_t *p) {
     return word;
 }
 
-/* A bit for each of 32 bytes that is a space. */
-static inline uint32_t fl_spaces(const uint8_t *p) {
+/* A bit for each of 32 bytes that is `byte`. */
+static inline uint32_t fl_mask32(const uint8_t *p, uint8_t byte) {
 #ifdef FL_X86
-    const __m128i space = _mm_set1_epi8(' ');
-    __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), space);
-    __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16)), space);
+    const __m128i wanted = _mm_set1_epi8((char)byte);
+    __m128i low = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), wanted);
+    __m128i high = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16)), wanted);
     return (uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16;
 #else
     uint32_t mask = 0;
     for (int i = 0; i < 32; i++)
-        mask |= (uint32_t)(p[i] == ' ') << i;
+        mask |= (uint32_t)(p[i] == byte) << i;
     return mask;
 #endif
 }

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from fastlog.config import ParserName
 from fastlog.errors import UsageError
 from fastlog.formats.compile import Format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.program import program_of
+
+if TYPE_CHECKING:  # a child checks no configuration, and starts sooner without
+    from fastlog.config import ParserName
 
 
 class Parser(Protocol):
@@ -27,7 +29,7 @@ class LineReader(Protocol):
         """The epoch second of one line; None where it is not parsed."""
 
 
-def parser_name(wanted: ParserName) -> str:
+def parser_name(wanted: "ParserName") -> str:
     """The parser that ``wanted`` comes to here. Raises UsageError where it is not built."""
     if wanted == "regex":
         return wanted
@@ -38,17 +40,37 @@ def parser_name(wanted: ParserName) -> str:
     return "regex"
 
 
+def load_parser() -> None:
+    """Import the parser that most logs need, so that the first chunk need not wait for it."""
+    if parser_name("auto") == "native":
+        import fastlog.parsers.native
+    else:
+        import fastlog.parsers.regex  # noqa: F401
+
+
 def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """A parser of that name (as parser_name gave it) for one format."""
-    if log_format.kind == "json":
-        from fastlog.parsers.json_lines import JsonParser
-
-        return JsonParser(log_format, plan)
+    if log_format.keys is not None:
+        return _make_json_parser(name, log_format, plan)
     if log_format.kind == "fields":
         from fastlog.parsers.fields import FieldsParser
 
         return FieldsParser(log_format, plan, lambda under: make_text_parser(name, under, plan))
     return make_text_parser(name, log_format, plan)
+
+
+def _make_json_parser(name: str, log_format: Format, plan: Plan) -> Parser:
+    """As make_text_parser, for a format of JSON lines."""
+    from fastlog.parsers.keys_program import key_program
+
+    assert log_format.keys is not None
+    if name == "native" and not plan.rules and key_program(log_format.keys) is not None:
+        from fastlog.parsers.native import NativeParser
+
+        return NativeParser(log_format, plan)
+    from fastlog.parsers.json_lines import JsonParser
+
+    return JsonParser(log_format, plan)
 
 
 def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:

@@ -25,12 +25,22 @@ typedef struct {
 /* Bytes before the fraction, by the form. */
 static const uint32_t fl_stamp_heads[] = {26, 20, 19, 0, 0, 0, 19, 0};
 
+/* Where digits end, of which 24 at most are looked at. */
+static inline const uint8_t *fl_digits_end(const uint8_t *p) {
+    for (int words = 0; words < 3; words++, p += 8) {
+        uint64_t digits = fl_load64(p) ^ 0x3030303030303030u;
+        /* What is over 9 has its high bit set; a carry only comes from such a byte. */
+        uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u;
+        if (other)
+            return p + (__builtin_ctzll(other) >> 3);
+    }
+    return p;
+}
+
 /* Behind a fraction of a second: "." or "," and 1 to 12 digits; NULL where it has none or more. */
 static inline const uint8_t *fl_fraction(const uint8_t *p) {
-    const uint8_t *at = p + 1;
-    while (fl_is_digit(*at) && at - p <= 12)
-        at++;
-    return at == p + 1 || fl_is_digit(*at) ? NULL : at;
+    const uint8_t *at = fl_digits_end(p + 1);
+    return at == p + 1 || at - p > 13 ? NULL : at;
 }
 
 /* "HH:MM:SS" as seconds; -1 where it is none. A leap second counts in the one before it. */
@@ -101,22 +111,26 @@ static int fl_stamp_read(const fl_stamp *stamp, const uint8_t *text, uint32_t le
 
 /* Digits up to `stop` as a number: 1 to `most`; -1 where they are not. */
 static inline int64_t fl_number(const uint8_t *p, const uint8_t *stop, ptrdiff_t most) {
-    int64_t value = 0;
+    uint64_t value = 0;
     if (stop == p || stop - p > most)
         return -1;
+    for (; stop - p > 8; p += 8) {
+        uint64_t eight;
+        if (!fl_digits(p + 8, 8, &eight))
+            return -1;
+        value = value * 100000000 + eight;
+    }
     for (; p < stop; p++) {
         if (!fl_is_digit(*p))
             return -1;
-        value = 10 * value + (*p - '0');
+        value = 10 * value + (uint64_t)(*p - '0');
     }
-    return value;
+    return (int64_t)value;
 }
 
 /* Epoch seconds with or without a fraction, milli- or microseconds: where it ends, or NULL. */
 static inline const uint8_t *fl_epoch(fl_stamp *stamp, const uint8_t *p, int64_t *second) {
-    const uint8_t *at = p;
-    while (fl_is_digit(*at) && at - p < 18)
-        at++;
+    const uint8_t *at = fl_digits_end(p);
     /* One digit less than the definition allows: what is left out may lie behind the calendar. */
     int64_t value = fl_number(p, at, stamp->form == FL_SECONDS ? 11 : stamp->form == FL_MILLIS ? 14 : 17);
     if (value < 0)

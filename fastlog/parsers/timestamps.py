@@ -160,13 +160,15 @@ def _offset(text: bytes | None) -> tzinfo | None:
 _SECONDS_AT = {APACHE: (18, b" "), ISO8601: (17, b"Zz+-"), f"{DATE} {CLOCK}": (17, b"")}
 """Where two digits of seconds stand in the usual spelling, and what may follow them."""
 _PLAIN = (EPOCH, EPOCH_MS, EPOCH_US)
+_TWO_DIGITS = [b"%02d" % number for number in range(60)]
 
 
 class Seconds(dict[bytes, int | None]):
     """Stamps to epoch seconds, remembered; looking a stamp up is the way to convert it.
 
     A log names each of its minutes many times: the second stamp that is missed
-    in one minute fills in all sixty. Holds at most BOUND stamps, then starts anew.
+    in one minute fills in all sixty, and so does the first of the minute after.
+    Holds at most BOUND stamps, then starts anew.
     """
 
     BOUND = 100_000
@@ -175,6 +177,7 @@ class Seconds(dict[bytes, int | None]):
         super().__init__()
         self._second = second_of(pattern, log_tz)
         self._minutes: set[bytes] = set()
+        self._next: int | None = None
         self._digits, self._follows = _SECONDS_AT.get(pattern, (0, b""))
         if log_tz != "UTC" and pattern != APACHE:
             self._digits = 0  # a change of zone may fall into a minute
@@ -211,7 +214,10 @@ class Seconds(dict[bytes, int | None]):
         if tail[:1] not in self._follows if tail else bool(self._follows == b" "):
             return
         minute = head + tail
-        if minute in self._minutes:
-            start = second - min(int(digits), 59)
-            self.update((b"%b%02d%b" % (head, n, tail), start + n) for n in range(60))
+        start = second - min(int(digits), 59)
+        if minute in self._minutes or start == self._next:
+            joint = tail + b"\n" + head
+            stamps = (head + joint.join(_TWO_DIGITS) + tail).split(b"\n")
+            self.update(zip(stamps, range(start, start + 60), strict=True))
+            self._next = start + 60
         self._minutes.add(minute)

@@ -1,14 +1,13 @@
 """How far a reader has come, as seen from what it handed out: where another one goes on after it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from fastlog.model.chunk import Block, ByteRange, Closed, Item, Opened, Switched
 from fastlog.sources.files import OpenSource
 
 
-@dataclass(slots=True)
-class Reached:
+class Reached(NamedTuple):
     """Of one source: its format, the offset after its last range (None: there was none) and that range's low.
 
     ``streamed`` when blocks of it were handed out: bytes that cannot be read again.
@@ -25,8 +24,8 @@ class Trail:
     """What the items of a replay leave behind: the next range of a file begins where its last one ended."""
 
     def __init__(self, reached: Sequence[Reached] = ()) -> None:
-        """``reached`` is what readers before have left behind: copied, since each trail goes its own way."""
-        self._reached = {source: replace(entry) for source, entry in enumerate(reached)}
+        """``reached`` is what readers before have left behind."""
+        self._reached = dict(enumerate(reached))
 
     def passes(self, item: Item) -> bool:
         """Take note of an item. False for what an earlier reader has already said."""
@@ -35,15 +34,17 @@ class Trail:
                 return False
             self._reached[item.source] = Reached(item.format)
         elif isinstance(item, Switched):
-            self._reached[item.source].format = item.format
+            self._move(item.source, format=item.format)
         elif isinstance(item, ByteRange):
-            reached = self._reached[item.source]
-            reached.stop, reached.low = item.stop, item.low
+            self._move(item.source, stop=item.stop, low=item.low)
         elif isinstance(item, Block):
-            self._reached[item.source].streamed = True
+            self._move(item.source, streamed=True)
         elif isinstance(item, Closed):
-            self._reached[item.source].closed = True
+            self._move(item.source, closed=True)
         return True
+
+    def _move(self, source: int, **reached: Any) -> None:
+        self._reached[source] = self._reached[source]._replace(**reached)
 
     def reached(self, sources: Sequence[OpenSource]) -> list[Reached]:
         """One entry a source; none at all when a reader had not got so far as to open them."""

@@ -3,7 +3,6 @@
 import heapq
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import islice
 
 from fastlog.errors import SourceError
@@ -22,7 +21,6 @@ from fastlog.sources.stream import Cut, read_stream
 _PEEK_BYTES = 16 * 1024
 
 
-@dataclass(slots=True)
 class _Input:
     """One input of a replay on its way: what was read of a stream to look at its first lines is kept.
 
@@ -30,15 +28,14 @@ class _Input:
     next range where an earlier reader has handed out some.
     """
 
-    index: int
-    source: OpenSource
-    blocks: Iterator[Cut] | None = None
-    begun: int | None = None
-    head: bytes = b""
-    ahead: Cut | None = None
-    format: str = FALLBACK
-    low: int | None = None
-    error: OSError | SourceError | None = None
+    def __init__(self, index: int, source: OpenSource, *, begun: int | None = None) -> None:
+        self.index, self.source, self.begun = index, source, begun
+        self.blocks: Iterator[Cut] | None = None
+        self.head = b""
+        self.ahead: Cut | None = None
+        self.format = FALLBACK
+        self.low: int | None = None
+        self.error: OSError | SourceError | None = None
 
 
 def replay_sources(
@@ -84,7 +81,8 @@ def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link:
         entry = _look_at(index, source, pace, link, prompt=False)
         entry.format, entry.low = reached.format, reached.low
         return entry
-    entry = _Input(index, source, begun=reached.stop, format=reached.format, low=reached.low)
+    entry = _Input(index, source, begun=reached.stop)
+    entry.format, entry.low = reached.format, reached.low
     try:  # its last range may have named other fields, with no time left to say so
         start = max(source.origin, reached.stop - RANGE_BYTES)
         _switch(entry, ByteRange(index, start, reached.stop), link)
@@ -237,7 +235,7 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
             pace.begun += 1
             chunk = _next(entry, chunks[index], link)
         if chunk is not None:
-            link.emit(replace(chunk, low=entry.low))
+            link.emit(chunk._replace(low=entry.low))
             chunk = _next(entry, chunks[index], link)
         if chunk is None:
             pace.begun -= 1

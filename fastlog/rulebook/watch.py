@@ -126,10 +126,7 @@ class Watch:
         return tuple(chain.from_iterable(comparisons_of(parse(text)) for text in texts if text.strip()))
 
     def verdict(self, hit: tuple[Any, ...]) -> bool | None:
-        """Whether a hit counts, which only a share asks: else ``where`` says whether the rule looks at it.
-
-        None where it does not.
-        """
+        """Whether a hit counts, which only a share asks; None where the rule does not look at it."""
         if self.rule.measure == "share":
             return self.where(hit) if self.of(hit) else None
         if self.rule.measure in PERCENTILES and hit[PLACES["duration"]] is None:

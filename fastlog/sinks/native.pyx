@@ -25,23 +25,23 @@ cdef class _Text:
     def __dealloc__(self):
         free(self.at)
 
-    cdef int reserve(self, size_t more) except -1:
-        cdef char *at
-        if self.n + more > self.room:
-            at = <char *>realloc(self.at, 2 * (self.n + more) + 4096)
-            if at is NULL:
-                raise MemoryError
-            self.at = at
-            self.room = 2 * (self.n + more) + 4096
+    cdef int grow(self, size_t more) except -1:
+        cdef size_t room = 2 * (self.n + more) + 4096
+        cdef char *at = <char *>realloc(self.at, room)
+        if at is NULL:
+            raise MemoryError
+        self.at = at
+        self.room = room
         return 0
 
-    cdef int put(self, const char *text, size_t length) except -1:
-        self.reserve(length)
+    cdef inline int put(self, const char *text, size_t length) except -1:
+        if self.n + length > self.room:
+            self.grow(length)
         memcpy(self.at + self.n, text, length)
         self.n += length
         return 0
 
-    cdef int number(self, int64_t value) except -1:
+    cdef inline int number(self, int64_t value) except -1:
         cdef char digits[20]
         cdef int at = 20
         cdef uint64_t rest = <uint64_t>value if value >= 0 else 0 - <uint64_t>value
@@ -83,7 +83,7 @@ cdef class _Names:
         self.names = names
         self.quoted = [None] * len(names)
 
-    cdef int put(self, _Text text, int64_t key) except -1:
+    cdef inline int put(self, _Text text, int64_t key) except -1:
         cdef bytes quoted = self.quoted[key]
         if quoted is None:
             name = self.names[key].replace("\\", "\\\\").replace('"', '\\"')
@@ -114,6 +114,20 @@ cdef class _Table:
         return text.put("}", 1)
 
 
+cdef int _put_latency(_Text text, int64_t p50, int64_t p95, int64_t p99) except -1:
+    text.put(b',"latency_us":{"p50":', 21)
+    _put_micros(text, p50)
+    text.put(b',"p95":', 7)
+    _put_micros(text, p95)
+    text.put(b',"p99":', 7)
+    _put_micros(text, p99)
+    return text.put("}", 1)
+
+
+cdef int _put_micros(_Text text, int64_t value) except -1:
+    return text.number(value) if value >= 0 else text.put("null", 4)
+
+
 def render_columns(columns):
     cdef const int64_t[::1] starts = columns.starts, hits = columns.hits
     cdef const int64_t[::1] low = columns.bytes_low, high = columns.bytes_high, partial = columns.partial
@@ -121,6 +135,10 @@ def render_columns(columns):
     cdef _Table sections, statuses, methods
     cdef _Text text = _Text()
     cdef Py_ssize_t at
+    cdef bint timed = columns.latencies is not None
+    cdef const int64_t[::1] p50, p95, p99
+    if timed:
+        p50, p95, p99 = columns.latencies
     sections, statuses, methods = [_Table(table) for table in columns.tables]
     for at in range(starts.shape[0]):
         text.put(b'{"event":"stats","start":', 25)
@@ -146,5 +164,7 @@ def render_columns(columns):
         statuses.put(text, at)
         text.put(b',"methods":', 11)
         methods.put(text, at)
+        if timed:
+            _put_latency(text, p50[at], p95[at], p99[at])
         text.put(b"}\n", 2)
     return PyBytes_FromStringAndSize(text.at, text.n)

@@ -78,6 +78,7 @@ def _stats(event: Stats) -> dict[str, Any]:
         "sections": event.sections,
         "statuses": event.statuses,
         "methods": event.methods,
+        **({} if event.latency_us is None else {"latency_us": event.latency_us}),
     }
 
 
@@ -115,6 +116,7 @@ def _summary(event: Summary) -> dict[str, Any]:
         "sections": event.sections,
         "statuses": event.statuses,
         "methods": event.methods,
+        **({} if event.latency_us is None else {"latency_us": event.latency_us}),
         "alerts": event.alerts,
         "open_alerts": event.open_alerts,
         **({} if event.notify is None else {"notify": event.notify}),

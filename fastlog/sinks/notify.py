@@ -11,6 +11,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -58,6 +59,7 @@ class Notifier:
         self._patience = patience
         self._queues = [_Queue(target, _delivery(target, environment), say, patience) for target in targets]
         self._renderer = NdjsonRenderer()
+        self._say = say
 
     @property
     def given_up(self) -> dict[str, int]:
@@ -73,6 +75,41 @@ class Notifier:
             "delivered": sum(queue.delivered for queue in self._queues),
             "given_up": sum(queue.given_up for queue in self._queues),
         }
+
+    def state(self) -> dict[str, Any]:
+        """What has become of the notifications so far, for JSON: by the label of each target."""
+        return {queue.target.label: queue.state() for queue in self._queues}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``, in a running loop: what waited then is queued again.
+
+        A target that is no longer there has what waited for it given up, and that is said.
+        """
+        queues = {queue.target.label: queue for queue in self._queues}
+        for label, plain in state.items():
+            if label in queues:
+                queues[label].restore(plain)
+            elif plain["waiting"]:
+                left = len(plain["waiting"])
+                text = f"{label}: is no longer among the targets: notifications given up: {left}"
+                self._say(Notice(text, degraded=True))
+
+    def finished(self, state: Mapping[str, Any]) -> dict[str, Any]:
+        """An earlier ``state`` with nothing waiting any more: what was queued then has been tried.
+
+        What was queued since is not counted in it: a run that goes on from there queues it again.
+        """
+        after = {}
+        for queue in self._queues:
+            plain = state[queue.target.label]
+            waited, lost = len(plain["waiting"]), queue.given_up - plain["given_up"]
+            given_up = min(waited, lost)  # the oldest, as far as is known
+            after[queue.target.label] = {
+                "delivered": plain["delivered"] + waited - given_up,
+                "given_up": plain["given_up"] + given_up,
+                "waiting": [],
+            }
+        return after
 
     def offer(self, event: Event) -> None:
         """Queue an alert or a recovery for whom it concerns; returns at once."""
@@ -118,6 +155,16 @@ class _Queue:
         self._size = 0
         self._said = 0  # of those given up
         self._full = False
+
+    def state(self) -> dict[str, Any]:
+        waiting = [data.decode() for data in self._waiting]
+        return {"delivered": self.delivered, "given_up": self.given_up, "waiting": waiting}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.delivered, self.given_up = state["delivered"], state["given_up"]
+        self._said = self.given_up
+        for text in state["waiting"]:
+            self.put(text.encode())
 
     def put(self, data: bytes) -> None:
         """Queue ``data``; give it up where the queue is full."""

@@ -20,7 +20,7 @@ import orjson
 from fastlog.errors import FastlogError, UsageError
 from fastlog.model.printable import printable
 
-VERSION = 1
+VERSION = 2
 _MOST_BYTES = 1 << 30
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice, zip_longest
 
 from fastlog.config import ColorMode, zone
-from fastlog.model.events import Alert, Event, Reject, Stats, StatsColumns, Summary, Table
+from fastlog.model.events import Alert, Event, Latency, Reject, Stats, StatsColumns, Summary, Table
 from fastlog.model.printable import printable
 
 _BOLD = "\x1b[1m"
@@ -75,6 +75,7 @@ class TextRenderer:
         return [
             f"{self._paint(_BOLD, f'{span}  {hits}')}  {rest}{partial}",
             "  " + self._shares(event.statuses, event.hits),
+            *_latency(event.latency_us),
             *_beside(
                 _rows(event.sections, event.hits, self._top, _SECTION_WIDTH, _HITS_WIDTH),
                 _rows(event.statuses, event.hits, self._top, _STATUS_WIDTH, _HITS_WIDTH),
@@ -115,6 +116,7 @@ class TextRenderer:
         lines = [
             f"  {self._paint(_BOLD, hits)}{average}   {_size(event.bytes)}",
             "  " + self._shares(event.statuses, event.hits),
+            *_latency(event.latency_us),
         ]
         if self._top:
             titles, *rows = _beside(*tables)
@@ -174,6 +176,21 @@ class TextRenderer:
             last = last[11:]
         then = first if zone_then == zone_now else f"{first} {zone_then}"
         return f"{then} - {last} {zone_now}"
+
+
+def _latency(latency: Latency | None) -> Iterable[str]:
+    """A line, where the format has a duration."""
+    if latency is not None:
+        yield "  " + "   ".join(f"{name} {_duration(value):>7}" for name, value in latency.items())
+
+
+def _duration(micros: int | None) -> str:
+    if micros is None:
+        return "-"
+    if micros < 1000:
+        return f"{micros} \u00b5s"
+    value, unit = (micros / 1000, "ms") if micros < 999_950 else (micros / 1_000_000, "s")
+    return f"{value:,.1f} {unit}"
 
 
 def _rate(rate: float) -> str:

@@ -4,8 +4,8 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from math import ceil, log2
+from typing import NamedTuple
 
 from fastlog.errors import SourceError
 from fastlog.model.chunk import CHUNK_BYTES, RANGE_BYTES
@@ -17,8 +17,7 @@ HEAD_BYTES = 64 * 1024
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class OpenSource:
+class OpenSource(NamedTuple):
     """An open input of a replay.
 
     A regular file is read from ``origin`` to ``end``, where it ended when it was

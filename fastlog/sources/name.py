@@ -6,7 +6,6 @@ Over 200 lines: taking a file over and letting one go are two sides of one promi
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from fastlog.model.position import FilePosition, digest_length
 from fastlog.model.printable import printable
@@ -315,4 +314,4 @@ class FollowedName:
 
 def _without_inode(position: FilePosition) -> FilePosition:
     """The position of a file that is gone: the next one may be given its inode. No file has the number 0."""
-    return replace(position, inode=0)
+    return position._replace(inode=0)

@@ -16,7 +16,6 @@ ends at 1,032:1, and 11,000:1 in zstd, while memory is bounded whatever the rati
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from fastlog.errors import SourceError
 from fastlog.model.chunk import CHUNK_BYTES
@@ -180,14 +179,12 @@ def _damage(raw: Raw, packing: Packing, said: str) -> str:
     )
 
 
-@dataclass(slots=True)
 class _Guard:
     """Watches how much comes out of how little. Raises SourceError for a bomb."""
 
-    raw: Raw
-    total: int = 0
-    line: int = 0
-    line_from: int = 0
+    def __init__(self, raw: Raw) -> None:
+        self.raw = raw
+        self.total = self.line = self.line_from = 0
 
     def check(self, piece: bytes) -> None:
         self.total += len(piece)

@@ -11,8 +11,7 @@ where ``zstandard`` is over five.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MEMORY_LIMIT = 1 << 27
 """Most bytes of window that a file may ask for: ``xz -9`` needs 64 MiB, ``zstd -22`` 128 MiB."""
@@ -44,8 +43,7 @@ Decoder = tuple[Callable[[], Decompressor], type[Exception]]
 """What makes a decompressor, and what that raises when the data are damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packing:
+class Packing(NamedTuple):
     """A way to pack a file. ``decoder`` raises ImportError where ``needs`` is not installed."""
 
     name: str

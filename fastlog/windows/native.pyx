@@ -10,9 +10,10 @@ from libc.string cimport memcmp, memcpy, memmove, memset
 from math import gcd
 
 from fastlog.config import hits_limit
-from fastlog.model.events import StatsColumns, TableColumns
+from fastlog.model.events import PERCENTILES, StatsColumns, TableColumns
 from fastlog.model.partial import LOW_BITS
 from fastlog.model.printable import printable
+from fastlog.model.sketch import CELLS, cell_value
 from fastlog.windows.saved import tally_state
 from fastlog.windows.sliding import LONGEST_SILENCE
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, ranked
@@ -170,11 +171,13 @@ cdef list _pairs(const fl_series *series):
 
 cdef enum:
     SECTIONS, METHODS, STATUSES, TABLES
+    DURATIONS = TABLES  # no table that is shown: the cells of a sketch
+    TALLIES
 
 
 cdef struct Pane:
     int64_t start, hits, low, high  # low and high: bytes, as in a partial's columns
-    fl_tally tables[TABLES]
+    fl_tally tables[TALLIES]
 
 
 cdef struct Row:
@@ -185,11 +188,20 @@ cdef struct Row:
 
 
 cdef int64_t _UNBOUNDED = 1 << 62
-cdef int64_t[TABLES] _BOUNDS
-_BOUNDS[SECTIONS], _BOUNDS[METHODS], _BOUNDS[STATUSES] = SECTIONS_NAMED, METHODS_NAMED, _UNBOUNDED
+cdef int64_t[TALLIES] _BOUNDS
+_BOUNDS[SECTIONS], _BOUNDS[METHODS] = SECTIONS_NAMED, METHODS_NAMED
+_BOUNDS[STATUSES] = _BOUNDS[DURATIONS] = _UNBOUNDED
 cdef size_t _MOST_NAMES = 1 << 16  # then those that no pane holds are forgotten
 cdef size_t _POOL = 64  # panes kept for the next
 cdef list _STATUS = [f"{status:03d}" for status in range(1000)]
+
+
+cdef enum:
+    _CELLS = 2240  # CELLS of fastlog/model/sketch.py
+cdef int64_t[_CELLS] _VALUES
+_VALUES[:] = [cell_value(cell) for cell in range(CELLS)]
+cdef int64_t[3] _PERCENT
+_PERCENT[:] = PERCENTILES
 
 
 cdef int _by_hits_then_name(const void *left, const void *right) noexcept nogil:
@@ -258,12 +270,14 @@ cdef class _Names:
 cdef enum:
     _WINDOWS = 1024
     _ROWS = 1 << 16
+    _PERCENTILES = 3
 
 
 cdef class _Columns:
     """The columns of the windows that close together, or of some of them."""
 
     cdef fl_longs starts, hits, low, high, partial
+    cdef fl_longs latencies[_PERCENTILES]
     cdef fl_longs rows[TABLES]
     cdef fl_longs keys[TABLES]
     cdef fl_longs counts[TABLES]
@@ -274,6 +288,8 @@ cdef class _Columns:
             free(self.rows[table].at)
             free(self.keys[table].at)
             free(self.counts[table].at)
+        for table in range(_PERCENTILES):
+            free(self.latencies[table].at)
         free(self.starts.at)
         free(self.hits.at)
         free(self.low.at)
@@ -298,6 +314,7 @@ cdef class _Columns:
                 _array(&self.high),
                 _array(&self.partial),
                 tables,
+                [_array(&self.latencies[at]) for at in range(_PERCENTILES)] if self.latencies[0].n else None,
             )
         ]
 
@@ -315,6 +332,7 @@ cdef class StatsWindows:
     cdef Pane **pool
     cdef size_t pooled
     cdef Pane sum
+    cdef public bint timed
     cdef _Names sections, methods
     cdef object numbered  # the partial whose keys are in section_numbers and method_numbers
     cdef uint32_t[::1] section_numbers, method_numbers
@@ -356,6 +374,8 @@ cdef class StatsWindows:
             _add_bytes(pane, plain["hits"], total & ((1 << LOW_BITS) - 1), total >> LOW_BITS)
             for table in range(TABLES):
                 self._restore_table(pane, table, plain["tables"][table])
+            for cell, count in plain["durations"]:
+                _add(pane, DURATIONS, cell, count)
         self.has_closed, self.has_began = state["closed"] is not None, state["began"] is not None
         self.closed, self.began_at = state["closed"] or 0, state["began"] or 0
 
@@ -376,9 +396,11 @@ cdef class StatsWindows:
         cdef const int64_t[::1] section_hits = partial.section_cell_hits
         cdef const int64_t[::1] method_hits = partial.method_cell_hits
         cdef const int64_t[::1] status_hits = partial.status_cell_hits
+        cdef const int64_t[::1] n_durations = partial.pane_durations, durations = partial.duration_cells
+        cdef const int64_t[::1] duration_hits = partial.duration_cell_hits
         cdef Py_ssize_t number, first = panes.start, stop = panes.stop
-        cdef Py_ssize_t section = at[0], method = at[1], status = at[2]
-        cdef Py_ssize_t section_end, method_end, status_end
+        cdef Py_ssize_t section = at[0], method = at[1], status = at[2], duration = at[3]
+        cdef Py_ssize_t section_end, method_end, status_end, duration_end
         cdef Pane *pane
         if self.numbered is not partial:
             self._number(partial)
@@ -386,6 +408,7 @@ cdef class StatsWindows:
             section_end = section + n_sections[number]
             method_end = method + n_methods[number]
             status_end = status + n_statuses[number]
+            duration_end = duration + n_durations[number]
             pane = self._pane(starts[number])
             if pane is not NULL:
                 _add_bytes(pane, hits[number], low[number], high[number])
@@ -395,7 +418,9 @@ cdef class StatsWindows:
                     _add(pane, METHODS, self.method_numbers[methods[method]], method_hits[method])
                 for status in range(status, status_end):
                     _add(pane, STATUSES, <uint32_t>statuses[status], status_hits[status])
-            section, method, status = section_end, method_end, status_end
+                for duration in range(duration, duration_end):
+                    _add(pane, DURATIONS, <uint32_t>durations[duration], duration_hits[duration])
+            section, method, status, duration = section_end, method_end, status_end, duration_end
 
     cdef _number(self, partial):
         """The numbers here of the keys of a partial."""
@@ -597,6 +622,8 @@ cdef class StatsWindows:
         self._add_table(windows, SECTIONS, total, self.sections, end)
         _add_rows(windows, STATUSES, &total.tables[STATUSES], _STATUS, None)
         self._add_table(windows, METHODS, total, self.methods, end)
+        if self.timed:
+            _add_latency(windows, &total.tables[DURATIONS])
         return 0
 
     cdef int _add_table(self, _Columns windows, int table, Pane *total, _Names names, int64_t end) except -1:
@@ -647,7 +674,9 @@ cdef dict _pane_state(const Pane *pane, keys):
         named = [(keys[table][tally.keys[at]], tally.hits[at]) for at in range(tally.n)]
         tables.append(tally_state(named, tally.other))
     total = (pane.high << LOW_BITS) + pane.low
-    return {"start": pane.start, "hits": pane.hits, "bytes": str(total), "tables": tables}
+    tally = &pane.tables[DURATIONS]
+    durations = sorted([[tally.keys[at], tally.hits[at]] for at in range(tally.n)])
+    return {"start": pane.start, "hits": pane.hits, "bytes": str(total), "tables": tables, "durations": durations}
 
 
 cdef uint32_t[::1] _numbers(_Names names, list keys):
@@ -678,7 +707,7 @@ cdef int _add_pane(Pane *total, const Pane *pane, int sign) except -1:
     cdef size_t at
     cdef const fl_tally *tally
     _add_bytes(total, sign * pane.hits, sign * pane.low, sign * pane.high)
-    for table in range(TABLES):
+    for table in range(TALLIES):
         tally = &pane.tables[table]
         total.tables[table].other += sign * tally.other
         for at in range(tally.n):
@@ -696,7 +725,7 @@ cdef size_t _named(const fl_tally *tally):
 
 cdef bint _has_many_zeros(const Pane *total):
     cdef int table
-    for table in range(TABLES):
+    for table in range(TALLIES):
         if total.tables[table].n > 64 and 2 * _named(&total.tables[table]) < total.tables[table].n:
             return True
     return False
@@ -718,13 +747,13 @@ cdef void _empty_pane(Pane *pane):
     """As new, but for the memory of its tables."""
     cdef int table
     pane.hits = pane.low = pane.high = 0
-    for table in range(TABLES):
+    for table in range(TALLIES):
         fl_tally_empty(&pane.tables[table])
 
 
 cdef void _free_tables(Pane *pane):
     cdef int table
-    for table in range(TABLES):
+    for table in range(TALLIES):
         fl_tally_free(&pane.tables[table])
 
 
@@ -743,6 +772,30 @@ cdef array _array(const fl_longs *longs):
 cdef int _push(fl_longs *longs, int64_t value) except -1:
     if not fl_longs_push(longs, value):
         raise MemoryError
+    return 0
+
+
+cdef int _add_latency(_Columns windows, const fl_tally *cells) except -1:
+    """As ``Sketch.quantile`` for each of the percentiles; -1 where there is no duration."""
+    cdef int64_t counts[_CELLS]
+    cdef int64_t total = 0, rank, sum = 0
+    cdef int percentile = 0, cell
+    cdef size_t at
+    memset(counts, 0, sizeof(counts))
+    for at in range(cells.n):
+        counts[cells.keys[at]] = cells.hits[at]
+        total += cells.hits[at]
+    if not total:
+        for percentile in range(_PERCENTILES):
+            _push(&windows.latencies[percentile], -1)
+        return 0
+    cell = -1
+    for percentile in range(_PERCENTILES):
+        rank = (_PERCENT[percentile] * total + 99) // 100
+        while sum < rank:
+            cell += 1
+            sum += counts[cell]
+        _push(&windows.latencies[percentile], _VALUES[cell])
     return 0
 
 

@@ -7,6 +7,7 @@ may pass 64 bits are text. The order of keys is kept, since it says which are na
 from collections.abc import Iterable
 from typing import Any
 
+from fastlog.model.sketch import Sketch
 from fastlog.windows.tables import Tally
 
 State = dict[str, Any]
@@ -22,3 +23,13 @@ def restore_tally(tally: Tally, state: State) -> None:
     """Fill a new table from ``tally_state``."""
     tally.counts = {key.encode("latin-1"): hits for key, hits in state["counts"].items()}
     tally.other = state["other"]
+
+
+def sketch_state(sketch: Sketch) -> list[list[int]]:
+    """A sketch as pairs of cell and hits, ascending."""
+    return [list(pair) for pair in zip(*sketch.columns(), strict=True)]
+
+
+def restore_sketch(sketch: Sketch, state: list[list[int]]) -> None:
+    """Fill a new sketch from ``sketch_state``."""
+    sketch.add_cells([cell for cell, _ in state], [hits for _, hits in state])

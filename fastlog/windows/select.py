@@ -28,9 +28,11 @@ class Traffic(Protocol):
 class Windows(Protocol):
     """The seam of the statistics windows: see ``sliding.StatsWindows``."""
 
+    timed: bool
+
     def state(self) -> State: ...
     def restore(self, state: State) -> None: ...
-    def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None: ...
+    def take(self, partial: Partial, panes: range, at: tuple[int, int, int, int]) -> None: ...
     def close(self, end: int) -> Iterable[Stats | StatsColumns]: ...
     def rest(self, last: int) -> Iterable[Stats | StatsColumns]: ...
 
@@ -55,4 +57,11 @@ def make_rules(plan: Plan) -> "Rules | None":
         return None
     from fastlog.windows.rules.engine import Rules
 
-    return Rules(plan.rules)
+    if plan.compiled and find_spec("fastlog.windows.rules.native") is not None:
+        from fastlog.windows.rules import native
+
+        if native.fits(plan.rules):
+            return Rules(plan.rules, native.RuleWindows(plan.rules))
+    from fastlog.windows.rules.together import RuleWindows
+
+    return Rules(plan.rules, RuleWindows(plan.rules))

@@ -13,9 +13,10 @@ from bisect import bisect_left, insort
 from collections.abc import Iterator
 from math import gcd
 
-from fastlog.model.events import Stats
+from fastlog.model.events import PERCENTILES, Stats, latency
 from fastlog.model.partial import LOW_BITS, Partial
-from fastlog.windows.saved import State, restore_tally, tally_state
+from fastlog.model.sketch import Sketch
+from fastlog.windows.saved import State, restore_sketch, restore_tally, sketch_state, tally_state
 from fastlog.windows.tables import METHODS_NAMED, SECTIONS_NAMED, Tally, united
 
 LONGEST_SILENCE = 3600
@@ -29,7 +30,7 @@ _BOUNDS = (SECTIONS_NAMED, METHODS_NAMED, _UNBOUNDED)
 class Pane:
     """The sums of one pane, or of several. At most SECTIONS_NAMED sections are named in one."""
 
-    __slots__ = ("bytes", "hits", "methods", "sections", "statuses")
+    __slots__ = ("bytes", "durations", "hits", "methods", "sections", "statuses")
 
     def __init__(self, *, bounded: bool = True) -> None:
         self.hits = 0
@@ -37,6 +38,7 @@ class Pane:
         self.sections = Tally(SECTIONS_NAMED if bounded else _UNBOUNDED)
         self.methods = Tally(METHODS_NAMED if bounded else _UNBOUNDED)
         self.statuses = Tally(_UNBOUNDED)
+        self.durations = Sketch()
 
     def tallies(self) -> tuple[Tally, Tally, Tally]:
         return self.sections, self.methods, self.statuses
@@ -47,6 +49,7 @@ class Pane:
         self.bytes += other.bytes
         for mine, more in zip(self.tallies(), other.tallies(), strict=True):
             mine.add_all(more)
+        self.durations.add_cells(*other.durations.columns())
 
     def subtract(self, other: "Pane") -> None:
         """Undo ``add`` on a sum that names everything."""
@@ -54,16 +57,19 @@ class Pane:
         self.bytes -= other.bytes
         for mine, more in zip(self.tallies(), other.tallies(), strict=True):
             mine.subtract_all(more)
+        self.durations.subtract_cells(*other.durations.columns())
 
 
 class StatsWindows:
     """All statistics windows of a run.
 
-    ``empty`` prints windows without hits too, from the first hit on. Memory: one
+    ``empty`` prints windows without hits too, from the first hit on; ``timed`` prints the latency.
+    Memory: one
     pane for each stretch with hits that a window still to be printed may hold.
     """
 
     def __init__(self, window: int, step: int, *, empty: bool) -> None:
+        self.timed = False
         self._window = window
         self._step = step
         self._empty = empty
@@ -83,6 +89,7 @@ class StatsWindows:
                 "hits": pane.hits,
                 "bytes": str(pane.bytes),
                 "tables": [tally_state(tally.counts.items(), tally.other) for tally in pane.tallies()],
+                "durations": sketch_state(pane.durations),
             }
             for start, pane in sorted(self._panes.items())
         ]
@@ -96,16 +103,18 @@ class StatsWindows:
             pane.hits, pane.bytes = plain["hits"], int(plain["bytes"])
             for tally, table in zip(pane.tallies(), plain["tables"], strict=True):
                 restore_tally(tally, table)
+            restore_sketch(pane.durations, plain["durations"])
         self._order = sorted(self._panes)
 
-    def take(self, partial: Partial, panes: range, at: tuple[int, int, int]) -> None:
+    def take(self, partial: Partial, panes: range, at: tuple[int, int, int, int]) -> None:
         """Count the hits of some panes of a partial; ``at`` are the places of their first section,
-        method and status cell."""
-        section, method, status = at
+        method, status and duration cell."""
+        section, method, status, duration = at
         for number in panes:
             sections = slice(section, section := section + partial.pane_sections[number])
             methods = slice(method, method := method + partial.pane_methods[number])
             statuses = slice(status, status := status + partial.pane_statuses[number])
+            durations = slice(duration, duration := duration + partial.pane_durations[number])
             pane = self._pane(partial.pane_starts[number])
             if pane is None:
                 continue
@@ -123,6 +132,7 @@ class StatsWindows:
                 partial.status_cells[statuses], partial.status_cell_hits[statuses], strict=True
             ):
                 pane.statuses.add(b"%03d" % code, hits)
+            pane.durations.add_cells(partial.duration_cells[durations], partial.duration_cell_hits[durations])
 
     def _pane(self, start: int) -> Pane | None:
         """The pane that begins at ``start``; None when every window that holds it is over."""
@@ -200,6 +210,7 @@ class StatsWindows:
             return total
         shown = Pane()
         shown.hits, shown.bytes, shown.statuses = total.hits, total.bytes, total.statuses
+        shown.durations = total.durations
         panes = [self._panes[start] for start in self._order[:last]]
         shown.sections = united([pane.sections for pane in panes], SECTIONS_NAMED)
         shown.methods = united([pane.methods for pane in panes], METHODS_NAMED)
@@ -219,4 +230,5 @@ class StatsWindows:
             total.sections.table(),
             total.statuses.table(),
             total.methods.table(),
+            latency(map(total.durations.quantile, PERCENTILES)) if self.timed else None,
         )

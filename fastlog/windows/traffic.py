@@ -8,10 +8,9 @@ fires when W(T) > threshold x window and recovers when it no longer is.
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from heapq import heappop, heappush
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fastlog.config import hits_limit
 from fastlog.model.events import Alert
@@ -22,8 +21,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEAR_1 = -62_135_596_800
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """What the window said at a change of state."""
 
     at: int

@@ -6,7 +6,6 @@ the log ends there. Follow believes all that is not ahead of the wall clock,
 which the parsers have seen to.
 """
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from fastlog.model.plan import JUMP_SECONDS
@@ -14,7 +13,6 @@ from fastlog.model.plan import JUMP_SECONDS
 Held = TypeVar("Held")
 
 
-@dataclass(slots=True)
 class SourceClock(Generic[Held]):
     """The clock of one source: ``greatest`` is the greatest credible second it has shown.
 
@@ -22,9 +20,13 @@ class SourceClock(Generic[Held]):
     waits for a witness. ``seen_at`` is the wall time of its last lines, in follow.
     """
 
-    greatest: int | None = None
-    suspect: tuple[int, Held] | None = None
-    seen_at: float | None = None
+    def __init__(
+        self,
+        greatest: int | None = None,
+        suspect: tuple[int, Held] | None = None,
+        seen_at: float | None = None,
+    ) -> None:
+        self.greatest, self.suspect, self.seen_at = greatest, suspect, seen_at
 
     def leaps(self, second: int) -> bool:
         """Whether ``second`` is too far ahead to be believed on its own."""

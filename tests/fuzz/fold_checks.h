@@ -2,13 +2,15 @@
 #ifndef FASTLOG_FOLD_CHECKS_H
 #define FASTLOG_FOLD_CHECKS_H
 
-#include "../../fastlog/parsers/block.h"
+#include "../../fastlog/parsers/json.h"
 
 /* A fold, and what is known of it from outside. */
 typedef struct {
     fl_fold fold;
     fl_block block;
     fl_shape shape;
+    fl_json json;
+    int has_keys; /* lines are read by them, not by the shape */
     int64_t horizon, odd; /* odd: lines of the chunk that were no hits */
     int odd_hits;
 } subject;

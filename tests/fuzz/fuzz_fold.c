@@ -31,7 +31,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 #define FL_LINE_LIMIT 2000 /* bounds are small here: to be over them costs little */
 #define realloc scarce_realloc
 #define calloc scarce_calloc
-#include "../../fastlog/parsers/block.h"
+#include "../../fastlog/parsers/json.h"
 #undef realloc
 #undef calloc
 
@@ -45,6 +45,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 
 typedef struct {
     fl_shape shape;
+    int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
@@ -53,13 +54,17 @@ typedef struct {
     unsigned cuts[3]; /* in 256ths of the log */
 } options;
 
-static const fl_shape SHAPES[] = {{2, 0, 0, 0, 0}, {2, 0, 2, 0, 0}, {3, 1, 0, 0, 1}, {3, 1, 2, 0, 1}};
+static const fl_shape SHAPES[] = {
+    {2, 0, 0, 0, ' ', 0},  {2, 0, 2, 0, ' ', 0},  {3, 1, 0, 0, ' ', 1},  {3, 1, 2, 0, ' ', 1},
+    {2, 0, 0, 0, '\t', 0}, {2, 0, 2, 0, '\t', 0}, {3, 0, 0, 0, '\t', 1}, {3, 0, 2, 0, '\t', 1},
+};
 
 static options options_of(const uint8_t *head) {
     static const int64_t latenesses[] = {0, 1, 5, 60, 300, 5000}, panes[] = {1, 2, 5, 10, 60, 86400};
     static const int64_t horizons[] = {INT64_MAX, NOON, NOON + 1, NOON - 5, 0};
     options chosen = {
-        .shape = SHAPES[head[0] % 4],
+        .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
+        .json = head[1] >= 192,
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -116,7 +121,8 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
 static void fold_lines(subject *s, const uint8_t *data, size_t length) {
     size_t start, stop;
     fl_block_begin(&s->block, data, length);
-    while (fl_block_fold(&s->block, &s->shape, &s->fold, &start, &stop)) {
+    while (s->has_keys ? fl_json_fold(&s->block, &s->json, &s->fold, &start, &stop)
+                       : fl_block_fold(&s->block, &s->shape, &s->fold, &start, &stop)) {
         check(start <= stop && stop < length && data[stop] == '\n', "an odd line ends at a newline");
         check(!start || data[start - 1] == '\n', "an odd line begins behind a newline");
         check(!memchr(data + start, '\n', stop - start), "an odd line is one line");
@@ -167,9 +173,28 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     fl_fold_end(&s->fold);
 }
 
+/* The keys t=time, r=request, m=method, n.u=target, s=status, n.z=size, d=duration. */
+static void want_keys(fl_json *json) {
+    static const uint8_t names[][18] = {"t", "r", "m", "u", "s", "z", "d", "n"};
+    for (int role = 0; role < FL_J_ROLES; role++) {
+        json->first[role] = (uint8_t)role;
+        fl_json_want(json, role == FL_J_TARGET || role == FL_J_SIZE, names[role], 1, role, 0);
+    }
+    fl_json_want(json, 0, names[7], 1, 0, 1);
+    json->first[FL_J_ROLES] = FL_J_ROLES;
+    json->unit = 1e6;
+    json->has_status = 1;
+    json->iso.form = FL_ISO;
+    json->clf.form = FL_CLF;
+    json->other.form = FL_OTHER;
+    json->iso.utc = 1;
+}
+
 static void begin(subject *s, const options *chosen, uint64_t seed) {
     memset(s, 0, sizeof *s);
     s->shape = chosen->shape;
+    s->has_keys = chosen->json;
+    want_keys(&s->json);
     s->odd_hits = chosen->odd_hits;
     s->horizon = chosen->horizon;
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);

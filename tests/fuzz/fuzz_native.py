@@ -115,7 +115,7 @@ def difference(case: Case) -> str | None:
     """What the compiled parts and their twins do not agree on; None where they agree on everything."""
     compiled, plan = compile_format(case.format), case.plan
     parsers = NativeParser(compiled, plan), RegexParser(compiled, plan)
-    mergers = Merger(replace(plan, compiled=True)), Merger(plan)
+    mergers = Merger(plan._replace(compiled=True)), Merger(plan)
     for merger in mergers:
         merger.open(0, "log")
     offset, wall = 0, float(_NOON)
@@ -149,9 +149,7 @@ def _json(events: Iterable[Event]) -> bytes:
 
 def _fields(native: Partial, regex: Partial) -> str:
     names = [
-        name
-        for name in Partial.__slots__
-        if getattr(canonical(native), name) != getattr(canonical(regex), name)
+        name for name in vars(native) if getattr(canonical(native), name) != getattr(canonical(regex), name)
     ]
     return ", ".join(
         f"{name} is {str(getattr(native, name))[:200]} and should be {str(getattr(regex, name))[:200]}"

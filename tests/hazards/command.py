@@ -1,6 +1,7 @@
 """The real command as a process that a test can hold, look into, and feed."""
 
 import fcntl
+import importlib.util
 import json
 import os
 import select
@@ -53,6 +54,8 @@ def role_of(pid: int) -> str:
     return next((role for role in ("reader", "worker") if role.encode() in words), "")
 
 
+PARSER = () if importlib.util.find_spec("fastlog.parsers.native") else ("--parser", "regex")
+"""In front of the arguments: where nothing is compiled, a run that did not ask for that says so."""
 FASTLOG = (sys.executable, "-m", "fastlog")
 
 
@@ -73,7 +76,7 @@ class Command:
         self._errors = cwd / f"stderr-{time.monotonic_ns()}"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
-                [*program, *arguments],
+                [*program, *PARSER, *arguments],
                 cwd=cwd,
                 env=env,
                 start_new_session=True,

@@ -87,14 +87,14 @@ def arm(how: str, role: str) -> None:
 def main(how: str) -> int:
     """In the hub: arm the children, then be the command."""
     from fastlog import cli
-    from fastlog.executors import children, processes
+    from fastlog.executors import launch, processes
 
     if how == "kill-all":
         processes._DEATHS = 12
-    assert _ENTRY in children._START
+    assert _ENTRY in launch._START
     here = str(Path(__file__).parent)
     armed = f"sys.path.append({here!r}); import poisoned; poisoned.arm({how!r}, sys.argv[1]);"
-    children._START = children._START.replace(_ENTRY, armed + _ENTRY)
+    launch._START = launch._START.replace(_ENTRY, armed + _ENTRY)
     return cli.main()
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +258,7 @@ def test_a_copy_with_the_inode_of_a_file_of_which_nothing_was_read_is_still_a_co
     log.with_name("empty").touch()
     empty.poll()
     (nothing,) = empty.positions.values()
-    gone = replace(nothing, path=position.path, place=position.place, device=info.st_dev, inode=info.st_ino)
+    gone = nothing._replace(path=position.path, place=position.place, device=info.st_dev, inode=info.st_ino)
     log.write_bytes(b"new\n")
     rig.follower.close()
     assert Rig(log, positions=[gone, position]).poll() == b"new\n"

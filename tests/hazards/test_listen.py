@@ -133,6 +133,49 @@ def test_an_alert_fires_and_recovers(served: Served) -> None:
     until(lambda: firing() == 0, "the recovery")
 
 
+RULES = """\
+[[rule]]
+name = "errors"
+where = "status >= 500"
+measure = "share"
+per = "section"
+window = 5
+above = 0.5
+
+[[rule]]
+name = "busy"
+measure = "hits"
+window = 10
+above = 2
+"""
+
+
+@pytest.mark.parametrize("parser", ["auto", "regex"])
+def test_alerts_of_rules_are_those_that_the_summary_has_open(
+    start: Start, tmp_path: Path, parser: str
+) -> None:
+    (tmp_path / "rules.toml").write_text(RULES)
+    rules = ("--rules", "rules.toml", "--parser", parser, "--lateness", "0")
+    served = Served(start("--listen", "0", "--json", *rules, "--workers", "1", "--format", "common", "-"))
+    bad = [b"GET /bad HTTP/1.1", b"GET /caf\xc3\xa9 HTTP/1.1", b'GET /"\\ HTTP/1.1']
+    lines = [line(START, request, status=b"500") for request in bad]
+    served.command.feed(b"".join(lines) + line(START, b"GET /good HTTP/1.1") + line(START + 1, bad[0]) * 2)
+    found = served.metrics_after(6)["fastlog_alert_firing"]
+    open_alerts = [
+        f"{dict(labels)['rule']}: {dict(labels)['key']}".removesuffix(": ")
+        for labels, firing in found.items()
+        if firing
+    ]
+    assert {dict(labels)["rule"] for labels in found} == {"traffic", "errors", "busy"}
+    served.command.end_input()
+    events = served.command.events()
+    assert served.command.wait() == 0
+    now = {f"{event['rule']}: {event['key']}" for event in events[:-1] if event["at"] == START + 1}
+    assert now == {"errors: /bad"}  # resolved by the second that the end of input closed
+    assert set(open_alerts) == {*events[-1]["open_alerts"], *now}
+    assert len(open_alerts) == 4
+
+
 def test_many_sections_are_few_series(served: Served) -> None:
     count = 20_000
     served.command.feed(

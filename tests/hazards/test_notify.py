@@ -25,7 +25,7 @@ from fastlog.model.notify import NotifyTarget
 from fastlog.sinks import notify
 from fastlog.sinks.ndjson import NdjsonRenderer
 from fastlog.sinks.notify import Notifier, Patience
-from tests.hazards.command import PATIENCE, processes, state_of
+from tests.hazards.command import PARSER, PATIENCE, processes, state_of
 from tests.properties.strategies import line
 
 START = 1_525_881_600
@@ -520,6 +520,7 @@ HIGH = [line(START + n // 11) for n in range(11 * 120)] + [line(START + 300)]
 
 def command(entries: list[dict[str, Any]], **options: Any) -> list[str]:
     options = {"paths": ["-"], "json": True, "format": "common", "workers": 1, "stats": True, **options}
+    options["parser"] = PARSER[1] if PARSER else "auto"
     return [sys.executable, "-c", COMMAND, json.dumps(options), json.dumps(entries)]
 
 

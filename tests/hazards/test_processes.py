@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.command import Command, until
+from tests.hazards.command import FASTLOG, PARSER, Command, until
 from tests.properties.strategies import line
 from tests.reference import replay
 
@@ -564,7 +564,7 @@ def test_standard_streams_that_are_closed(tmp_path: Path, environment: dict[str,
 
     def shell(redirections: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         command = f'exec "$@" {redirections}'
-        words = [sys.executable, "-m", "fastlog", *REPLAY, *arguments]
+        words = [*FASTLOG, *PARSER, *REPLAY, *arguments]
         return subprocess.run(
             ["sh", "-c", command, "sh", *words],
             stdin=subprocess.DEVNULL,

@@ -189,7 +189,7 @@ def test_a_follow_that_dies_while_it_writes(tmp_path: Path, start: Start, when: 
     log.write_bytes(b"".join(entry(step) for step in range(50)))
     arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
     for lines, number in ((51, 1), (52, 2), (53, 2)):
-        command = start(when, str(number), *arguments, program=MORTAL)
+        command = start(*arguments, program=(*MORTAL, when, str(number)))
         append(log, entry(lines - 1))
         until(lambda command=command, lines=lines: ended(command) or counted(tmp_path) == lines, "its end")
         command.kill(signal.SIGKILL)
@@ -311,7 +311,6 @@ def test_two_runs_on_one_state(tmp_path: Path, start: Start, fastlog: Run) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--rules", "r.toml", "a.log"), "--rules"),
         (("--rejects", "r", "a.log"), "--rejects"),
         (("-",), "standard input"),
         (("/dev/null",), "is no regular file"),
@@ -333,3 +332,115 @@ def test_a_full_disk_for_the_state(tmp_path: Path, fastlog: Run) -> None:
     done = fastlog(*REPLAY, "--state", "state", name)
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert b"--state state: Is a directory: " in done.stderr
+
+
+# A rule that fires, goes on firing over many records, and recovers; one by key; one that is told in silence.
+RULES = """\
+[[rule]]
+name = "busy"
+measure = "hits"
+window = 50
+above = 100
+recover = 20
+
+[[rule]]
+name = "section"
+measure = "bytes"
+per = "section"
+window = 30
+above = 5
+
+[[rule]]
+name = "died"
+measure = "rate"
+window = 40
+below = 0.1
+for = 5
+"""
+
+
+def watched(folder: Path) -> tuple[str, ...]:
+    """The arguments for the rules, of which ``told`` gets all events."""
+    (folder / "rules.toml").write_text(f'{RULES}[[notify]]\nexec = ["sh", "-c", "cat >> told"]\n')
+    return "--rules", "rules.toml"
+
+
+@pytest.mark.parametrize("parser", ["auto", "regex"])
+@pytest.mark.parametrize("when", ["output", "record", "after"])
+def test_a_replay_that_is_killed_inside_a_firing_alert(
+    tmp_path: Path, mortal: Run, fastlog: Run, when: str, parser: str
+) -> None:
+    """No alert twice, no recovery that was none; and all that happened since a record is told."""
+    name = a_log(tmp_path / "a.log", range(3_000))
+    with (tmp_path / name).open("ab") as file:
+        file.write(line(START + 4_000, b"GET /after/ HTTP/1.1"))
+    arguments = (*REPLAY, *watched(tmp_path), "--parser", parser)
+    whole = fastlog(*arguments, name)
+    assert (whole.returncode, whole.stdout.count(b'"rule":"busy"')) == (0, 2)
+    told = (tmp_path / "told").read_bytes().splitlines()
+    assert [text for text in whole.stdout.splitlines() if b'"event":"alert"' in text] == told
+    (tmp_path / "told").unlink()
+    for number in (2, 1, 2):
+        assert mortal(when, number, *arguments, *KEPT, name).returncode == -signal.SIGKILL
+    assert fastlog(*arguments, *KEPT, name).returncode == 0
+    events, expected = ((tmp_path / "out").read_bytes().splitlines(), whole.stdout.splitlines())
+    assert events[:-1] == expected[:-1]
+    assert set((tmp_path / "told").read_bytes().splitlines()) == set(told)
+    assert summary_of(b"\n".join(events))["alerts"] == summary_of(whole.stdout)["alerts"]
+
+
+def test_what_was_told_is_not_told_again(tmp_path: Path, fastlog: Run) -> None:
+    name = a_log(tmp_path / "a.log", range(1_000))
+    arguments = (*REPLAY, *watched(tmp_path), *KEPT, name)
+    assert fastlog(*arguments).returncode == 0
+    first = (tmp_path / "told").read_bytes()
+    counts = summary_of((tmp_path / "out").read_bytes())["notify"]
+    assert counts == {"delivered": first.count(b"\n"), "given_up": 0}
+    a_log(tmp_path / "more", range(1_000, 1_100))
+    with (tmp_path / name).open("ab") as file:
+        file.write((tmp_path / "more").read_bytes())
+    assert fastlog(*arguments).returncode == 0
+    again = (tmp_path / "told").read_bytes()[len(first) :]
+    assert not set(first.splitlines()) & set(again.splitlines())
+    counts = summary_of((tmp_path / "out").read_bytes())["notify"]
+    assert counts == {"delivered": (first + again).count(b"\n"), "given_up": 0}
+
+
+def test_what_waited_for_a_target_is_sent_by_the_next_run(tmp_path: Path, start: Start) -> None:
+    """Killed while the target does not answer: the alert is in the record, with those who wait for it."""
+    log = tmp_path / "access.log"
+    log.write_bytes(entry(0))
+    arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "--rules", "rules.toml", "access.log")
+    (tmp_path / "rules.toml").write_text('[[notify]]\nexec = ["sh", "-c", "cat >> told; exec sleep 60"]\n')
+    command = start(*arguments)
+    until(lambda: counted(tmp_path) == 1, "the line")
+    command.kill(signal.SIGKILL)
+    command.wait()
+    told = tmp_path / "told"
+    before = told.read_bytes() if told.exists() else b""
+    (tmp_path / "rules.toml").write_text('[[notify]]\nexec = ["sh", "-c", "cat >> told"]\n')
+    again = start(*arguments).started()
+    until(
+        lambda: told.exists() and b'"state":"resolved"' in told.read_bytes()[len(before) :],
+        "what waited",
+    )
+    again.kill(signal.SIGTERM)
+    assert again.wait() == 0, again.messages
+    sent = [json.loads(text)["state"] for text in told.read_bytes()[len(before) :].splitlines()]
+    assert sent == ["firing", "resolved"]
+
+
+@pytest.mark.parametrize("change", ["above = 100", "window = 50", 'name = "busy"'])
+def test_a_state_of_other_rules(tmp_path: Path, fastlog: Run, change: str) -> None:
+    name = a_log(tmp_path / "a.log", range(10))
+    arguments = (*REPLAY, *KEPT, *watched(tmp_path), name)
+    assert fastlog(*arguments).returncode == 0
+    rules = tmp_path / "rules.toml"
+    text = rules.read_text()
+    rules.write_text(text.replace(change, change.replace("0", "1").replace("y", "z")))
+    done = fastlog(*arguments)
+    assert (done.returncode, b"was made with other settings (--rules)" in done.stderr) == (2, True)
+    rules.rename(tmp_path / "others.toml")
+    (tmp_path / "others.toml").write_text(f"# the same, in other words\n{text}".replace("50", "50 # s", 1))
+    done = fastlog(*REPLAY, *KEPT, "--rules", "others.toml", name)
+    assert done.returncode == 0, done.stderr

@@ -4,12 +4,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.hazards.command import FASTLOG, PARSER
 from tests.properties.strategies import line
 
 Traced = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -41,7 +41,7 @@ def traced(tmp_path: Path, environment: dict[str, str]) -> Traced:
         only = ["-P", str(tmp_path / path)] if path else []
         strace = ["strace", "-f", "-qq", "-o", os.devnull, *only, "-e", f"inject={injection}"]
         return subprocess.run(
-            [*strace, sys.executable, "-m", "fastlog", *ARGUMENTS, tmp_path / "access.log"],
+            [*strace, *FASTLOG, *PARSER, *ARGUMENTS, tmp_path / "access.log"],
             cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
 

@@ -1,8 +1,9 @@
 """The compiled parser gives the partial that the regex parser gives, for any bytes cut anywhere."""
 
 import os
+import re
 from array import array
-from dataclasses import replace
+from copy import copy
 from importlib.util import find_spec
 
 import pytest
@@ -39,16 +40,13 @@ def canonical(partial: Partial) -> Partial:
     """With the statuses and the cells of durations in their order, which has no meaning."""
     hits = dict(sorted(zip(partial.statuses, partial.status_hits, strict=True)))
     durations = dict(sorted(zip(partial.durations, partial.duration_hits, strict=True)))
-    return replace(
-        partial,
-        statuses=array("q", hits),
-        status_hits=array("q", hits.values()),
-        durations=array("q", durations),
-        duration_hits=array("q", durations.values()),
-    )
+    ordered = copy(partial)
+    ordered.statuses, ordered.status_hits = array("q", hits), array("q", hits.values())
+    ordered.durations, ordered.duration_hits = array("q", durations), array("q", durations.values())
+    return ordered
 
 
-def both(format: Format, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
+def both(format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
     from fastlog.parsers.native import NativeParser
 
     compiled = compile_format(format)
@@ -88,6 +86,28 @@ def test_native_is_regex_on_hostile_logs(
 def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
     both(format, plan(), b"\n".join(lines) + end, data.draw(st.lists(st.integers(0, 200), max_size=2)))
+
+
+def tabbed(log: bytes) -> bytes:
+    """The log with tabs for the spaces between fields."""
+    log = re.sub(rb"\t([+-]\d{4}\])", rb" \1", log.replace(b" ", b"\t"))
+    return re.sub(rb'"([A-Z]+)\t([^"\t\n]*)\t', rb'"\1 \2 ', log)
+
+
+@native
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
+def test_native_is_regex_between_tabs(data: st.DataObject, format: Format, end: bytes) -> None:
+    lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
+    both(f"{format}_tab", plan(), tabbed(b"\n".join(lines)) + end, [100])
+
+
+@native
+@pytest.mark.parametrize("format", FORMATS)
+def test_native_is_regex_between_tabs_on_hostile_logs(format: Format) -> None:
+    for seed in range(40, 48):
+        both(f"{format}_tab", plan(), tabbed(random_log(seed, format=format)), [3000])
+    both(f"{format}_tab", plan(), tabbed(b"\n".join(HARD)), [])
 
 
 @native
@@ -173,7 +193,7 @@ def test_a_run_in_the_future_is_in_no_window() -> None:
 def test_a_reject_is_named_once_where_another_stamp_is_not_what_it_seemed(*, every: bool) -> None:
     """Found by tests/fuzz: the brackets in the stamp had the first rejects gathered twice."""
     log = b'3 1 1 \\ [02/Oct/2018:18:03:28 ]0000] "P /" 500 6\n"\n'
-    chosen = replace(plan(), rejects=every)
+    chosen = plan()._replace(rejects=every)
     both("vhost_common", chosen, log, [])
     folded = RegexParser(compile_format("vhost_common"), chosen).fold([(0, log)], HORIZON)
     assert [offset for offset, _, _ in folded.rejects] == [0, 49]

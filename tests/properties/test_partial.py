@@ -22,6 +22,7 @@ from fastlog.executors.wire import (
     unpack_item,
     unpack_partial,
 )
+from fastlog.formats.compile import Format as Compiled
 from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Block, ByteRange, Closed, Item, Notice, Opened, Tick
@@ -29,6 +30,8 @@ from fastlog.model.events import Event, Reject
 from fastlog.model.partial import LOW_BITS, REASONS, Partial
 from fastlog.model.plan import Plan
 from fastlog.model.sketch import CELLS
+from fastlog.parsers import tables
+from fastlog.parsers.columns import responses
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import apache_second
 from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated
@@ -211,7 +214,16 @@ def test_a_frame_that_is_cut_short_is_no_frame(partial: Partial, data: st.DataOb
 names = st.text(st.characters(codec="utf-8"), max_size=9)
 items: st.SearchStrategy[Item] = st.one_of(
     st.builds(ByteRange, COUNT, COUNT, COUNT, st.none() | WORD),
-    st.builds(Block, COUNT, COUNT, st.binary(max_size=20), st.none() | st.floats(0, 2**40), st.none() | WORD),
+    st.builds(
+        Block,
+        COUNT,
+        COUNT,
+        st.binary(max_size=20),
+        st.none() | st.floats(0, 2**40),
+        st.none() | WORD,
+        position=st.none(),  # of a named tuple, what is not given is made up
+        taken=st.none() | COUNT,
+    ),
     st.builds(Opened, COUNT, names, names),
     st.builds(Closed, COUNT),
     st.builds(Tick, st.floats(0, 2**40)),
@@ -334,7 +346,64 @@ def agree(text: bytes, format: Format) -> bool:
         assert match is not None
         definition = (match["time"], request_key(match["request"]), match["status"], match["size"])
         assert definition == (stamp, request, status, size)
+    plain_agrees(text, compiled)
     return taken
+
+
+def plain_agrees(text: bytes, compiled: Compiled) -> bool:
+    """Whether the pattern for a whole buffer took a line, see ``agree``."""
+    if compiled.plain is None or b'\\"' in text or b"\r" in text or b"\n" in text:
+        return False
+    found = compiled.plain.split(text + b"\n")
+    numbers = responses(found[3::4]) if len(found) == 5 and found[3] is not None else None
+    if numbers is None or apache_second(found[1]) is None:
+        return False
+    match = compiled.line.match(text)
+    assert match is not None
+    assert (match["time"], request_key(match["request"])) == (found[1], found[2])
+    assert numbers == ([int(match["status"])], [0 if match["size"] == b"-" else int(match["size"])])
+    return True
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats)
+def test_the_plain_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
+    plain_agrees(data.draw(mutated(format)), compile_format(format))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"200  1", b"200 1 ", b"200 ", b" 00 1", b"200 -1", b"200 --", b"- - 1", b"200 1,5",
+        b"200,1", b"200 1e5", b"200 +1", b"012 1", b"200 01", b"200 1000000000000000000",
+        b"200 12345678901234567890",
+    ],
+)  # fmt: skip
+def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
+    assert responses([b"200 7", text, b"404 -"]) is None
+    assert responses([b"200 7", b"404 -"]) == ([200, 404], [7, 0])
+    assert responses([b"200 999999999999999999"] * 2) == ([200] * 2, [10**18 - 1] * 2)
+
+
+def test_hits_around_one_of_the_future_are_of_one_second() -> None:
+    now, future = line(HORIZON), line(HORIZON + 1)
+    partial = RegexParser(compile_format("common"), plan(lateness=0)).fold([(0, now + future + now)], HORIZON)
+    assert (list(partial.seconds), list(partial.hits)) == ([HORIZON], [2])
+    assert (partial.future, list(partial.segment_rows)) == (1, [1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(log=logs(), cut=st.integers(0, 3))
+def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) -> None:
+    """By request and line by line, with hits beyond the horizon and without."""
+    horizon = None if cut == 3 else 1_525_881_600 + cut * 30
+    parser = RegexParser(compile_format("common"), plan(rejects=False)._replace(pairs=True))
+    partials = []
+    for few in (0, 1 << 40):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(tables, "_FEW", few)
+            partials.append(parser.fold([(0, log)], horizon))
+    assert partials[0] == partials[1]
 
 
 @settings(max_examples=400, deadline=None)
@@ -364,4 +433,6 @@ def test_in_a_buffer_of_many_lines_none_reaches_into_the_next(lines: list[bytes]
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
     """Else all of the above says nothing."""
-    assert agree(line(1_525_881_600, format=format)[:-1], format)
+    text = line(1_525_881_600, format=format)[:-1]
+    assert agree(text, format)
+    assert plain_agrees(text, compile_format(format))

@@ -10,15 +10,19 @@ from hypothesis import strategies as st
 
 from fastlog.model.rules import LIVE_KEYS, MEASURES, PERCENTILES, Rule
 from fastlog.model.sketch import Sketch, cell_of
+from fastlog.windows.rules.engine import Windows
 from fastlog.windows.rules.sums import Sums
-from fastlog.windows.rules.window import RuleWindow, Transition
+from fastlog.windows.rules.window import Transition
 from fastlog.windows.traffic import TrafficWindow
 from tests.properties.recount import Recount, Taken
+from tests.properties.twins import TWINS, OneRule
 
 YEAR = 31_536_000
 
+twins = pytest.mark.parametrize("twin", TWINS, ids=["python", "native"][: len(TWINS)])
 
-def feed(window: RuleWindow, hit: Taken) -> None:
+
+def feed(window: OneRule, hit: Taken) -> None:
     cells: Any = ((cell_of(hit.duration),), (1,)) if window.rule.measure in PERCENTILES else ((), ())
     window.add(hit.second, hit.key, Sums(int(hit.counts), 1, hit.size, *cells))
 
@@ -59,10 +63,11 @@ taken = st.builds(
 moves = st.lists(st.one_of(taken, taken, taken, st.integers(-10, 60)), max_size=40)
 
 
+@twins
 @settings(max_examples=400, deadline=None)
 @given(rule=rules(), moves=moves)
-def test_a_rule_is_a_recount(rule: Rule, moves: list[Taken | int]) -> None:
-    real, recount = RuleWindow(rule), Recount(rule)
+def test_a_rule_is_a_recount(twin: type[Windows], rule: Rule, moves: list[Taken | int]) -> None:
+    real, recount = OneRule(twin, rule), Recount(rule)
     first = latest = None
     for move in [*moves, 120]:
         if isinstance(move, Taken):
@@ -77,16 +82,19 @@ def test_a_rule_is_a_recount(rule: Rule, moves: list[Taken | int]) -> None:
             assert {key for key, firing in real.states().items() if firing} == recount.firing
 
 
+@twins
 @settings(max_examples=200, deadline=None)
 @given(rule=rules(), hits=st.lists(taken, min_size=1, max_size=60), cuts=st.sets(st.integers(-30, 90)))
-def test_where_seconds_are_closed_does_not_show(rule: Rule, hits: list[Taken], cuts: set[int]) -> None:
+def test_where_seconds_are_closed_does_not_show(
+    twin: type[Windows], rule: Rule, hits: list[Taken], cuts: set[int]
+) -> None:
     """All at once, or as soon as may be: and in any order within a second."""
     hits = [hit._replace(key=hit.key if rule.per else b"") for hit in hits]
     first = min(hit.second for hit in hits)
-    at_once = RuleWindow(rule)
+    at_once = OneRule(twin, rule)
     for hit in reversed(hits):
         feed(at_once, hit)
-    step_by_step, found = RuleWindow(rule), []
+    step_by_step, found = OneRule(twin, rule), []
     for end in sorted({*cuts, 150}):
         for hit in [hit for hit in hits if hit.second < end]:
             feed(step_by_step, hit)
@@ -96,6 +104,7 @@ def test_where_seconds_are_closed_does_not_show(rule: Rule, hits: list[Taken], c
     assert found == at_once.close(150, first)
 
 
+@twins
 @settings(max_examples=200, deadline=None)
 @given(
     hits=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 5)), min_size=1),
@@ -104,9 +113,9 @@ def test_where_seconds_are_closed_does_not_show(rule: Rule, hits: list[Taken], c
     threshold=st.sampled_from((0.0, 0.1, 0.29, 0.5, 1.0, 2.5)),
 )
 def test_the_traffic_alert_is_a_rule_like_any_other(
-    hits: list[tuple[int, int]], ends: set[int], window: int, threshold: float
+    twin: type[Windows], hits: list[tuple[int, int]], ends: set[int], window: int, threshold: float
 ) -> None:
-    rule = RuleWindow(Rule(name="traffic", measure="rate", window=window, above=threshold))
+    rule = OneRule(twin, Rule(name="traffic", measure="rate", window=window, above=threshold))
     traffic = TrafficWindow(window, threshold)
     for second, count in hits:
         rule.add(second, b"", Sums(count, count))
@@ -116,8 +125,9 @@ def test_the_traffic_alert_is_a_rule_like_any_other(
         assert ours == [(it.at, it.hits, it.firing) for it in traffic.close(end)]
 
 
-def test_traffic_that_dies_is_an_alert_too() -> None:
-    window = RuleWindow(Rule(name="dead", measure="hits", window=60, below=1))
+@twins
+def test_traffic_that_dies_is_an_alert_too(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="dead", measure="hits", window=60, below=1))
     for second in range(100):
         window.add(second, b"", Sums(1, 1))
     assert window.close(100, 0) == []
@@ -130,8 +140,9 @@ def test_traffic_that_dies_is_an_alert_too() -> None:
     ]
 
 
-def test_a_late_hit_is_in_the_windows_to_come() -> None:
-    window = RuleWindow(Rule(name="x", measure="hits", window=10, above=1))
+@twins
+def test_a_late_hit_is_in_the_windows_to_come(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="x", measure="hits", window=10, above=1))
     window.add(0, b"", Sums(1, 1))
     assert window.close(5, 0) == []
     window.add(2, b"", Sums(1, 1))
@@ -140,23 +151,37 @@ def test_a_late_hit_is_in_the_windows_to_come() -> None:
     assert window.close(40, 0) == []
 
 
-def test_a_second_without_a_verdict_begins_the_count_anew() -> None:
-    window = RuleWindow(Rule(name="x", measure="share", window=2, above=0.5, hold=3, min_hits=2))
+@twins
+def test_a_second_without_a_verdict_begins_the_count_anew(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="x", measure="share", window=2, above=0.5, hold=3, min_hits=2))
     for second, hits in enumerate((2, 2, 1, 0, 2, 2, 2, 2, 2, 0, 1)):
         window.add(second, b"", Sums(hits, hits))
     # Broken from 0 on. One hit is in the window at 3: the count begins anew. And at 10: it goes on firing.
     assert window.close(50, 0) == [Transition(7, b"", True, 4, 1.0)]
 
 
-def test_a_log_of_other_hits_starts_the_clock_of_a_rule() -> None:
+@twins
+def test_a_rule_that_late_hits_woke_has_the_clock_of_the_log(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="x", measure="hits", window=3, below=2))
+    window.add(5, b"", Sums(1, 1))
+    assert window.close(4, 5) == []
+    window.add(3, b"", Sums(1, 1))
+    assert window.close(6, 0) == [Transition(4, b"", True, 1, 1), Transition(5, b"", False, 2, 2)]
+
+
+@twins
+def test_a_log_of_other_hits_starts_the_clock_of_a_rule(twin: type[Windows]) -> None:
     """No hit ever fits `where`: a window after the first second of the log it is said."""
-    window = RuleWindow(Rule(name="health", measure="hits", where="section == '/health'", window=30, below=1))
+    window = OneRule(
+        twin, Rule(name="health", measure="hits", where="section == '/health'", window=30, below=1)
+    )
     assert window.close(1_000, 1_000) == []
     assert window.close(2_000, 1_000) == [Transition(1_029, b"", True, 0, 0)]
 
 
-def test_a_rule_keeps_so_many_keys_and_the_busy_ones() -> None:
-    window = RuleWindow(Rule(name="host", measure="hits", per="host", window=30, above=50))
+@twins
+def test_a_rule_keeps_so_many_keys_and_the_busy_ones(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="host", measure="hits", per="host", window=30, above=50))
     fired = []
     for second in range(40):
         for number in range(500):
@@ -169,8 +194,9 @@ def test_a_rule_keeps_so_many_keys_and_the_busy_ones() -> None:
     assert window.states()[b"hot"]
 
 
-def test_a_firing_key_is_never_dropped() -> None:
-    window = RuleWindow(Rule(name="host", measure="hits", per="host", window=1000, above=1))
+@twins
+def test_a_firing_key_is_never_dropped(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="host", measure="hits", per="host", window=1000, above=1))
     for number in range(LIVE_KEYS // 2):
         window.add(0, b"old %d" % number, Sums(2, 2))
     for number in range(LIVE_KEYS):
@@ -183,16 +209,18 @@ def test_a_firing_key_is_never_dropped() -> None:
     assert window.states() == {}
 
 
-def test_the_keys_of_a_second_are_bounded_before_it_closes() -> None:
-    window = RuleWindow(Rule(name="host", measure="hits", per="host", window=5, above=0))
+@twins
+def test_the_keys_of_a_second_are_bounded_before_it_closes(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="host", measure="hits", per="host", window=5, above=0))
     for number in range(3 * LIVE_KEYS):
         window.add(0, b"%d" % number, Sums(1, 1))
     assert window.dropped == 2 * LIVE_KEYS
     assert len(window.close(1, 0)) == LIVE_KEYS
 
 
-def test_a_rule_that_waits_for_silence_keeps_the_keys_that_it_knows() -> None:
-    window = RuleWindow(Rule(name="dead", measure="hits", per="host", window=10, below=1))
+@twins
+def test_a_rule_that_waits_for_silence_keeps_the_keys_that_it_knows(twin: type[Windows]) -> None:
+    window = OneRule(twin, Rule(name="dead", measure="hits", per="host", window=10, below=1))
     for second in range(3):
         for number in range(LIVE_KEYS):
             window.add(second, b"%d %d" % (second, number), Sums(1, 1))
@@ -202,11 +230,14 @@ def test_a_rule_that_waits_for_silence_keeps_the_keys_that_it_knows() -> None:
     assert window.dropped == 2 * LIVE_KEYS
 
 
+@twins
 @pytest.mark.parametrize("side", ["above", "below"])
-def test_what_is_kept_of_long_windows_is_bounded(side: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_of_long_windows_is_bounded(
+    twin: type[Windows], side: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastlog.windows.rules.window.MOST_KEPT", 100)
     rule = Rule(name="x", measure="hits", per="host", window=10_000, **{side: 1e6})
-    window = RuleWindow(rule)
+    window = OneRule(twin, rule)
     for second in range(1_000):
         window.add(second, b"%d" % (second % 7), Sums(1, 1))
         window.close(second + 1, 0)

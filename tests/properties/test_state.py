@@ -1,5 +1,6 @@
 """A merger whose state went through JSON goes on as if nothing had been, in either twin of the windows."""
 
+import re
 from itertools import cycle
 from typing import Any
 
@@ -13,12 +14,21 @@ from fastlog.model.chunk import Block
 from fastlog.model.events import singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
+from fastlog.model.rules import Rule
 from fastlog.windows.select import find_spec
 from fastlog.worker import Worker
 from tests.properties.strategies import line, logs, options
+from tests.reference import COMMON_US
 
 HORIZON = 1_600_000_000
 TWINS = [False, True] if find_spec("fastlog.windows.native") else [False]
+
+
+RULES = (
+    Rule(name="share", measure="share", window=30, per="section", where="status >= 400", above=0.3, hold=2),
+    Rule(name="bytes", measure="bytes", window=7, per="host", where="bytes > 10", above=500),
+    Rule(name="died", measure="rate", window=20, below=0.1, recover=0.2),
+)
 
 
 def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
@@ -30,6 +40,7 @@ def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
         rejects=False,
         compiled=compiled,
         pairs=True,
+        rules=RULES,
         **{**chosen, "stats_every": every},
     )
 
@@ -37,14 +48,19 @@ def plan_of(chosen: dict[str, Any], *, follow: bool, compiled: bool) -> Plan:
 def folded(plan: Plan, pieces: list[bytes]) -> list[Partial]:
     worker = Worker(plan, "regex", [])
     at = float(HORIZON) if plan.follow else None
-    return [worker.fold(Block(0, 0, piece, at), "common")[0] for piece in pieces]
+    return [worker.fold(Block(0, 0, piece, at), COMMON_US)[0] for piece in map(timed, pieces)]
+
+
+def timed(piece: bytes) -> bytes:
+    """The lines with a duration behind them, which differs from line to line."""
+    return re.sub(rb"(?m)(?=\r?$)", lambda found: b" %d" % (found.start() ** 2), piece)
 
 
 def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) -> list[Any]:
     """The events of a run that is cut before the chunks of ``cuts``, each part done by the next merger."""
     turn = cycle(mergers)
     merger = next(turn)
-    merger.open(0, "log")
+    merger.open(0, "log", timed=True)
     events: list[Any] = []
     for number, partial in enumerate(partials):
         state = merger.state() if number in cuts else None
@@ -54,7 +70,7 @@ def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) ->
             merger.__init__(merger.plan)  # type: ignore[misc]
             merger.restore(orjson.loads(orjson.dumps(state)))
             if plan.follow:
-                merger.open(0, "log")
+                merger.open(0, "log", timed=True)
         at = float(HORIZON) if merger.plan.follow else None
         events += singly(merger.commit(0, partial, at=at))
     events += [*singly(merger.finish()), merger.summary(complete=True)]
@@ -95,7 +111,7 @@ def test_there_is_no_state_while_a_line_waits_to_be_believed() -> None:
     plan = plan_of(chosen, follow=False, compiled=False)
     now, leap, witness = folded(plan, [line(1_525_881_600), line(1_525_981_600), line(1_525_981_601)])
     merger = Merger(plan)
-    merger.open(0, "log")
+    merger.open(0, "log", timed=True)
     states = []
     for partial in (now, leap, witness):
         list(merger.commit(0, partial))

@@ -16,6 +16,7 @@ from fastlog.merger import Merger
 from fastlog.model.events import Alert, Stats, singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
+from fastlog.model.sketch import CELLS
 from fastlog.parsers.segments import cut_segments
 from fastlog.parsers.timestamps import Seconds
 from fastlog.sinks.ndjson import NdjsonRenderer
@@ -125,7 +126,8 @@ class Windows:
 
 
 def a_pane(start: int, sections: dict[bytes, int]) -> Partial:
-    """A partial of one pane with these hits, all with GET and 200, of 7 bytes each."""
+    """A partial of one pane with these hits, all with GET and 200, of 7 bytes each; as many have a duration
+    as there are sections, in the cells of the same numbers."""
     hits = sum(sections.values())
     partial = Partial(sections=list(sections), methods=[b"GET"])
     partial.pane_starts, partial.pane_hits = array("q", [start]), array("q", [hits])
@@ -136,11 +138,14 @@ def a_pane(start: int, sections: dict[bytes, int]) -> Partial:
     partial.pane_methods = partial.pane_statuses = array("q", [1])
     partial.method_cells, partial.status_cells = array("q", [0]), array("q", [200])
     partial.method_cell_hits = partial.status_cell_hits = array("q", [hits])
+    partial.pane_durations = partial.pane_sections
+    partial.duration_cells = array("q", [(7 * start + cell) % CELLS for cell in range(len(sections))])
+    partial.duration_cell_hits = partial.section_cell_hits
     return partial
 
 
 def put(windows: Any, start: int, sections: dict[bytes, int]) -> None:
-    windows.take(a_pane(start, sections), range(1), (0, 0, 0))
+    windows.take(a_pane(start, sections), range(1), (0, 0, 0, 0))
 
 
 @stats_windows
@@ -218,6 +223,7 @@ def test_native_windows_print_what_those_in_python_print(
 ) -> None:
     step = min(step, window)
     twins = sliding.StatsWindows(window, step, empty=empty), native.StatsWindows(window, step, empty=empty)
+    twins[0].timed = twins[1].timed = data.draw(st.booleans())
     keys = st.sampled_from([b"/a", b"/b", b"/\xff", b"/\\xff", b"/\x1b", b"-", "/é".encode()])
     end = 0
     for _ in range(data.draw(st.integers(0, 12))):
@@ -228,12 +234,13 @@ def test_native_windows_print_what_those_in_python_print(
         )
         pane.pane_bytes_high = array("q", [data.draw(st.integers(0, 2**40))])
         for windows in twins:
-            windows.take(pane, range(1), (0, 0, 0))
+            windows.take(pane, range(1), (0, 0, 0, 0))
         if data.draw(st.booleans()):
             end += data.draw(st.integers(1, 30))
             said, columns = list(twins[0].close(end)), list(twins[1].close(end))
             said_natively = list(singly(columns))
             assert said == said_natively
+            assert all((stats.latency_us is not None) == twins[0].timed for stats in said)
             render = NdjsonRenderer().render
             assert b"".join(map(render, columns)) == b"".join(map(render, said))
             assert [list(stats.sections) for stats in said] == [

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -143,6 +144,12 @@ def test_no_path_is_refused() -> None:
         fastlog.replay([])
 
 
+@pytest.mark.parametrize("name", ["", "access\0.log", b"access\0.log"])
+def test_a_name_that_no_file_can_have_is_refused(name: Any, path: Path) -> None:
+    with pytest.raises(fastlog.UsageError, match="no file can have that name"):
+        fastlog.replay([path, name])
+
+
 def test_a_configuration_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Config().workers = 2  # type: ignore[misc]
@@ -177,6 +184,53 @@ def test_from_a_coroutine(path: Path) -> None:
         return await asyncio.gather(*tasks)
 
     assert [report.summary.lines for report in asyncio.run(work())] == [26, 26]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_in_a_running_loop_as_in_a_notebook(executor: str, path: Path, no_child: None) -> None:
+    async def cell() -> fastlog.Report:
+        return fastlog.replay(path, executor=executor, workers=1, format="common")
+
+    assert asyncio.run(cell()).summary.lines == 26
+    assert children() == []
+
+
+def test_an_error_in_a_running_loop(tmp_path: Path, no_child: None) -> None:
+    (tmp_path / "garbage.log").write_bytes(b"nonsense\n")
+
+    async def cell() -> fastlog.Report:
+        return fastlog.replay(tmp_path / "garbage.log", workers=1)
+
+    with pytest.raises(fastlog.UsageError, match="no known format fits"):
+        asyncio.run(cell())
+    assert children() == []
+
+
+def test_an_interrupt_in_a_running_loop_ends_the_replay(tmp_path: Path, no_child: None) -> None:
+    os.mkfifo(tmp_path / "access.log")
+    writer = os.open(tmp_path / "access.log", os.O_RDWR)  # open: the replay waits for more
+
+    async def cell() -> None:
+        fastlog.replay(tmp_path / "access.log", workers=1, format="common")
+
+    def interrupt() -> None:
+        while not children():
+            pass
+        os.kill(os.getpid(), signal.SIGINT)  # at the process: the main thread is woken
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupter = threading.Thread(target=interrupt)
+    loop = asyncio.new_event_loop()
+    try:
+        interrupter.start()
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+    finally:
+        interrupter.join()
+        loop.close()
+        os.close(writer)
+        signal.signal(signal.SIGINT, before)
+    assert children() == []
 
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]

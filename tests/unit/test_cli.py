@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from fastlog import __version__
 from fastlog.api import replay
-from fastlog.cli import main, parse_arguments
+from fastlog.cli import configuration_of, main, options_of
 from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
@@ -22,8 +23,8 @@ START = 1_525_881_600
 
 
 def config(*arguments: str) -> Config:
-    made = parse_arguments(arguments)
-    assert made is not None
+    made = configuration_of(options_of(arguments))
+    assert isinstance(made, Config)
     return made
 
 
@@ -49,6 +50,12 @@ def test_files_are_replayed() -> None:
         (["-f", "a"], "follow", True),
         (["--follow", "a"], "follow", True),
         (["--log-file-path", "a"], "paths", ["a"]),
+        (["a", "-q", "b", "-t", "5", "c"], "paths", ["a", "b", "c"]),
+        (["a", "-q", "b", "-t", "5", "c"], "quiet", True),
+        (["a", "-q", "-"], "paths", ["a", "-"]),
+        (["--", "-a"], "paths", ["-a"]),
+        (["a", "--", "-b", "--"], "paths", ["a", "-b", "--"]),
+        (["-f", "--", "-b"], "follow", True),
         (["--log-file-path=a"], "follow", True),
         (["-f", "--from", "start", "a"], "from_start", True),
         (["-f", "--from", "end", "a"], "from_start", False),
@@ -104,6 +111,10 @@ def test_every_field_can_be_set_from_the_command_line() -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        ([""], "FILE"),
+        (["a", ""], "FILE"),
+        (["-f", ""], "FILE"),
+        (["--log-file-path", ""], "FILE"),
         (["--workers", "0"], "--workers"),
         (["--workers", "-1"], "--workers"),
         (["--workers", "1025"], "--workers"),
@@ -276,3 +287,14 @@ def test_exit_statuses(fastlog: Run, tmp_path: Path) -> None:
 )
 def test_an_address_to_listen_on(text: str, host: str, port: int) -> None:
     assert listen_address(text) == (host, port)
+
+
+@pytest.mark.skipif(find_spec("fastlog.parsers.native") is not None, reason="built here")
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_run_without_the_native_parser_says_so(
+    quiet: bool, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "access.log").write_bytes(line(1_525_881_600))
+    words = [sys.executable, "-m", "fastlog", "--format", "common", "access.log", *["-q"] * quiet]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
+    assert (b"the native parser is not built" in done.stderr) is not quiet

@@ -4,7 +4,6 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from math import floor
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -27,7 +26,7 @@ Run = Callable[..., CompletedProcess[bytes]]
 Case = dict[str, Any]
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
 PLAN = Plan(False, 60, None, False, False, 10, 10, 120, 10.0)
-ASKING = replace(PLAN, rules=(Rule(name="x", measure="hits", window=1, above=1, per="host"),))
+ASKING = PLAN._replace(rules=(Rule(name="x", measure="hits", window=1, above=1, per="host"),))
 """A plan that wants to know the host."""
 
 NAMES = {

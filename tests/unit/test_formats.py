@@ -520,3 +520,23 @@ def test_a_number_sign_begins_no_directive_but_at_the_start_of_a_line(many: int)
         partial = parser.fold([(0, line * many + fields + b"#" + fields)], None)
         assert partial.rejected == [2, 0, 0, 0]
         assert dict(zip(partial.sections, partial.section_hits, strict=True)) == {b"/a": many, b"/b": 2}
+
+
+@pytest.mark.parametrize("parser", dict.fromkeys(["regex", parser_name("auto")]))
+def test_a_comment_of_as_many_words_as_a_line_has_is_blank(parser: str) -> None:
+    """It was a line whose stamp is none, and one that held a stamp was a hit."""
+    fields = b"#Fields: date time cs-method cs-uri-stem\n"
+    lines = [b"2015-01-13 00:32:17 GET /a\n", fields, b"#2015-01-13 00:32:17 GET /a\n", b"# of words GET\n"]
+    for name in ("w3c", "cloudfront"):
+        data = fields + b"".join(lines + lines)
+        if name == "cloudfront":
+            data = b"".join(
+                line if line.startswith(b"#F") else line.replace(b" ", b"\t")
+                for line in data.splitlines(keepends=True)
+            )
+        partial = make_parser(parser, compile_format(name), plan()).fold([(0, data)], None)
+        assert (partial.parsed, partial.rejected) == (2, [7, 0, 0, 0])
+    asking = "w3c:cs-uri-stem date time cs-method"
+    data = b"/a 2015-01-13 00:32:17 GET\n#b 2015-01-13 00:32:17 GET\n"
+    partial = make_parser(parser, compile_format(asking), plan()).fold([(0, data)], None)
+    assert (partial.parsed, partial.rejected) == (1, [1, 0, 0, 0])

@@ -14,7 +14,8 @@ from fastlog.formats.compile import compile_format
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.model.printable import printable
-from fastlog.model.snapshot import DurationHistogram, Snapshot
+from fastlog.model.sketch import RELATIVE_ERROR, Sketch
+from fastlog.model.snapshot import DurationHistogram, Snapshot, histogram
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.select import make_parser
 from fastlog.sinks.metrics import KEYS_NAMED, metrics_page
@@ -62,6 +63,18 @@ def test_durations_are_a_histogram() -> None:
     ]
     assert samples(snapshot, f"{name}_count") == [({}, 6)]
     assert samples(snapshot, f"{name}_sum") == [({}, 12.5)]
+
+
+def test_the_histogram_of_a_sketch_is_within_its_error() -> None:
+    sketch = Sketch()
+    micros = [0, 90, 400_000, 2_000_000, 70_000_000]
+    for duration in micros:
+        sketch.add(duration)
+    made = histogram(sketch)
+    up_to = dict(made.buckets)
+    assert (up_to[0.001], up_to[0.25], up_to[0.5], up_to[2.5], up_to[60.0], made.hits) == (2, 2, 3, 4, 4, 5)
+    assert abs(made.seconds - sum(micros) / 1e6) <= RELATIVE_ERROR * made.seconds
+    assert histogram(Sketch()).hits == 0
 
 
 def test_keys_of_a_rule_are_bounded() -> None:

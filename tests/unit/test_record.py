@@ -73,8 +73,8 @@ def test_what_is_no_state_is_refused(path: Path, data: bytes) -> None:
 
 
 def test_a_newer_one_is_refused(path: Path) -> None:
-    path.write_bytes(written(path).replace(b'"fastlog_state":1', b'"fastlog_state":2'))
-    with pytest.raises(UsageError, match="is of version 2, and this fastlog reads 1: use a newer"):
+    path.write_bytes(written(path).replace(b'"fastlog_state":2', b'"fastlog_state":3'))
+    with pytest.raises(UsageError, match="is of version 3, and this fastlog reads 2: use a newer"):
         read(path)
 
 

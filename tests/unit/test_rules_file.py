@@ -303,7 +303,7 @@ def test_a_worker_measures_for_each_rule_and_key() -> None:
     hits = [HITS[at] for at in (0, 1, 3, 2)]
     places = [(0, 50), (0, 50), (0, 51), (1, 50)]
     requests = [hit.method + b" " + hit.section for hit in hits]
-    statuses = [b"%03d" % hit.status for hit in hits]
+    statuses = [hit.status for hit in hits]
     details = [(hit.duration, hit.host, hit.target) for hit in hits]
     cells = [None if hit.duration is None else cell_of(hit.duration) for hit in hits]
     measured = fold.measure((places, requests, statuses, [hit.size for hit in hits], details, cells))

@@ -97,6 +97,27 @@ def text(event: Event, **options: object) -> str:
     return TextRenderer(**options).render(event).decode()  # type: ignore[arg-type]
 
 
+LATENCY = {"p50": 870, "p95": 12_352, "p99": 3_014_656}
+
+
+def test_latency_stands_behind_the_tables_in_json() -> None:
+    for event in (STATS, SUMMARY):
+        plain = json.loads(NdjsonRenderer().render(event))
+        timed = json.loads(NdjsonRenderer().render(replace(event, latency_us=LATENCY)))
+        assert "latency_us" not in plain
+        assert timed == plain | {"latency_us": LATENCY}
+        assert list(timed)[list(timed).index("methods") + 1] == "latency_us"
+
+
+def test_latency_is_a_line_of_the_text_where_there_is_some() -> None:
+    for event in (STATS, SUMMARY):
+        line = "  p50  870 \u00b5s   p95 12.4 ms   p99   3.0 s\n"
+        assert line in text(replace(event, latency_us=LATENCY))
+        assert "p50" not in text(event)
+        none = dict.fromkeys(LATENCY)
+        assert "  p50       -   p95       -   p99       -\n" in text(replace(event, latency_us=none))
+
+
 # JSON
 
 

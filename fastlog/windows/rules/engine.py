@@ -1,43 +1,58 @@
 """All the rules of a run: what the workers measured goes in, alerts come out."""
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, Protocol
 
 from fastlog.model.events import Alert
 from fastlog.model.measured import Measured
 from fastlog.model.printable import printable
 from fastlog.model.rules import LIVE_KEYS, Rule
 from fastlog.rulebook.sentence import amount
-from fastlog.windows.rules.sums import Sums
-from fastlog.windows.rules.window import RuleWindow, Transition
+from fastlog.windows.rules.window import Transition
+from fastlog.windows.saved import State
 from fastlog.windows.traffic import iso_utc
 
 
-class Rules:
-    """The windows of every rule, in the order of the plan."""
+class Windows(Protocol):
+    """The seam of the rules' windows: see ``together.RuleWindows``."""
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self._windows = [RuleWindow(rule) for rule in rules]
+    def state(self) -> list[State]: ...
+    def restore(self, state: list[State]) -> None: ...
+    def take(self, measured: Measured, segment: int) -> None: ...
+    def close(self, end: int, first: int) -> list[tuple[int, Transition]]: ...
+    @property
+    def dropped(self) -> list[int]: ...
+    def states(self) -> list[dict[bytes, bool]]: ...
+
+
+class Rules:
+    """What the windows of the rules say, in the words of events and messages."""
+
+    def __init__(self, rules: Sequence[Rule], windows: Windows) -> None:
+        self._rules = rules
+        self._windows = windows
         self._told: set[str] = set()
+
+    def state(self) -> State:
+        """All that they know, and what users were told."""
+        return {"windows": self._windows.state(), "told": sorted(self._told)}
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; for new ones of the same rules."""
+        self._windows.restore(state["windows"])
+        self._told = set(state["told"])
 
     def take(self, measured: Measured, segment: int) -> None:
         """Count what was measured in a segment of a partial."""
-        for entry in measured.entries(segment):
-            sums = Sums(entry.hits, entry.base, entry.size, entry.cells, entry.counts)
-            self._windows[entry.rule].add(entry.second, entry.key, sums)
+        self._windows.take(measured, segment)
 
     def close(self, end: int, first: int) -> list[Alert]:
         """Close every second before ``end``: what changed, by second, then rule, then key.
 
         ``first`` is the first second of the log, as far as is known.
         """
-        found = [
-            (transition.at, number, transition)
-            for number, window in enumerate(self._windows)
-            for transition in window.close(end, first)
-        ]
-        found.sort(key=lambda row: row[:2])
-        return [rule_alert(transition, self._windows[number].rule) for _, number, transition in found]
+        found = self._windows.close(end, first)
+        return [rule_alert(transition, self._rules[number]) for number, transition in found]
 
     def states(self) -> dict[tuple[str, str], bool]:
         """Whether each (rule, printable key) is firing; key ``""`` where the rule has none.
@@ -45,11 +60,11 @@ class Rules:
         A rule without keys is always there, a key as long as it is remembered.
         """
         states = {}
-        for window in self._windows:
-            if window.rule.per is None:
-                states[window.rule.name, ""] = window.states().get(b"", False)
+        for rule, keys in zip(self._rules, self._windows.states(), strict=True):
+            if rule.per is None:
+                states[rule.name, ""] = keys.get(b"", False)
             else:
-                states |= {(window.rule.name, printable(key)): on for key, on in window.states().items()}
+                states |= {(rule.name, printable(key)): on for key, on in keys.items()}
         return states
 
     @property
@@ -59,9 +74,8 @@ class Rules:
 
     def notices(self) -> Iterator[str]:
         """A message for each rule that has dropped a key since it was last asked and had not before."""
-        for window in self._windows:
-            rule = window.rule
-            if window.dropped and rule.name not in self._told:
+        for rule, dropped in zip(self._rules, self._windows.dropped, strict=True):
+            if dropped and rule.name not in self._told:
                 self._told.add(rule.name)
                 yield (
                     f"rule {rule.name!r} meets more {rule.per}s than the {LIVE_KEYS:,} that are watched at a "

@@ -1,12 +1,17 @@
 """What a rule measures of a second, and of a window: sums that add up and come off again."""
 
+from array import array
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import Sketch
 
-_MICRO = 1_000_000
+Columns = list[list[Any]]
+
+MICRO = 1_000_000
+"""A percentile's threshold is in seconds, a sketch in microseconds."""
 
 
 class Sums:
@@ -41,6 +46,28 @@ class Sums:
             sketch = Sketch(self.cells, self.counts)
             sketch.add_cells(other.cells, other.counts)
             self.cells, self.counts = sketch.columns()
+
+
+def columns_of(rule: Rule, sums: Sequence[Sums]) -> Columns:
+    """Sums as plain columns that JSON can hold: hits, base, and what the measure asks for beside them."""
+    columns: Columns = [[one.hits for one in sums], [one.base for one in sums]]
+    if rule.measure == "bytes":
+        columns.append([str(one.size) for one in sums])  # may pass 64 bits
+    elif rule.measure in PERCENTILES:
+        columns += [list(one.cells) for one in sums], [list(one.counts) for one in sums]
+    return columns
+
+
+def sums_of(rule: Rule, columns: Columns) -> list[Sums]:
+    """The sums that ``columns_of`` wrote down."""
+    if rule.measure == "bytes":
+        return [Sums(hits, base, int(size)) for hits, base, size in zip(*columns, strict=True)]
+    if rule.measure in PERCENTILES:
+        return [
+            Sums(hits, base, 0, array("q", cells), array("q", counts))
+            for hits, base, cells, counts in zip(*columns, strict=True)
+        ]
+    return [Sums(hits, base) for hits, base in zip(*columns, strict=True)]
 
 
 class Total:
@@ -78,7 +105,7 @@ class Total:
             return self.size, 1
         if rule.measure == "share":
             return self.hits, self.base or 1
-        return self.sketch.quantile(PERCENTILES[rule.measure]) or 0, _MICRO
+        return self.sketch.quantile(PERCENTILES[rule.measure]) or 0, MICRO
 
 
 class Thresholds:

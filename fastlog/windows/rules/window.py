@@ -22,6 +22,8 @@ Decision: where a rule has more keys than it may keep, ``above`` drops the one t
 without hits for longest, the busy ones being what it is after; ``below`` takes no new one (and
 drops the youngest), the quiet ones being what it is after. A key that is firing is never dropped. This goes
 by the closed seconds alone, so it is the same for any number of workers.
+
+Over 300 lines, since keys, what is due and what is kept of them share one state.
 """
 
 from bisect import bisect_left
@@ -31,7 +33,8 @@ from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
 
 from fastlog.model.rules import LIVE_KEYS, Rule
-from fastlog.windows.rules.sums import Sums, Thresholds, Total
+from fastlog.windows.rules.sums import Sums, Thresholds, Total, columns_of, sums_of
+from fastlog.windows.saved import State
 
 MOST_KEPT = 500_000
 """Numbers that a rule with keys keeps of closed seconds; beyond, keys are dropped as for LIVE_KEYS."""
@@ -88,6 +91,44 @@ class RuleWindow:
         """Whether each key that is remembered is firing, by key."""
         return {key: self._keys[key].firing for key in sorted(self._keys)}
 
+    def state(self) -> State:
+        """All that it knows; the compiled twin has the same."""
+        opened = []
+        for second in sorted(self._open):
+            keys = sorted(self._open[second])
+            sums = [self._open[second][key] for key in keys]
+            opened.append([second, [key.decode("latin-1") for key in keys], *columns_of(self.rule, sums)])
+        kept = []
+        for key, state in self._keys.items():
+            seconds = [second for second, _ in state.entries]
+            columns = columns_of(self.rule, [sums for _, sums in state.entries])
+            what = [state.born, state.since, state.firing, state.due]
+            kept.append([key.decode("latin-1"), *what, seconds, *columns])
+        return {
+            "dropped": self.dropped,
+            "closed": self._closed,
+            "begun": self._begun,
+            "open": opened,
+            "keys": kept,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; for a new window."""
+        self.dropped, self._closed, self._begun = state["dropped"], state["closed"], state["begun"]
+        for second, keys, *columns in state["open"]:
+            sums = sums_of(self.rule, columns)
+            self._open[second] = dict(zip((key.encode("latin-1") for key in keys), sums, strict=True))
+        self._order = sorted(self._open)
+        for key, born, since, firing, due, seconds, *columns in state["keys"]:
+            name = key.encode("latin-1")
+            known = self._keys[name] = _Key(born)
+            known.since, known.firing = since, firing
+            for second, one in zip(seconds, sums_of(self.rule, columns), strict=True):
+                known.entries.append((second, one))
+                known.total.add(one)
+                self._kept += one.weight
+            self._look_at(name, known, due)
+
     def add(self, second: int, key: bytes, sums: Sums) -> None:
         """Count a key's hits of a second, closed or not. ``sums`` is the window's from here on."""
         if self._closed is not None and second < self._closed:
@@ -118,6 +159,10 @@ class RuleWindow:
             if self.rule.per is None and _ALL not in self._keys:
                 state = self._keys[_ALL] = _Key(first)
                 self._schedule(_ALL, state, first - 1)
+            elif self.rule.per is None:  # late hits came before the first second was known
+                state = self._keys[_ALL]
+                state.born = min(state.born, first)
+                self._look_at(_ALL, state, self._closed)
         transitions: list[Transition] = []
         at = self._next()
         while at is not None and at < end:

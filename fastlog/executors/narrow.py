@@ -1,0 +1,36 @@
+"""Columns in as few bytes as their values need.
+
+What the rules saw may be an entry a line, eleven columns wide: as they lie in memory, as many bytes as the
+log had. Most of the columns hold one value throughout, the others small ones: each travels as its least
+value, and how far each value is from that in 0, 1, 2, 4 or 8 bytes. Loaded only where there are rules. Both
+ends are one machine's, so numbers stand in its own order of bytes.
+"""
+
+from array import array
+from importlib.util import find_spec
+
+_CODES = {1: "B", 2: "H", 4: "I", 8: "Q"}
+
+
+def narrowed(column: "array[int]") -> tuple[int, int, bytes]:
+    """Bytes a value, the least value, and the bytes of all."""
+    least, most = min(column, default=0), max(column, default=0)
+    width = next(width for width in (0, *_CODES) if most - least < 1 << 8 * width)
+    if not width:
+        return 0, least, b""
+    return width, least, array(_CODES[width], [value - least for value in column]).tobytes()
+
+
+def widened(width: int, least: int, count: int, data: bytes | memoryview) -> "array[int]":
+    """The ``count`` values of a column that was ``narrowed``. Raises ValueError."""
+    if width not in (0, *_CODES) or len(data) != width * count:
+        raise ValueError("a column that does not fill its bytes")
+    if not width:
+        return array("q", [least]) * count
+    distances = array(_CODES[width])
+    distances.frombytes(data)
+    return array("q", [least + distance for distance in distances])
+
+
+if find_spec("fastlog.executors.native") is not None:
+    pass

@@ -1,0 +1,177 @@
+/* Keys by number, for the rules: a number is one key's until a sweep finds that nobody holds it.
+ * The hash is seeded by the process, so that no log can be written whose keys collide. */
+#ifndef FASTLOG_NAMES_H
+#define FASTLOG_NAMES_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    char *text; /* NULL: the number is free */
+    uint32_t length, hash;
+    unsigned __int128 prefix; /* the first 16 bytes, as a number that sorts as they do */
+} fl_name;
+
+typedef struct {
+    fl_name *names;
+    uint32_t *slots; /* number + 1, by hash */
+    uint32_t *spare; /* numbers that are free again */
+    size_t n, room, mask, spares;
+    size_t bytes; /* of the texts that are held */
+    uint64_t seed;
+} fl_names;
+
+static inline uint64_t fl_names_load(const char *text, size_t length) {
+    uint64_t word = 0;
+    memcpy(&word, text, length < 8 ? length : 8);
+    return word;
+}
+
+static inline uint32_t fl_names_hash(const fl_names *names, const char *text, size_t length) {
+    uint64_t hash = names->seed ^ length;
+    for (; length > 8; text += 8, length -= 8) {
+        hash = (hash ^ fl_names_load(text, 8)) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29 ^ names->seed;
+    }
+    hash = (hash ^ fl_names_load(text, length)) * 0xd6e8feb86659fd93u;
+    hash ^= hash >> 32;
+    hash *= names->seed | 1;
+    return (uint32_t)(hash >> 32);
+}
+
+static inline uint64_t fl_names_sortable(uint64_t word) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    word = __builtin_bswap64(word);
+#endif
+    return word;
+}
+
+static inline unsigned __int128 fl_names_prefix(const char *text, size_t length) {
+    unsigned __int128 prefix = (unsigned __int128)fl_names_sortable(fl_names_load(text, length)) << 64;
+    return length > 8 ? prefix | fl_names_sortable(fl_names_load(text + 8, length - 8)) : prefix;
+}
+
+/* Whether one sorts before another: negative, 0 or positive. */
+static inline int fl_names_order(const fl_names *names, uint32_t one, uint32_t other) {
+    const fl_name *a = names->names + one, *b = names->names + other;
+    if (a->prefix != b->prefix)
+        return a->prefix < b->prefix ? -1 : 1;
+    uint32_t shorter = a->length < b->length ? a->length : b->length;
+    int order = shorter > 16 ? memcmp(a->text + 16, b->text + 16, shorter - 16) : 0;
+    return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static inline int fl_names_rehash(fl_names *names, size_t room) {
+    uint32_t *slots = (uint32_t *)calloc(2 * room, sizeof *slots);
+    if (!slots)
+        return 0;
+    free(names->slots);
+    names->slots = slots;
+    names->mask = 2 * room - 1;
+    for (size_t number = 0; number < names->n; number++) {
+        if (!names->names[number].text)
+            continue;
+        size_t slot = names->names[number].hash;
+        while (slots[slot & names->mask])
+            slot++;
+        slots[slot & names->mask] = (uint32_t)number + 1;
+    }
+    return 1;
+}
+
+static inline int fl_names_grow(fl_names *names) {
+    size_t room = names->room ? 2 * names->room : 64; /* a power of two */
+    if (room > UINT32_MAX / 2)
+        return 0;
+    fl_name *more = (fl_name *)realloc(names->names, room * sizeof *more);
+    if (!more)
+        return 0;
+    names->names = more;
+    uint32_t *spare = (uint32_t *)realloc(names->spare, room * sizeof *spare);
+    if (!spare)
+        return 0;
+    names->spare = spare;
+    names->room = room;
+    return fl_names_rehash(names, room);
+}
+
+/* The number of a key, given its hash; -1 where there is no memory. */
+static inline int64_t fl_names_hashed(fl_names *names, const char *text, size_t length, uint32_t hash) {
+    if (names->n == names->room && !names->spares && !fl_names_grow(names))
+        return -1;
+    unsigned __int128 prefix = fl_names_prefix(text, length);
+    size_t slot = hash;
+    for (uint32_t found; (found = names->slots[slot & names->mask]); slot++) {
+        const fl_name *name = names->names + found - 1;
+        if (name->hash == hash && name->length == length && name->prefix == prefix &&
+            (length <= 16 || !memcmp(name->text + 16, text + 16, length - 16)))
+            return found - 1;
+    }
+    char *own = (char *)malloc(length ? length : 1);
+    if (!own)
+        return -1;
+    memcpy(own, text, length);
+    uint32_t number = names->spares ? names->spare[--names->spares] : (uint32_t)names->n++;
+    names->names[number] = (fl_name){own, (uint32_t)length, hash, prefix};
+    names->slots[slot & names->mask] = number + 1;
+    names->bytes += length;
+    return number;
+}
+
+static inline int64_t fl_names_number(fl_names *names, const char *text, size_t length) {
+    return fl_names_hashed(names, text, length, fl_names_hash(names, text, length));
+}
+
+/* A key that is asked for. */
+typedef struct {
+    const char *text;
+    size_t length;
+    uint32_t hash;
+} fl_asked;
+
+#define FL_ASKED 32
+
+/* The numbers of some keys. Where there are many, none is in the cache: they are fetched side by side. */
+static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers) {
+    for (size_t at = 0; at < n; at++) {
+        asked[at].hash = fl_names_hash(names, asked[at].text, asked[at].length);
+        if (names->slots)
+            __builtin_prefetch(names->slots + (asked[at].hash & names->mask));
+    }
+    for (size_t at = 0; names->slots && at < n; at++) {
+        uint32_t found = names->slots[asked[at].hash & names->mask];
+        __builtin_prefetch(names->names + (found ? found - 1 : 0));
+    }
+    for (size_t at = 0; at < n; at++)
+        if ((numbers[at] = fl_names_hashed(names, asked[at].text, asked[at].length, asked[at].hash)) < 0)
+            return 0;
+    return 1;
+}
+
+static inline size_t fl_names_held(const fl_names *names) { return names->n - names->spares; }
+
+/* Forget the keys whose mark is 0. */
+static inline int fl_names_sweep(fl_names *names, const uint8_t *marks) {
+    for (size_t number = 0; number < names->n; number++) {
+        fl_name *name = names->names + number;
+        if (marks[number] || !name->text)
+            continue;
+        names->bytes -= name->length;
+        free(name->text);
+        name->text = NULL;
+        names->spare[names->spares++] = (uint32_t)number;
+    }
+    return fl_names_rehash(names, names->room);
+}
+
+static inline void fl_names_free(fl_names *names) {
+    for (size_t number = 0; number < names->n; number++)
+        free(names->names[number].text);
+    free(names->names);
+    free(names->slots);
+    free(names->spare);
+    memset(names, 0, sizeof *names);
+}
+
+#endif

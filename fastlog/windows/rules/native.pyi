@@ -1,0 +1,23 @@
+"""The rules on packed columns: the compiled twin of ``together``."""
+
+from collections.abc import Sequence
+
+from fastlog.model.measured import Measured
+from fastlog.model.rules import Rule
+from fastlog.windows.rules.window import Transition
+from fastlog.windows.saved import State
+
+def fits(rules: Sequence[Rule]) -> bool:
+    """Whether the thresholds of the rules are exact in 128 bits, as all that anyone would write are."""
+
+class RuleWindows:
+    """See ``fastlog.windows.rules.together.RuleWindows``."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None: ...
+    def state(self) -> list[State]: ...
+    def restore(self, state: list[State]) -> None: ...
+    def take(self, measured: Measured, segment: int) -> None: ...
+    def close(self, end: int, first: int) -> list[tuple[int, Transition]]: ...
+    @property
+    def dropped(self) -> list[int]: ...
+    def states(self) -> list[dict[bytes, bool]]: ...

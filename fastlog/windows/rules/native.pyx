@@ -1,0 +1,505 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
+"""The rules on packed columns: no Python object an entry. The twin of ``together``, whose words say what is meant.
+
+Over 300 lines, half of them declarations of what the headers have.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc
+
+from array import array
+from bisect import bisect_left, bisect_right
+from fractions import Fraction
+
+from fastlog.model.rules import PERCENTILES
+from fastlog.windows.rules import window as twin
+from fastlog.windows.rules.sums import MICRO
+from fastlog.windows.rules.window import Transition
+
+
+cdef extern from "rules.h" nogil:
+    ctypedef struct fl_wide:
+        pass
+
+    fl_wide fl_wide_of(int64_t high, uint64_t low, int bits)
+    int64_t fl_wide_high(fl_wide value)
+    uint64_t fl_wide_low(fl_wide value)
+
+    enum:
+        FL_HITS, FL_SHARE, FL_BYTES, FL_QUANTILE
+
+    int64_t FL_NEVER
+    uint32_t FL_NONE
+    size_t FL_CELLS
+
+    ctypedef struct fl_cells:
+        size_t n
+        int64_t *at
+
+    ctypedef union fl_more:
+        fl_wide size
+        fl_cells *cells
+
+    fl_cells *fl_cells_of(const int64_t *cells, const int64_t *counts, size_t n)
+
+    ctypedef struct fl_name:
+        char *text
+        uint32_t length
+
+    ctypedef struct fl_names:
+        fl_name *names
+        size_t n, bytes
+        uint64_t seed
+
+    int64_t fl_names_number(fl_names *names, const char *text, size_t length)
+    enum:
+        FL_ASKED
+
+    ctypedef struct fl_asked:
+        const char *text
+        size_t length
+
+    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers)
+    size_t fl_names_held(const fl_names *names)
+    int fl_names_sweep(fl_names *names, const uint8_t *marks)
+    void fl_names_free(fl_names *names)
+
+    ctypedef struct fl_arrival:
+        int64_t hits, base
+        uint32_t key, state
+
+    ctypedef struct fl_moment:
+        int64_t second
+        fl_arrival *arrivals
+        fl_more *more
+        size_t n
+
+    ctypedef struct fl_when:
+        int64_t second
+        fl_moment *moment
+
+    ctypedef struct fl_moments:
+        fl_when *at
+        size_t first, end
+
+    int fl_moment_index(fl_moment *moment, size_t bound, int kind)
+
+    ctypedef struct fl_seen:
+        int64_t second, hits, base
+
+    ctypedef struct fl_state:
+        fl_seen *seen
+        fl_more *more
+        size_t first, end
+        int64_t born, since, due, tick
+        uint32_t key, after
+        int firing
+
+    ctypedef struct fl_said:
+        fl_wide value
+        int64_t at, hits, parts
+        uint32_t key
+        int firing
+
+    ctypedef struct fl_saids:
+        fl_said *at
+        size_t n, room
+
+    ctypedef struct fl_rule:
+        int64_t window, hold, min_hits, parts, percent, most_kept
+        size_t bound
+        int keyed, above, kind, plain
+        int64_t enough
+        fl_wide fires, quiet, fires_parts, quiet_parts
+        fl_moments moments
+        fl_state *states
+        uint32_t head, tail
+        int64_t dropped, closed, tick
+        int has_closed, begun
+
+    uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
+    int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
+    int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
+    int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
+    int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
+    void fl_rule_free(fl_rule *rule)
+
+
+cdef int _LOW_BITS = 62  # of a sum of bytes, as in model.measured
+cdef size_t _NAMES = 1 << 16  # held at least before those that nobody needs are forgotten
+cdef size_t _NAME_BYTES = 1 << 24
+_MOST = 1 << 62  # numerators and denominators of a share beyond would pass 128 bits
+_WIDE = 1 << 126
+_KINDS = {"hits": FL_HITS, "rate": FL_HITS, "bytes": FL_BYTES, "share": FL_SHARE}
+
+
+def fits(rules):
+    """Whether the thresholds of the rules are exact in 128 bits, as all that anyone would write are."""
+    limits = [limit for rule in rules if rule.measure == "share" for limit in (rule.threshold, rule.quiet)]
+    return all([max(Fraction(repr(limit)).as_integer_ratio()) < _MOST for limit in limits])
+
+
+cdef int _widen(fl_wide *wide, value) except -1:
+    wide[0] = fl_wide_of(value >> 64, value & ((1 << 64) - 1), 64)
+    return 0
+
+
+cdef object _whole(fl_wide value):
+    return (<object>fl_wide_high(value) << 64) + fl_wide_low(value)
+
+
+cdef _limit(rule, limit, parts):
+    """The whole number that stands for a threshold among those that the measure can be."""
+    exact = Fraction(repr(limit)) * parts
+    whole = exact.__floor__() if rule.above is not None else exact.__ceil__()
+    return max(-_WIDE, min(whole, _WIDE))
+
+
+cdef class RuleWindows:
+    """The windows of every rule; see the twin in ``together``."""
+
+    cdef fl_names names
+    cdef fl_rule *rules
+    cdef size_t n, names_then, bytes_then
+    cdef uint32_t all
+    cdef tuple plain
+    cdef object measured  # the last one taken; the rest is of it
+    cdef const int64_t[::1] numbers, seconds, keys, hits, base, sizes, sizes_high, sketched, cells, counts
+    cdef int64_t *known  # numbers here of its keys
+    cdef size_t known_n, row, cell  # row and cell: behind the last segment
+
+    def __cinit__(self, rules):
+        cdef size_t number
+        self.names.seed = <uint64_t>(<int64_t>hash(b"names") | 1)
+        self.plain = tuple(rules)
+        self.rules = <fl_rule *>calloc(max(len(self.plain), 1), sizeof(fl_rule))
+        if self.rules is NULL:
+            raise MemoryError
+        self.n = len(self.plain)
+        self.names_then, self.bytes_then = _NAMES, _NAME_BYTES
+        for number in range(self.n):
+            self.rules[number].head = self.rules[number].tail = FL_NONE
+            _set(&self.rules[number], self.plain[number])
+        self.all = self._number(b"")
+
+    def __dealloc__(self):
+        cdef size_t number
+        for number in range(self.n):
+            fl_rule_free(&self.rules[number])
+        free(self.rules)
+        free(self.known)
+        fl_names_free(&self.names)
+
+    cdef uint32_t _number(self, bytes key) except? 0:
+        cdef int64_t number = fl_names_number(&self.names, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        if number < 0:
+            raise MemoryError
+        return <uint32_t>number
+
+    # -- counting ------------------------------------------------------------------------------
+
+    def take(self, measured, segment):
+        cdef Py_ssize_t first, stop
+        if self.measured is not measured:
+            self._begin(measured)
+        if self.row == <size_t>len(measured.segments):
+            return
+        first = bisect_left(measured.segments, segment)
+        stop = bisect_right(measured.segments, segment, first)
+        if <size_t>first != self.row:
+            self.row, self.cell = first, sum(measured.sketched[:first]) if len(self.cells) else 0
+        self._take(stop)
+
+    cdef _begin(self, measured):
+        """Look at another partial's columns."""
+        self.measured = None
+        if fl_names_held(&self.names) > self.names_then or self.names.bytes > self.bytes_then:
+            self._sweep()
+        self.numbers, self.seconds, self.keys = measured.rules, measured.seconds, measured.keys
+        self.hits, self.base = measured.hits, measured.base
+        self.sizes, self.sizes_high = measured.sizes, measured.sizes_high
+        self.sketched, self.cells, self.counts = measured.sketched, measured.cells, measured.counts
+        self._ask(measured.key_names)
+        self.row = self.cell = 0
+        self.measured = measured
+
+    cdef _ask(self, list key_names):
+        """The numbers here of a partial's keys."""
+        cdef bytes key
+        cdef fl_asked asked[FL_ASKED]
+        cdef size_t first, at, n
+        free(self.known)
+        self.known_n = len(key_names)
+        self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
+        if self.known is NULL:
+            raise MemoryError
+        for first in range(0, self.known_n, FL_ASKED):
+            n = min(<size_t>FL_ASKED, self.known_n - first)
+            for at in range(n):
+                key = key_names[first + at]
+                asked[at].text, asked[at].length = PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)
+            if not fl_names_numbers(&self.names, asked, n, self.known + first):
+                raise MemoryError
+
+    cdef _take(self, size_t stop):
+        cdef const int64_t *numbers = &self.numbers[0]
+        cdef const int64_t *seconds = &self.seconds[0]
+        cdef const int64_t *keys = &self.keys[0]
+        cdef const int64_t *hits = &self.hits[0]
+        cdef const int64_t *base = &self.base[0]
+        cdef const int64_t *sketched = &self.sketched[0]
+        cdef int64_t *known = self.known
+        cdef size_t row, n = self.n, known_n = self.known_n, cell = self.cell
+        cdef fl_rule *rule
+        cdef fl_arrival hit
+        cdef fl_more more
+        for row in range(self.row, stop):
+            if <size_t>numbers[row] >= n or <size_t>keys[row] >= known_n:
+                raise ValueError("an entry of no rule, or with no key")
+            rule = &self.rules[numbers[row]]
+            hit.key, hit.hits, hit.base = <uint32_t>known[keys[row]], hits[row], base[row]
+            if rule.kind == FL_BYTES:
+                more.size = fl_wide_of(self.sizes_high[row], self.sizes[row], _LOW_BITS)
+            elif rule.kind == FL_QUANTILE:
+                more.cells = self._cells(cell, sketched[row]) if sketched[row] else NULL
+            cell += sketched[row]
+            if not fl_rule_add(rule, &self.names, seconds[row], &hit, &more):
+                raise MemoryError
+        self.row, self.cell = stop, cell
+
+    cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
+        cdef size_t at
+        cdef fl_cells *cells
+        if first + n > <size_t>len(self.cells) or first + n > <size_t>len(self.counts):
+            raise ValueError("an entry without its cells")
+        for at in range(first, first + n):
+            if <size_t>self.cells[at] >= FL_CELLS:
+                raise ValueError("a cell that no duration has")
+        cells = fl_cells_of(&self.cells[first], &self.counts[first], n)
+        if cells is NULL:
+            raise MemoryError
+        return cells
+
+    cdef _sweep(self):
+        """Forget the names of keys that no rule holds."""
+        cdef size_t number, at, hit
+        cdef fl_moment *moment
+        cdef uint32_t which
+        cdef uint8_t *marks = <uint8_t *>calloc(self.names.n, 1)
+        if marks is NULL:
+            raise MemoryError
+        marks[self.all] = 1
+        for number in range(self.n):
+            which = self.rules[number].head
+            while which != FL_NONE:
+                marks[self.rules[number].states[which].key] = 1
+                which = self.rules[number].states[which].after
+            for at in range(self.rules[number].moments.first, self.rules[number].moments.end):
+                moment = self.rules[number].moments.at[at].moment
+                for hit in range(moment.n):
+                    marks[moment.arrivals[hit].key] = 1
+        done = fl_names_sweep(&self.names, marks)
+        free(marks)
+        if not done:
+            raise MemoryError
+        self.names_then = max(2 * fl_names_held(&self.names), _NAMES)
+        self.bytes_then = max(2 * self.names.bytes, _NAME_BYTES)
+
+    # -- closing -------------------------------------------------------------------------------
+
+    def close(self, int64_t end, int64_t first):
+        cdef fl_saids said
+        cdef size_t number
+        cdef list found = []
+        cdef int done
+        for number in range(self.n):
+            said.at, said.n, said.room = NULL, 0, 0
+            done = fl_rule_close(&self.rules[number], &self.names, end, first, self.all, &said)
+            try:
+                if not done:
+                    raise MemoryError
+                if said.n:
+                    found += self._transitions(number, &said)
+            finally:
+                free(said.at)
+        found.sort(key=_when)
+        return found
+
+    cdef list _transitions(self, size_t number, fl_saids *said):
+        cdef fl_said *one
+        cdef size_t at
+        cdef list found = []
+        for at in range(said.n):
+            one = &said.at[at]
+            value = _whole(one.value)
+            if one.parts != 1:
+                value = round(value / one.parts, 6)
+            found.append((number, Transition(one.at, self._key(one.key), bool(one.firing), one.hits, value)))
+        return found
+
+    cdef bytes _key(self, uint32_t number):
+        return PyBytes_FromStringAndSize(self.names.names[number].text, self.names.names[number].length)
+
+    @property
+    def dropped(self):
+        cdef size_t number
+        return [self.rules[number].dropped for number in range(self.n)]
+
+    def states(self):
+        cdef size_t number
+        return [dict(sorted(self._firing(number))) for number in range(self.n)]
+
+    cdef list _firing(self, size_t number):
+        cdef fl_rule *rule = &self.rules[number]
+        cdef uint32_t which = rule.head
+        cdef list found = []
+        while which != FL_NONE:
+            found.append((self._key(rule.states[which].key), bool(rule.states[which].firing)))
+            which = rule.states[which].after
+        return found
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state(self):
+        cdef size_t number
+        return [self._state(&self.rules[number]) for number in range(self.n)]
+
+    cdef _state(self, fl_rule *rule):
+        cdef size_t at
+        cdef uint32_t which = rule.head
+        cdef fl_moment *moment
+        opened, keys = [], []
+        for at in range(rule.moments.first, rule.moments.end):
+            moment = rule.moments.at[at].moment
+            if moment.n:
+                opened.append([moment.second, *self._open_columns(rule, moment)])
+        while which != FL_NONE:
+            keys.append((rule.states[which].tick, self._key(rule.states[which].key), which))
+            which = rule.states[which].after
+        keys.sort()
+        return {
+            "dropped": rule.dropped,
+            "closed": rule.closed if rule.has_closed else None,
+            "begun": bool(rule.begun),
+            "open": opened,
+            "keys": [[key.decode("latin-1"), *_key_state(rule, &rule.states[number])] for _, key, number in keys],
+        }
+
+    cdef _open_columns(self, fl_rule *rule, fl_moment *moment):
+        cdef size_t at
+        cdef fl_arrival *hit
+        if not fl_moment_index(moment, rule.bound, rule.kind):
+            raise MemoryError
+        order = sorted([(self._key(moment.arrivals[at].key), at) for at in range(moment.n)])
+        rows = []
+        for _, place in order:
+            hit = &moment.arrivals[<size_t>place]
+            rows.append([hit.hits, hit.base, *_more_state(rule, moment.more, place)])
+        return [[key.decode("latin-1") for key, _ in order], *map(list, zip(*rows))]
+
+    def restore(self, state):
+        cdef size_t number
+        for number in range(self.n):
+            self._restore(&self.rules[number], state[number])
+
+    cdef _restore(self, fl_rule *rule, state):
+        cdef fl_arrival hit
+        cdef fl_more more
+        cdef uint32_t which
+        for second, keys, *columns in state["open"]:
+            for key, hits, base, *rest in zip(keys, *columns):
+                hit.key, hit.hits, hit.base = self._number(key.encode("latin-1")), hits, base
+                _set_more(rule, &more, rest)
+                if not fl_rule_add(rule, &self.names, second, &hit, &more):
+                    raise MemoryError
+        rule.has_closed, rule.closed = state["closed"] is not None, state["closed"] or 0
+        rule.begun, rule.dropped = state["begun"], state["dropped"]
+        for key, born, since, firing, due, seconds, *columns in state["keys"]:
+            rule.tick += 2
+            which = fl_rule_new(rule, self._number(key.encode("latin-1")), born, rule.tick)
+            if which == FL_NONE:
+                raise MemoryError
+            for second, hits, base, *rest in zip(seconds, *columns):
+                _set_more(rule, &more, rest)
+                if not fl_rule_absorb(rule, which, second, hits, base, &more):
+                    raise MemoryError
+            rule.states[which].since = FL_NEVER if since is None else <int64_t>since
+            rule.states[which].firing = firing
+            if not fl_rule_queue(rule, which, FL_NEVER if due is None else <int64_t>due):
+                raise MemoryError
+
+
+def _when(row):
+    number, transition = row
+    return transition.at, number, transition.key
+
+
+cdef _set(fl_rule *rule, plain):
+    """What a rule wants, as whole numbers."""
+    rule.window, rule.hold, rule.min_hits = plain.window, plain.hold, plain.min_hits
+    rule.keyed, rule.above = plain.per is not None, plain.above is not None
+    rule.bound, rule.most_kept = twin.LIVE_KEYS, twin.MOST_KEPT
+    rule.percent = PERCENTILES.get(plain.measure, 0)
+    rule.kind = _KINDS.get(plain.measure, FL_QUANTILE)
+    rule.parts = MICRO if rule.kind == FL_QUANTILE else plain.window if plain.measure == "rate" else 1
+    if rule.kind == FL_SHARE:
+        fires, fires_parts = Fraction(repr(plain.threshold)).as_integer_ratio()
+        quiet, quiet_parts = Fraction(repr(plain.quiet)).as_integer_ratio()
+    else:
+        fires, quiet = _limit(plain, plain.threshold, rule.parts), _limit(plain, plain.quiet, rule.parts)
+        fires_parts = quiet_parts = 1
+        rule.plain = rule.kind == FL_HITS and rule.above
+        rule.enough = max(-1, min(fires, (1 << 63) - 1))
+    _widen(&rule.fires, fires)
+    _widen(&rule.quiet, quiet)
+    _widen(&rule.fires_parts, fires_parts)
+    _widen(&rule.quiet_parts, quiet_parts)
+
+
+cdef _key_state(fl_rule *rule, fl_state *state):
+    cdef size_t at
+    seen = range(state.first, state.end)
+    more = [_more_state(rule, state.more, at) for at in seen]
+    return [
+        state.born,
+        None if state.since == FL_NEVER else state.since,
+        bool(state.firing),
+        None if state.due == FL_NEVER else state.due,
+        [state.seen[at].second for at in seen],
+        [state.seen[at].hits for at in seen],
+        [state.seen[at].base for at in seen],
+        *[[row[column] for row in more] for column in range(_columns(rule))],
+    ]
+
+
+cdef int _columns(fl_rule *rule):
+    """Of what a rule keeps of each second, beside hits and base."""
+    return 1 if rule.kind == FL_BYTES else 2 if rule.kind == FL_QUANTILE else 0
+
+
+cdef list _more_state(fl_rule *rule, fl_more *more, size_t at):
+    cdef size_t cell
+    cdef fl_cells *cells
+    if rule.kind == FL_BYTES:
+        return [str(_whole(more[at].size))]
+    if rule.kind != FL_QUANTILE:
+        return []
+    cells = more[at].cells
+    if cells is NULL:
+        return [[], []]
+    return [[cells.at[cell] for cell in range(cells.n)], [cells.at[cells.n + cell] for cell in range(cells.n)]]
+
+
+cdef int _set_more(fl_rule *rule, fl_more *more, list rest) except -1:
+    cdef int64_t[::1] cells, counts
+    more.cells = NULL
+    if rule.kind == FL_BYTES:
+        _widen(&more.size, int(rest[0]))
+    elif rule.kind == FL_QUANTILE and rest[0]:
+        cells, counts = array("q", rest[0]), array("q", rest[1])
+        more.cells = fl_cells_of(&cells[0], &counts[0], len(cells))
+        if more.cells is NULL:
+            raise MemoryError
+    return 0

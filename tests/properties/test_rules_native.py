@@ -1,0 +1,160 @@
+"""The rules' windows compiled are those in Python: what they say, keep, drop and write down."""
+
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastlog.model.measured import Entry, Measured
+from fastlog.model.rules import PERCENTILES, Rule
+from fastlog.model.sketch import CELLS, Sketch
+from fastlog.windows.rules import window
+from fastlog.windows.rules.engine import Windows
+from tests.properties.test_rules import rules
+from tests.properties.twins import TWINS
+
+Made = Callable[[list[Rule]], Windows]
+native = pytest.importorskip("fastlog.windows.rules.native")
+
+KEYS = [
+    b"",
+    b"/a",
+    b"/b",
+    b"/a\0",
+    b"\xff",
+    b"192.0.2.10",
+    b"192.0.2.101",
+    b"192.0.2.10" * 3,
+    b"192.0.2.10" * 2,
+]
+sizes = st.one_of(st.integers(0, 300), st.integers(0, 10**18), st.just(10**30))
+cells = st.dictionaries(
+    st.one_of(st.integers(0, 200), st.integers(0, CELLS - 1)), st.integers(1, 5), max_size=6
+)
+
+
+@st.composite
+def entries(draw: st.DrawFn, several: list[Rule]) -> Measured:
+    """What a chunk may come to: of one segment or two, also with an entry that stands twice."""
+    made = []
+    for segment in range(draw(st.integers(1, 2))):
+        for _ in range(draw(st.integers(0, 12))):
+            number = draw(st.integers(0, len(several) - 1))
+            rule = several[number]
+            key = draw(st.sampled_from(KEYS)) if rule.per else b""
+            hits = draw(st.integers(0, 3))
+            base = hits + (draw(st.integers(0, 3)) if rule.measure == "share" else 0)
+            sketch = Sketch()
+            if rule.measure in PERCENTILES:
+                sketch.counts = draw(cells)
+            second = draw(st.integers(-10, 40))
+            made.append(Entry(number, segment, second, key, hits, base, draw(sizes), *sketch.columns()))
+    return Measured.of(made)
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> tuple[list[Rule], list[Measured | int]]:
+    several = draw(st.lists(rules(), min_size=1, max_size=3))
+    moves = st.one_of(entries(several), st.integers(-10, 70))
+    return several, [*draw(st.lists(moves, max_size=25)), 200]
+
+
+def seen(windows: Windows) -> tuple[Any, ...]:
+    return windows.states(), windows.dropped, windows.state()
+
+
+@settings(max_examples=600, deadline=None)
+@given(run=runs(), bound=st.sampled_from((1, 2, 3, 2000)), kept=st.sampled_from((1, 5, 12, 500_000)))
+def test_the_twins_agree_on_all(run: tuple[list[Rule], list[Measured | int]], bound: int, kept: int) -> None:
+    several, moves = run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        patch.setattr(window, "MOST_KEPT", kept)
+        ours, theirs = (made(several) for made in TWINS)
+        first: int | None = None
+        for move in moves:
+            if isinstance(move, Measured):
+                first = min([*move.seconds, 100 if first is None else first])
+                for segment in sorted(set(move.segments)):
+                    ours.take(move, segment)
+                    theirs.take(move, segment)
+            elif first is not None:
+                assert ours.close(move, first) == theirs.close(move, first)
+            assert seen(ours) == seen(theirs)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    run=runs(),
+    cuts=st.sets(st.integers(0, 25)),
+    bound=st.sampled_from((2, 2000)),
+    turns=st.permutations(TWINS),
+)
+def test_a_run_that_is_cut_anywhere_goes_on(
+    run: tuple[list[Rule], list[Measured | int]], cuts: set[int], bound: int, turns: list[Made]
+) -> None:
+    """Each part by the other twin; the state has been through JSON."""
+    several, moves = run
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        turn = cycle(turns)
+        whole, parts = turns[0](several), next(turn)(several)
+        first: int | None = None
+        for number, move in enumerate(moves):
+            if number in cuts:
+                state = orjson.loads(orjson.dumps(parts.state()))
+                parts = next(turn)(several)
+                parts.restore(state)
+            if isinstance(move, Measured):
+                first = min([*move.seconds, 100 if first is None else first])
+                for segment in sorted(set(move.segments)):
+                    whole.take(move, segment)
+                    parts.take(move, segment)
+            elif first is not None:
+                assert parts.close(move, first) == whole.close(move, first)
+            assert seen(parts) == seen(whole)
+
+
+def test_a_threshold_that_128_bits_cannot_hold_is_for_python() -> None:
+    def of(measure: Any, threshold: float) -> bool:
+        return native.fits([Rule(name="x", measure=measure, window=1, above=threshold)])
+
+    assert of("share", 0.29)
+    assert of("share", 0.012345678901234567)
+    assert not of("share", 1e-30)
+    assert of("bytes", 1e300)  # a whole number of them is compared
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1e-300, 1e300, 1e18, 9223372036854775807.0, 0.5])
+@pytest.mark.parametrize("measure", ["hits", "rate", "bytes", "p50"])
+@pytest.mark.parametrize("side", ["above", "below"])
+def test_thresholds_of_any_size(side: str, measure: Any, threshold: float) -> None:
+    rule = Rule(name="x", measure=measure, window=3, **{side: threshold})
+    cells, counts = Sketch([5, 1000], [1, 1]).columns() if measure == "p50" else Sketch().columns()
+    found = []
+    for made in TWINS:
+        windows = made([rule])
+        windows.take(Measured.of([Entry(0, 0, n, b"", 2, 2, 10**30, cells, counts) for n in range(5)]), 0)
+        found.append((windows.close(20, 0), windows.state()))
+    assert found[0] == found[1]
+
+
+def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
+    """Two hundred thousand keys: more than are remembered by name."""
+    rule = Rule(name="x", measure="hits", per="host", window=5, above=3)
+    found = []
+    for made in TWINS:
+        windows = made([rule])
+        said: list[Any] = []
+        for second in range(100):
+            hosts = [b"%d" % (second * 2000 + number) for number in range(1999)]
+            rows = [Entry(0, 0, second, host, 1, 1, 0, *Sketch().columns()) for host in [*hosts, b"stays"]]
+            windows.take(Measured.of(rows), 0)
+            said += windows.close(second + 1, 0)
+        found.append((said, windows.dropped, windows.state()))
+    assert found[0] == found[1]
+    assert [transition.key for _, transition in found[0][0]] == [b"stays"]
