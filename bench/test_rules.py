@@ -106,4 +106,4 @@ def test_rules(benchmark: "BenchmarkFixture", kind: str, compiled: bool) -> None
     assert run(kind, compiled=compiled) == run(kind, compiled=False)
     benchmark.group = "rules, 2,000 seconds of a dense log"
     benchmark.extra_info["entries"] = sum(len(chunk.rules) for chunk in measured(kind))
-    benchmark.pedantic(run, (kind,), {"compiled": compiled}, rounds=3)
+    benchmark.pedantic(run, (kind,), {"compiled": compiled}, rounds=3)  # type: ignore[no-untyped-call]

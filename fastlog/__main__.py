@@ -1,7 +1,16 @@
-"""``python -m fastlog``: the command."""
+"""``fastlog`` and ``python -m fastlog``: the command."""
 
-import sys
+import signal
 
-from fastlog.cli import main
 
-sys.exit(main())
+def main() -> int:
+    """Run the command; the exit status. Ctrl-C ends it as it ends ``cat``, until fastlog answers."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is to be ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from fastlog import cli
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

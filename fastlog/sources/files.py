@@ -126,4 +126,5 @@ def cut_short(name: str) -> str:
 def unreadable(name: str, error: OSError) -> str:
     """What to say of a read that failed."""
     why = error.strerror or errno.errorcode.get(error.errno or 0, "error")
-    return f"{name}: cannot be read ({why}): the lines of that part are missing; check the disk"
+    what = "open it, or name a file" if error.errno == errno.EBADF else "check the disk"
+    return f"{name}: cannot be read ({why}): the lines of that part are missing; {what}"

@@ -53,8 +53,8 @@ def assert_same(got: dict[str, list[str]], want: dict[str, list[str]]) -> None:
 
 
 def plain(kind: str, event: Any) -> Event:
-    """An event as the command writes it: without what only rules and notifications give."""
-    optional = ("key", "value", "notify")
+    """An event as the command writes it: without what only rules, notifications and durations give."""
+    optional = ("key", "value", "notify", "latency_us")
     fields = dataclasses.asdict(event)
     return {"event": kind, **{k: v for k, v in fields.items() if k not in optional or v is not None}}
 

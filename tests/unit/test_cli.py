@@ -1,8 +1,10 @@
 """The command line: what is accepted, what is refused and in which words."""
 
 import platform
+import signal
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import fields
 from importlib.util import find_spec
@@ -298,3 +300,28 @@ def test_a_run_without_the_native_parser_says_so(
     words = [sys.executable, "-m", "fastlog", "--format", "common", "access.log", *["-q"] * quiet]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=True)
     assert (b"the native parser is not built" in done.stderr) is not quiet
+
+
+def test_an_interrupt_while_it_loads_is_no_traceback(environment: dict[str, str]) -> None:
+    code = textwrap.dedent(
+        """
+        import os, runpy, signal, sys
+
+        class Interrupting:
+            def find_spec(self, name, path=None, target=None):
+                if name == "fastlog.version":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        import fastlog.errors
+        del sys.modules["fastlog"], sys.modules["fastlog.version"]
+        package = type(sys)("fastlog")  # what __main__ imports of it comes once it runs
+        package.__path__ = [os.path.dirname(fastlog.__file__)]
+        sys.modules["fastlog"] = package
+        sys.meta_path.insert(0, Interrupting())
+        runpy.run_module("fastlog.__main__", run_name="__main__")
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
