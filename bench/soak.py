@@ -2,10 +2,10 @@
 
 This process writes lines of the present second, in turn to each file, and rotates all files every so many
 seconds: every other one by rename, its old descriptor being written to for a while, the rest by
-copytruncate. ``fastlog -f 'logs/*.log'`` follows. Said in the end: lines written and counted, the slope of
-resident memory (sum over all fastlog's processes, least squares after a fifth of the time), file
-descriptors at the start and at most, late lines, CPU time. Exit status 1 if a line was lost or repeated.
-Linux only.
+copytruncate. ``fastlog -f 'logs/*.log'`` follows. Said in the end: lines written and counted, the slopes of
+resident memory and of file descriptors (sums over all fastlog's processes, least squares after a fifth of
+the time), descriptors at the start and at most, late lines, CPU time. Exit status 1 if a line was lost or
+repeated. Linux only.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,10 +79,10 @@ class Samples:
         self.memory.append(resident * os.sysconf("SC_PAGE_SIZE") / 1e6)
         self.descriptors.append(sum(len(os.listdir(f"/proc/{each}/fd")) for each in tree))
 
-    def slope(self) -> float:
-        """MB an hour."""
+    def slope(self, values: Sequence[float]) -> float:
+        """What is added to such values in an hour."""
         first = len(self.times) // 5
-        return statistics.linear_regression(self.times[first:], self.memory[first:]).slope * 3600
+        return statistics.linear_regression(self.times[first:], values[first:]).slope * 3600
 
 
 def write(logs: list[Log], pid: int, minutes: float, rate: int, rotate: float) -> tuple[int, Samples]:
@@ -144,7 +145,8 @@ def soak(minutes: float, rate: int, files: int, rotate: float, workers: int) -> 
         "late": events[-1]["late"],
         "exit_status": process.returncode,
         "memory_mb_median": round(statistics.median(samples.memory), 1),
-        "memory_slope_mb_per_hour": round(samples.slope(), 1),
+        "memory_slope_mb_per_hour": round(samples.slope(samples.memory), 1),
+        "descriptors_slope_per_hour": round(samples.slope(samples.descriptors), 1),
         "descriptors_first": samples.descriptors[0],
         "descriptors_most": max(samples.descriptors),
         "descriptors_last": samples.descriptors[-1],

@@ -105,14 +105,13 @@ class Config:
 
     def _check_state(self, state: str | os.PathLike[str]) -> None:
         """Raises UsageError for what a state cannot hold."""
-        if self.rejects is not None:
-            raise UsageError("--state does not hold --rejects yet: leave out one of them")
         if any(os.fspath(path) == "-" for path in self.paths):
-            raise UsageError("--state does not hold standard input, which has no name: name a file")
+            raise UsageError("--state does not hold standard input, which cannot be read again: name a file")
         if self.executor == "inline":
             raise UsageError("--state needs processes: leave out executor 'inline'")
-        if self.output is not None and os.path.abspath(self.output) == os.path.abspath(state):
-            raise UsageError("--state and --output are one file: name two")
+        for option, path in (("--output", self.output), ("--rejects", self.rejects)):
+            if path is not None and os.path.abspath(path) == os.path.abspath(state):
+                raise UsageError(f"--state and {option} are one file: name two")
 
     @property
     def step(self) -> int:

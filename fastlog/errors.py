@@ -38,3 +38,7 @@ class WireError(FastlogError):
 
 class WorkerError(FastlogError):
     """A child process failed, and what it was doing could not be done by another."""
+
+
+class RecordError(FastlogError):
+    """The record of ``--state`` cannot be written; the one before is still there."""

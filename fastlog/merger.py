@@ -136,6 +136,10 @@ class Merger:
         before = next((key for key, entry in self._sources.items() if key < 0 and entry.name == name), None)
         self._sources[source] = _Source(name) if before is None else self._sources.pop(before)
 
+    def reopen(self) -> None:
+        """The sources of a follow will be opened anew, perhaps under other numbers, by their names."""
+        self._sources = {-1 - place: entry for place, entry in enumerate(self._sources.values())}
+
     def _tell_latency(self, timed: bool) -> None:
         self._timed = timed
         if self._windows is not None:

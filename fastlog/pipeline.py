@@ -106,7 +106,7 @@ class Run:
     @property
     def degraded(self) -> bool:
         """Whether something that should have been read was not."""
-        return self._committer.degraded
+        return self._committer.degraded or self._committer.unrecorded
 
     @property
     def alerts(self) -> int:
@@ -205,7 +205,7 @@ class Run:
             sources=self._sources,
             paths=[os.fspath(path) for path in self._config.paths] if follow else [],
             from_start=self._config.from_start or (before is not None and before.resumes),
-            positions=None if before is None else before.positions,
+            positions=() if before is None else before.positions,
             formats={} if before is None else before.formats,
             reached=() if before is None else before.reached,
         )

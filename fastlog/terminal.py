@@ -53,17 +53,19 @@ class Terminal:
     def __init__(self, config: Config, notify: "Sequence[NotifyTarget]" = ()) -> None:
         rules = read_rules(config)
         checkpoint = None if config.state is None else open_checkpoint(config, rules[0])
-        keep = 0 if checkpoint is None else checkpoint.output_length
+        lengths = {} if checkpoint is None else checkpoint.lengths
         # Before the logs, so that none takes the place of a closed standard output.
-        self._output = Output(config.output, inputs=_inputs(config), keep=keep)
+        self._output = Output(config.output, inputs=_inputs(config), keep=lengths.get("output", 0))
         self._checkpoint = checkpoint
-        if checkpoint is not None:
-            checkpoint.settle = self._output.settle
         self._rejects = (
             None
             if config.rejects is None
-            else RejectsSink(config.rejects, inputs=_inputs(config), data=self._output)
+            else RejectsSink(
+                config.rejects, inputs=_inputs(config), data=self._output, keep=lengths.get("rejects", 0)
+            )
         )
+        if checkpoint is not None:
+            checkpoint.settle = self._settle
         self._config = config
         self._progress: Progress | None = None
         self._renderer = (
@@ -119,6 +121,12 @@ class Terminal:
         self._close()
         died_by = self._signal if self._run.interrupted else 0
         return Outcome(self._run.degraded, self._run.alerts, died_by)
+
+    def _settle(self) -> dict[str, int]:
+        """See that what was written is on the disk; how long what has a length is. Raises FastlogError."""
+        sinks = {"output": self._output, "rejects": self._rejects}
+        found = {name: sink.settle() for name, sink in sinks.items() if sink is not None}
+        return {name: length for name, length in found.items() if length is not None}
 
     def _reader_gone(self, task: "asyncio.Task[Outcome]") -> None:
         assert self._output.watch_fd is not None

@@ -9,24 +9,26 @@ replayed again as it grows has no lines of the future.
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 from fastlog.config import Config
-from fastlog.errors import UsageError
+from fastlog.errors import RecordError, UsageError
 from fastlog.merger import Merger
-from fastlog.model.chunk import Block, Item, Left, Notice, Opened, Placed, Switched, Tick
+from fastlog.model.chunk import Item, Notice, Opened, Tick
 from fastlog.model.position import FilePosition
 from fastlog.model.rules import Rule
-from fastlog.reader.reached import Reached, Trail
+from fastlog.reader.reached import Followed, Reached, Trail
 from fastlog.sinks.record import RecordFile
 from fastlog.sources import clock
 from fastlog.sources.files import OpenSource
 from fastlog.sources.known import is_known, position_in
 
 EVERY_SECONDS = 1.0
+
+_WRITTEN = ("output", "rejects")
 
 Record = dict[str, Any]
 
@@ -53,6 +55,7 @@ def settings_of(config: Config, rules: Sequence[Rule]) -> dict[str, Any]:
         "--rules": None if config.rules is None else [asdict(rule) for rule in rules],
         "--listen": config.listen is not None,
         "--output": None if config.output is None else _encoded(config.output),
+        "--rejects": None if config.rejects is None else _encoded(config.rejects),
         "--json": config.json,
         **shown,
     }
@@ -61,9 +64,9 @@ def settings_of(config: Config, rules: Sequence[Rule]) -> dict[str, Any]:
 class Checkpoint:
     """The record of a run: read when it is made, and written as the run goes on.
 
-    Raises UsageError for a record that cannot be gone on with. ``settle`` makes sure that the output
-    is on the disk, and says how long it is: None where it has no length. ``notifying`` says what has
-    become of the notifications of the events so far.
+    Raises UsageError for a record that cannot be gone on with. ``settle`` makes sure that what was
+    written is on the disk, and says how long the output and the rejects are, where they have a length.
+    ``notifying`` says what has become of the notifications of the events so far.
     """
 
     def __init__(self, config: Config, rules: Sequence[Rule]) -> None:
@@ -75,15 +78,16 @@ class Checkpoint:
         self._before = self._file.read()
         self._sources: Sequence[OpenSource] = ()
         self._trail = Trail()
-        self._positions: dict[tuple[str, int, int], FilePosition] = {}
-        self._formats: dict[int, tuple[str, str]] = {}  # name and format of each followed source
+        self._followed = Followed()
         self._changed = False
         self._written_at = float("-inf")
         self._last: Record | None = None
-        self.settle: Callable[[], int | None] = _no_length
+        self.settle: Callable[[], Mapping[str, int]] = dict
         self.notifying: Callable[[], dict[str, Any]] = dict
         if self._before is not None:
             self._check(self._before)
+            positions = map(FilePosition.from_dict, self._before.get("positions", ()))
+            self._followed = Followed(positions, dict(self._before.get("formats", [])))
 
     @property
     def resumes(self) -> bool:
@@ -91,9 +95,9 @@ class Checkpoint:
         return self._before is not None
 
     @property
-    def output_length(self) -> int:
-        """Bytes of the output that the record vouches for; 0 where there is none."""
-        return (self._before or {}).get("output") or 0
+    def lengths(self) -> dict[str, int]:
+        """Bytes of what was written that the record vouches for, by what it is: ``output``, ``rejects``."""
+        return {name: (self._before or {}).get(name) or 0 for name in _WRITTEN}
 
     @property
     def notified(self) -> dict[str, Any]:
@@ -104,12 +108,12 @@ class Checkpoint:
     @property
     def positions(self) -> list[dict[str, Any]]:
         """Those of the followed files of the run before, in its order."""
-        return [position.to_dict() for position in self._positions.values()]
+        return [position.to_dict() for position in self._followed.positions]
 
     @property
     def formats(self) -> dict[str, str]:
         """The format of each followed file of the run before, by its name."""
-        return dict((self._before or {}).get("formats", []))
+        return self._followed.formats
 
     @property
     def reached(self) -> list[Reached]:
@@ -119,9 +123,9 @@ class Checkpoint:
     def open(self, sources: Sequence[OpenSource]) -> None:
         """Begin with the files of a replay. Raises UsageError for those that have no place to go on at."""
         for source in sources:
-            if source.end is None or source.packed:
-                kind = "is packed" if source.packed else "is no regular file"
-                raise UsageError(f"{source.name}: {kind}, and a state knows plain files: leave out --state")
+            if source.end is None:
+                why = "is no regular file, and cannot be read again from where a run was killed"
+                raise UsageError(f"{source.name}: {why}: leave out --state")
         self._sources = sources
         if self._before is None:
             return
@@ -145,7 +149,7 @@ class Checkpoint:
     def bytes_done(self) -> int:
         """Bytes of the files of a replay that are counted."""
         pairs = zip(self._sources, self.reached, strict=False)
-        return sum(entry.stop - source.origin for source, entry in pairs if entry.stop is not None)
+        return sum(_counted_in(source, entry) - source.origin for source, entry in pairs)
 
     @property
     def degraded(self) -> bool:
@@ -155,34 +159,45 @@ class Checkpoint:
     def note(self, item: Item, *, told: bool = False) -> None:
         """An item is counted; ``told`` if events came of it."""
         self._changed = self._changed or told or not isinstance(item, Tick | Notice)
-        if not self._follow:
+        if self._follow:
+            self._followed.passes(item)
+        else:
             self._trail.passes(item)
-        elif isinstance(item, Opened):
-            self._formats[item.source] = item.name, item.format
-        elif isinstance(item, Switched):
-            self._formats[item.source] = self._formats[item.source][0], item.format
-        elif isinstance(item, Placed):
-            if item.former is not None:
-                self._positions.pop((item.former.path, *item.former.key), None)
-            self._place(item.position)
-        elif isinstance(item, Left):
-            self._positions.pop((item.position.path, *item.position.key), None)
-        elif isinstance(item, Block) and item.position is not None:
-            self._place(item.position)
+
+    def first_due(self) -> bool:
+        """Whether a chunk would be the first thing on record of a follow.
+
+        It needs a record before it, of where reading starts: a file that is rotated before there is one
+        would not be found again.
+        """
+        if not self._follow or self._followed.begun or not self._changed:
+            return False
+        self._followed.begun = True  # a chunk comes after the places of all files
+        return True
 
     def due(self) -> bool:
         """Whether it is time for the next record."""
-        return self._changed and clock.monotonic() - self._written_at >= EVERY_SECONDS
+        begun = self._followed.begun or not self._follow
+        return begun and self._changed and clock.monotonic() - self._written_at >= EVERY_SECONDS
 
-    async def write(self, merger: Merger, *, degraded: bool) -> None:
-        """Write a record, unless nothing changed or lines wait for a slower file. Raises FastlogError."""
-        if not self._changed:
-            return
+    async def write(self, merger: Merger, *, degraded: bool) -> bool:
+        """Write a record, unless nothing changed or lines wait for a slower file; whether one was written.
+
+        Raises RecordError, and FastlogError where the output fails.
+        """
+        if not self._changed or (self._follow and not self._followed.begun):
+            return False
         self._written_at = clock.monotonic()
         record = self._record(merger, degraded=degraded)
-        if record is not None:
-            self._changed = False  # what comes while it is written is not in it
+        if record is None:
+            return False
+        self._changed = False  # what comes while it is written is not in it
+        try:
             await asyncio.get_running_loop().run_in_executor(None, self._write, record)
+        except RecordError:
+            self._changed = True
+            raise
+        return True
 
     async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Note in the last record what has become of its notifications since: they are not sent again.
@@ -196,7 +211,7 @@ class Checkpoint:
         await asyncio.get_running_loop().run_in_executor(None, self._file.write, record)
 
     def _write(self, record: Record) -> None:
-        record["output"] = self.settle()
+        record.update(self.settle())
         self._file.write(record)
         self._last = record
 
@@ -211,25 +226,21 @@ class Checkpoint:
             "notify": self.notifying(),
         }
         if self._follow:
-            return {**record, "positions": self.positions, "formats": list(self._formats.values())}
+            return {**record, "positions": self.positions, "formats": list(self.formats.items())}
         reached = self._trail.reached(self._sources)
         if not reached:  # not all of them are open
             return None
         try:
             files = [
-                position_in(source.fd, path, source.origin if entry.stop is None else entry.stop).to_dict()
+                position_in(source.fd, path, _counted_in(source, entry)).to_dict()
                 for source, path, entry in zip(self._sources, self._paths, reached, strict=True)
             ]
         except (OSError, ValueError):  # who reads it says so
             return None
         # One that had ended ends once more: by then it may have grown.
-        places = [{"format": entry.format, "stop": entry.stop, "low": entry.low} for entry in reached]
+        names = ("format", "stop", "low", "taken")
+        places = [{name: getattr(entry, name) for name in names} for entry in reached]
         return {**record, "files": files, "reached": places}
-
-    def _place(self, position: FilePosition) -> None:
-        key = position.path, *position.key
-        self._positions.pop(key, None)
-        self._positions[key] = position
 
     def _check(self, before: Record) -> None:
         """Raises UsageError for a record of other settings."""
@@ -239,12 +250,13 @@ class Checkpoint:
         ]
         if other:
             raise self._file.refuse(f"was made with other settings ({', '.join(other)})")
-        for plain in before.get("positions", ()):
-            self._place(FilePosition.from_dict(plain))
 
 
-def _no_length() -> int | None:
-    return None
+def _counted_in(source: OpenSource, entry: Reached) -> int:
+    """The offset in a file, packed as it is, before which all is counted."""
+    if source.packed:
+        return source.origin + entry.taken
+    return source.origin if entry.stop is None else entry.stop
 
 
 def _encoded(path: str | os.PathLike[str]) -> str:

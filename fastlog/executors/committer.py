@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from fastlog.errors import RecordError
 from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
-from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Switched, Tick
+from fastlog.model.chunk import ByteRange, Chunk, Closed, Item, Notice, Opened, Relayed, Switched, Tick
 from fastlog.model.events import Event
 from fastlog.model.partial import Partial
 from fastlog.sources.files import cut_short
@@ -27,6 +28,8 @@ class Committer:
         self.merger = merger
         self.checkpoint = checkpoint
         self.degraded = False
+        self.unrecorded = False
+        """Whether the last record of ``--state`` could not be written."""
         self._notify = notify
         self._progress = progress
         self._bytes_done = 0
@@ -43,9 +46,28 @@ class Committer:
             self._bytes_done = self.checkpoint.bytes_done
 
     async def at_rest(self, *, last: bool = False) -> None:
-        """The events of all that is counted were taken: a record can be made of it. Raises FastlogError."""
-        if self.checkpoint is not None and (last or self.checkpoint.due()):
-            await self.checkpoint.write(self.merger, degraded=self.degraded)
+        """The events of all that is counted were taken: a record can be made of it.
+
+        One that cannot be written is said, once, and tried again when the next is due: the count goes on.
+        Raises FastlogError where the output fails.
+        """
+        if self.checkpoint is None or not (last or self.checkpoint.due()):
+            return
+        try:
+            written = await self.checkpoint.write(self.merger, degraded=self.degraded)
+        except RecordError as error:
+            if not self.unrecorded:  # nothing of the result is missing: it is no less complete
+                self._notify(Notice(f"{error}: tried again every second", degraded=True))
+            self.unrecorded = True
+        else:
+            if written and self.unrecorded:
+                self._notify(Notice("--state: the record could be written again"))
+                self.unrecorded = False
+
+    @property
+    def wants_first_record(self) -> bool:
+        """Whether to come to rest before the first line of a follow, to have on record where it starts."""
+        return self.checkpoint is not None and self.checkpoint.first_due()
 
     @property
     def wants_rest(self) -> bool:
@@ -88,6 +110,8 @@ class Committer:
             for event in self.merger.tick(item.now):
                 told = True
                 yield event
+        elif isinstance(item, Relayed):
+            self.merger.reopen()
         elif isinstance(item, Notice):
             self.tell(item)
         if self.checkpoint is not None:

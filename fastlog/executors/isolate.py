@@ -70,7 +70,10 @@ class Isolation:
             assert source.end is not None
             reader = RangeReader()
             lines = reader.lines(source.fd, chunk.start, chunk.stop, source.origin, source.end)
-            blocks = [Block(chunk.source, start, bytes(data), low=chunk.low) for start, data in lines]
+            blocks = [
+                Block(chunk.source, start, bytes(data), low=chunk.low, stop=chunk.stop)
+                for start, data in lines
+            ]
             slot.whole = reader.whole
         parts = [_part(slot, block) for block in blocks]
         if parts:
@@ -99,7 +102,7 @@ def _halves(block: Block) -> Iterator[Block]:
     middle = len(data) // 2
     cut = data.rfind(b"\n", 0, middle) + 1 or data.find(b"\n", middle) + 1
     if 0 < cut < len(data):
-        yield block._replace(data=data[:cut])
+        yield block._replace(data=data[:cut], taken=None if block.taken is None else 0)
         yield block._replace(data=data[cut:], start=block.start + cut)
 
 

@@ -18,8 +18,8 @@ class Job(NamedTuple):
     ``sources`` are the open inputs of a replay, by descriptor; ``paths`` the names
     to follow. Exactly one of them is empty. ``reached`` is where the reader of a
     replay goes on: one entry a source, or none to begin at their starts. ``positions``
-    are those of the followed files of a run before, None where nobody wants to know them,
-    and ``formats`` what those files had, by name.
+    are those of the followed files of a run or reader before, and ``formats`` what those
+    files had, by name.
     """
 
     plan: Plan
@@ -28,7 +28,7 @@ class Job(NamedTuple):
     sources: Sequence[OpenSource]
     paths: Sequence[str]
     from_start: bool
-    positions: Sequence[dict[str, Any]] | None = None
+    positions: Sequence[dict[str, Any]] = ()
     formats: Mapping[str, str] = MappingProxyType({})
     reached: Sequence[Reached] = ()
 

@@ -44,6 +44,11 @@ class Line:
         return bool(self._items)
 
     @property
+    def begins_with_chunk(self) -> bool:
+        """Whether a chunk is what is to be committed next."""
+        return bool(self._items) and isinstance(self._items[0], Slot)
+
+    @property
     def credit(self) -> int:
         """Chunks of the reader that are under way."""
         return sum(item.credit for item in self._items if isinstance(item, Slot))

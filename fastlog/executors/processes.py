@@ -4,6 +4,8 @@ It alone knows which chunks are outstanding. Any child may die at any moment: a
 worker's chunk goes to another (``isolate`` says what becomes of one that kills), a
 reader's place is taken by one that goes on where it was. A chunk commits once, in
 the reader's order, whoever folded it.
+
+Over 300 lines: what is outstanding, and what becomes of it when a child dies, is one state.
 """
 
 import asyncio
@@ -17,9 +19,10 @@ from fastlog.executors.isolate import Isolation
 from fastlog.executors.job import Job
 from fastlog.executors.line import Line, Slot
 from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partial
-from fastlog.model.chunk import Notice
+from fastlog.model.chunk import Block, ByteRange, Notice, Relayed, Tick
 from fastlog.model.events import Event
-from fastlog.reader.reached import Trail
+from fastlog.model.position import FilePosition
+from fastlog.reader.reached import Followed, Trail
 from fastlog.sources import clock
 
 _ERRORS: dict[str, type[FastlogError]] = {
@@ -49,6 +52,7 @@ class Hub:
         self._line = Line()
         self._isolation = Isolation(job, self._line, committer)
         self._trail = Trail(job.reached)
+        self._followed = self._followed_before()
         self._holding: dict[Child, dict[int, Slot]] = {}
         self._reader: Child | None = None
         self._children: list[Child] = []
@@ -60,6 +64,7 @@ class Hub:
         self._ended = False
         self._failure: FastlogError | None = None
         self._interrupted_at: float | None = None
+        self._within = False  # a chunk: parts of it are committed, and parts are not
         self._stopping = False
         self._moved = asyncio.Event()
 
@@ -83,12 +88,13 @@ class Hub:
                     yield batch
                 if self._out_of_time():
                     break
-                await self.committer.at_rest()
+                if not self._within:
+                    await self.committer.at_rest()
                 if self._ended and not self._line:
                     break
                 await self._moved.wait()
                 self._moved.clear()
-            if not self._out_of_time():
+            if not self._out_of_time() and not self._within:
                 await self.committer.at_rest(last=True)
             if self._failure is not None and self._failure.exit_status == 2:
                 raise self._failure
@@ -190,8 +196,11 @@ class Hub:
                 return
             if not self._news(reader, header):
                 item = unpack_item(header, payload)
-                self._mute = 0
-                if not self._trail.passes(item):
+                if isinstance(item, ByteRange | Block | Tick):
+                    self._mute = 0
+                if self._job.paths:
+                    self._followed.passes(item)
+                elif not self._trail.passes(item):
                     continue
                 self.committer.announce(item)
                 self._line.add(item, self.committer.format_of)
@@ -204,16 +213,31 @@ class Hub:
         self._reader = None
         fate = self._dismiss(reader)
         sources = self._job.sources
-        lost = self._trail.lost(sources) if reader.ready and sources else None
-        if lost or not sources:
-            what = f"what it had read of {lost} is gone" if lost else "what came after is not counted"
-            raise WorkerError(f"the reader died ({fate}): {what}; run again")
+        lost = self._trail.lost(sources) if reader.ready else None
+        if lost:
+            raise WorkerError(f"the reader died ({fate}): what it had read of {lost} is gone; run again")
         self._mute += 1
         if self._mute > _STARTS:
             raise WorkerError(f"{self._mute} readers died one after another ({fate}): {_SICK}")
         self.committer.tell(Notice(f"the reader died ({fate}): another goes on where it was"))
-        job = self._job._replace(reached=self._trail.reached(sources))
-        await self._employ(self._new_child("reader"), job)
+        await self._employ(self._new_child("reader"), self._further())
+
+    def _further(self) -> Job:
+        """What is left for another reader, from where the one before had handed out all."""
+        if not self._job.paths:
+            return self._job._replace(reached=self._trail.reached(self._job.sources))
+        relayed = Relayed()
+        self._line.add(relayed, self.committer.format_of)
+        self._moved.set()
+        if not self._followed.begun:  # it had not even got hold of all files: begin again
+            self._followed = self._followed_before()
+            return self._job
+        self._followed.passes(relayed)
+        positions = [position.to_dict() for position in self._followed.positions]
+        return self._job._replace(from_start=True, positions=positions, formats=self._followed.formats)
+
+    def _followed_before(self) -> Followed:
+        return Followed(map(FilePosition.from_dict, self._job.positions), self._job.formats)
 
     def _news(self, child: Child, header: Header) -> bool:
         """Take note of what a child says about itself."""
@@ -284,12 +308,18 @@ class Hub:
 
     def _commit(self) -> Iterator[Event]:
         """Commit what is ready at the head of the line."""
-        while self._interrupted_at is None and (head := self._line.pop_ready()) is not None:
+        while self._interrupted_at is None:
+            if self._line.begins_with_chunk and self.committer.wants_first_record:
+                self._moved.set()
+                return
+            if (head := self._line.pop_ready()) is None:
+                return
             if not isinstance(head, Slot):
                 yield from self.committer.control(head)
                 continue
             assert head.partial is not None
             yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
+            self._within = not head.credit  # the last part of a chunk has it
             if head.credit and self._reader is not None:
                 self._reader.send({"kind": "Credit", "chunks": head.credit})
             if self.committer.wants_rest:

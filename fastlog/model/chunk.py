@@ -50,7 +50,8 @@ class Block(NamedTuple):
     were read from a live source, None in replay. ``position`` is that of the
     followed file after this block, None where positions are not asked for. ``taken``
     is how many bytes of the source were read for it, for those who watch the progress;
-    None: as many as it has.
+    None: as many as it has. ``stop`` is the offset at which reading goes on after it, None where what was
+    read cannot be read again: of a pipe, and of a followed file, which has its position.
     """
 
     source: int
@@ -60,6 +61,7 @@ class Block(NamedTuple):
     low: int | None = None
     position: FilePosition | None = None
     taken: int | None = None
+    stop: int | None = None
 
 
 Chunk = ByteRange | Block
@@ -113,6 +115,11 @@ class Left(NamedTuple):
     position: FilePosition
 
 
+class Relayed(NamedTuple):
+    """Another reader of a follow goes on where the one before died: it opens all sources anew,
+    perhaps under other numbers. The hub says so, since no reader can."""
+
+
 class Notice(NamedTuple):
     """One line for stderr. ``degraded`` when it means that the result is incomplete."""
 
@@ -120,4 +127,4 @@ class Notice(NamedTuple):
     degraded: bool = False
 
 
-Item = ByteRange | Block | Opened | Switched | Closed | Tick | Placed | Left | Notice
+Item = ByteRange | Block | Opened | Switched | Closed | Tick | Placed | Left | Relayed | Notice

@@ -22,13 +22,13 @@ def follow_sources(
     from_start: bool,
     log_format: str,
     link: Link,
-    positions: Sequence[dict[str, Any]] | None = None,
+    positions: Sequence[dict[str, Any]] = (),
     formats: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Hand out what comes, until the hub wants no more. Raises FormatError.
 
-    ``positions`` are those of the files of a run before, and ``formats`` what they had, by name; with
-    positions, even none, those of this run are handed out.
+    ``positions`` are those of the files of a run or reader before, and ``formats`` what they had, by name.
+    Those of this one are handed out.
 
     ``link.wait`` raising Stopped is the ordinary end: what is there by then is still
     read.
@@ -38,7 +38,7 @@ def follow_sources(
         from_start=from_start,
         clock=clock.wall,
         monotonic=clock.monotonic,
-        positions=None if positions is None else [FilePosition.from_dict(plain) for plain in positions],
+        positions=[FilePosition.from_dict(plain) for plain in positions],
     )
     feed = _Feed(follower, log_format, link, formats)
     link.meanwhile = follower.look  # so that a file that is rotated twice meanwhile is not lost

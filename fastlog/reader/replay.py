@@ -13,7 +13,7 @@ from fastlog.reader.fields import LineClock, fields_below, names_fields, switche
 from fastlog.reader.link import AUTO, FALLBACK, Link
 from fastlog.reader.reached import Reached
 from fastlog.sources.files import OpenSource, Pace, plan_ranges, read_head, unreadable
-from fastlog.sources.packed import packed_head, read_packed
+from fastlog.sources.packed import packed_head, read_packed, unpacked_before
 from fastlog.sources.packings import packing_of
 from fastlog.sources.raw import RawFile, RawStream, begin
 from fastlog.sources.stream import Cut, read_stream
@@ -83,6 +83,11 @@ def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link:
         return entry
     entry = _Input(index, source, begun=reached.stop)
     entry.format, entry.low = reached.format, reached.low
+    if source.packed:
+        entry.blocks = read_packed(RawFile(source), pace, begun=reached.stop, told=reached.taken)
+        if names_fields(entry.format):
+            _switch(entry, Block(index, 0, unpacked_before(RawFile(source), reached.stop)), link)
+        return entry
     try:  # its last range may have named other fields, with no time left to say so
         start = max(source.origin, reached.stop - RANGE_BYTES)
         _switch(entry, ByteRange(index, start, reached.stop), link)
@@ -192,7 +197,7 @@ def _pieces(entry: _Input, pace: Pace) -> Iterator[Chunk]:
 
 
 def _block(entry: _Input, cut: Cut) -> Block:
-    return Block(entry.index, cut.start, cut.data, taken=cut.taken)
+    return Block(entry.index, cut.start, cut.data, taken=cut.taken, stop=cut.stop)
 
 
 def _emit_all(entry: _Input, pace: Pace, link: Link) -> None:

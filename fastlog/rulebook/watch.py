@@ -126,7 +126,7 @@ class Watch:
         return tuple(chain.from_iterable(comparisons_of(parse(text)) for text in texts if text.strip()))
 
     def verdict(self, hit: tuple[Any, ...]) -> bool | None:
-        """Whether a hit counts, which only a share asks; None where the rule does not look at it."""
+        """Whether ``where`` wants a hit too, which only a share asks; None where the rule passes it over."""
         if self.rule.measure == "share":
             return self.where(hit) if self.of(hit) else None
         if self.rule.measure in PERCENTILES and hit[PLACES["duration"]] is None:

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from fastlog.errors import FastlogError, UsageError
+from fastlog.errors import RecordError, UsageError
 from fastlog.model.printable import printable
 
 VERSION = 2
@@ -63,7 +63,7 @@ class RecordFile:
         return self._understood(data)
 
     def write(self, record: dict[str, Any]) -> None:
-        """Put ``record`` in the place of the one before. Raises FastlogError; then that one stays."""
+        """Put ``record`` in the place of the one before. Raises RecordError; then that one stays."""
         body = orjson.dumps(record)
         head = {"fastlog_state": VERSION, "length": len(body), "hash": _hash(body)}
         new = f"{self._path}.new"
@@ -79,8 +79,8 @@ class RecordFile:
             os.rename(new, self._path)
             _sync_folder(self._path)
         except OSError as error:
-            why = f"{error.strerror}: what was counted since the last record is counted again by the next run"
-            raise FastlogError(f"{self._name}: {why}: free some space, or check the disk") from error
+            why = f"{error.strerror}: a next run would count again what came since the last record"
+            raise RecordError(f"{self._name}: {why}: free some space, or check the disk") from error
 
     def close(self) -> None:
         """Let another run have it. Safe to call twice."""

@@ -11,14 +11,16 @@ _BUFFER = 64 * 1024
 
 
 class RejectsSink:
-    """Writes each Reject to the file at ``path``, created or emptied; other events are not its concern.
+    """Writes each Reject to the file at ``path``, created, emptied or cut; other events are not its concern.
 
     Lines are gathered up to 64 KiB: ``flush`` where somebody may be looking, ``close`` at the end.
     """
 
-    def __init__(self, path: Path, *, inputs: Iterable[Path] = (), data: Output | None = None) -> None:
-        """``data`` is where the other events go, which must be another file."""
-        self._output = Output(path, option="--rejects", inputs=inputs, other=data)
+    def __init__(
+        self, path: Path, *, inputs: Iterable[Path] = (), data: Output | None = None, keep: int = 0
+    ) -> None:
+        """``data`` is where the other events go, which must be another file; ``keep`` as in Output."""
+        self._output = Output(path, option="--rejects", inputs=inputs, other=data, keep=keep)
         self._pending = bytearray()
 
     def emit(self, event: Event) -> None:
@@ -43,6 +45,11 @@ class RejectsSink:
             self._output.write(data)
         except ClosedOutput as error:  # only standard output may end a run without a word
             raise FastlogError(f"{error}: name a file, or keep it reading") from error
+
+    def settle(self) -> int | None:
+        """``flush``, then as in Output."""
+        self.flush()
+        return self._output.settle()
 
     def close(self) -> None:
         try:

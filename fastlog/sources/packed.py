@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from fastlog.errors import SourceError
-from fastlog.model.chunk import CHUNK_BYTES
+from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
 from fastlog.sources.files import HEAD_BYTES, Pace, head_of
 from fastlog.sources.packings import Decoder, Decompressor, Packing, packing_of
 from fastlog.sources.raw import SMALL_READ, Raw, begin
@@ -36,26 +36,46 @@ class _DamagedError(Exception):
     """A decompressor could not make sense of what it was given."""
 
 
-def read_packed(raw: Raw, pace: Pace) -> Iterator[Cut]:
+def read_packed(raw: Raw, pace: Pace, *, begun: int = 0, told: int = 0) -> Iterator[Cut]:
     """The blocks of what ``raw`` unpacks to, cut where those of the plain log would be.
 
-    Raises SourceError with what is wrong, and OSError, after the last block that could be had.
+    ``begun`` is the offset, unpacked, up to which another has given them out, who read ``told`` bytes of
+    ``raw`` for that: as much is unpacked again and passed over. Raises SourceError with what is wrong, and
+    OSError, after the last block that could be had.
     """
-    cutter = RangeCutter(lambda start: pace.length(start, CHUNK_BYTES))
-    told = 0
+    cutter = RangeCutter(lambda start: pace.length(start, CHUNK_BYTES), begun)
     failure: Exception | None = None
+    behind = begun
     try:
-        for piece in unpack(raw):
+        for unpacked in unpack(raw):
+            piece = unpacked[behind:]
+            if 0 < behind <= len(unpacked):
+                cutter.go_on(unpacked[:behind])
+            behind = max(0, behind - len(unpacked))
             for start, lines in cutter.feed(piece):
-                yield Cut(start, lines, raw.offset - told)
+                yield Cut(start, lines, raw.offset - told, cutter.stop)
                 told = raw.offset
+        if behind:
+            raise SourceError(f"{raw.name}: unpacks to less than was counted of it: get a whole copy")
     except (SourceError, OSError) as error:
         failure = error
     for start, lines in cutter.rest():
-        yield Cut(start, lines, raw.offset - told)
+        yield Cut(start, lines, raw.offset - told, cutter.stop)
         told = raw.offset
     if failure is not None:
         raise failure
+
+
+def unpacked_before(raw: Raw, stop: int) -> bytes:
+    """The lines that end before the offset ``stop``, unpacked, back as far as a block may reach."""
+    data, offset = b"", 0
+    with suppress(SourceError, OSError):  # met again, and told, when it is read on
+        for piece in unpack(raw):
+            data = (data + piece[: max(0, stop - offset)])[-CHUNK_BYTES - LINE_LIMIT :]
+            offset += len(piece)
+            if offset >= stop:
+                break
+    return data if stop <= len(data) else data[data.find(b"\n") + 1 :]
 
 
 def packed_head(raw: Raw) -> bytes:

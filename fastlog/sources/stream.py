@@ -19,11 +19,15 @@ Wait = Callable[[Sequence[int], float | None], Sequence[int]]
 
 
 class Cut(NamedTuple):
-    """Whole lines, the offset of the first, and how many bytes were read for them; None: as many."""
+    """Whole lines, the offset of the first, and how many bytes were read for them; None: as many.
+
+    ``stop`` is the offset after them, where they can be read again.
+    """
 
     start: int
     data: bytes
     taken: int | None = None
+    stop: int | None = None
 
 
 class LineCutter:
@@ -70,13 +74,23 @@ class RangeCutter:
     from a plain one. Holds no more than a block and a line's limit.
     """
 
-    def __init__(self, length: Callable[[int], int]) -> None:
+    def __init__(self, length: Callable[[int], int], begun: int = 0) -> None:
+        """``begun`` is where another that was cut by the same ``length`` had come."""
         self._length = length
-        self._start = 0  # offset of the block
-        self._offset = 0  # of the next piece
+        self._start = begun  # offset of the block
+        self._offset = begun  # of the next piece
         self._pieces: list[bytes] = []
         self._line = 0  # length of the half line with which they end
         self._skipping = False
+
+    @property
+    def stop(self) -> int:
+        """The offset after the last block."""
+        return self._start
+
+    def go_on(self, before: bytes) -> None:
+        """What was fed to another ended with ``before``; the rest of a line that it began is not to come."""
+        self._skipping = not before.endswith(b"\n")
 
     def feed(self, piece: bytes) -> Iterator[tuple[int, bytes]]:
         """The offset and bytes of each block that ``piece`` completes. A line over the limit is cut."""

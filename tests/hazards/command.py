@@ -27,6 +27,16 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     return value
 
 
+def counted(folder: Path) -> int:
+    """Lines that the record has."""
+    try:
+        body = (folder / "state").read_bytes().partition(b"\n")[2]
+    except FileNotFoundError:
+        return -1
+    lines: int = json.loads(body)["merger"]["lines"]
+    return lines
+
+
 def processes() -> Iterator[tuple[int, int, str]]:
     """(pid, parent, state) of every process that is no zombie."""
     for entry in os.listdir("/proc"):

@@ -1,6 +1,8 @@
 """Killed at any moment and run again with the same arguments: the output is that of a run that was not."""
 
+import gzip
 import json
+import lzma
 import os
 import signal
 import subprocess
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.command import Command, state_of, until
+from tests.hazards.command import Command, counted, state_of, until
 from tests.properties.strategies import line
 
 Start = Callable[..., Command]
@@ -83,6 +85,52 @@ def test_a_replay_that_is_killed_again_and_again(
     assert (again.returncode, (tmp_path / "out").read_bytes()) == (0, whole.stdout)
 
 
+def test_rejects_and_packed_files_of_a_rotated_set(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
+    """Packed and plain, in one glob; the rejected lines are there once too."""
+    for number, seconds in enumerate((range(2_000, 2_400), range(1_000, 2_000), range(1_000))):
+        a_log(tmp_path / "access.log", seconds)
+        data = (tmp_path / "access.log").read_bytes().replace(b"/3/", b"/\n/", 40)
+        name = ("access.log.0", "access.log.1.gz", "access.log.2.xz")[number]
+        pack = (bytes, gzip.compress, lzma.compress)[number]
+        (tmp_path / name).write_bytes(pack(data))
+    names = ["access.log.0", "access.log.1.gz", "access.log.2.xz"]
+    whole = fastlog(*REPLAY, "--rejects", "want", *names)
+    assert whole.returncode == 0
+    assert (tmp_path / "want").read_bytes().count(b"\n") > 100
+    kept = (*KEPT, "--rejects", "rejects")
+    for when, number in (("after", 1), ("after", 2), ("record", 2), ("output", 1), ("after", 3)):
+        done = mortal(when, number, *REPLAY, *kept, *names)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        with (tmp_path / "rejects").open("ab") as file:
+            file.write(b"what the record does not vouch for")
+    for _ in "ab":  # run again, it takes back what follows the last line, and says that again
+        done = fastlog(*REPLAY, *kept, *names)
+        assert done.returncode == 0, done.stderr.decode()
+        assert (tmp_path / "out").read_bytes() == whole.stdout
+        assert (tmp_path / "rejects").read_bytes() == (tmp_path / "want").read_bytes()
+
+
+def test_a_line_over_the_limit_at_the_end_of_what_is_counted_of_a_packed_file(
+    tmp_path: Path, mortal: Run, fastlog: Run
+) -> None:
+    a_log(tmp_path / "a.log", range(250))
+    begin = (tmp_path / "a.log").read_bytes()
+    long = b"x" * (3 << 20) + b"\n"
+    (tmp_path / "a.log.gz").write_bytes(gzip.compress(begin + long + begin))
+    whole = fastlog(*REPLAY, "a.log.gz")
+    assert mortal("after", 1, *REPLAY, *KEPT, "a.log.gz").returncode == -signal.SIGKILL
+    assert fastlog(*REPLAY, *KEPT, "a.log.gz").returncode == 0
+    assert (tmp_path / "out").read_bytes() == whole.stdout
+    assert summary_of(whole.stdout)["rejected"]["oversize"] == 1
+
+
+def test_rejects_to_what_has_no_length(tmp_path: Path, fastlog: Run) -> None:
+    (tmp_path / "a.log").write_bytes(b"nonsense\n")
+    for _ in "ab":
+        done = fastlog(*REPLAY, *KEPT, "--rejects", "/dev/null", "a.log")
+        assert done.returncode == 0, done.stderr.decode()
+
+
 def test_files_that_overlap(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
     names = [a_log(tmp_path / "a.log", range(1_500)), a_log(tmp_path / "b.log", range(100, 1_600), 3)]
     whole = fastlog(*REPLAY, *names)
@@ -136,16 +184,6 @@ def append(path: Path, data: bytes) -> None:
 def summary_of(data: bytes) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(data.splitlines()[-1])
     return found
-
-
-def counted(folder: Path) -> int:
-    """Lines that the record has."""
-    try:
-        body = (folder / "state").read_bytes().partition(b"\n")[2]
-    except FileNotFoundError:
-        return -1
-    lines: int = json.loads(body)["merger"]["lines"]
-    return lines
 
 
 def test_a_follow_that_is_killed_at_every_step(tmp_path: Path, start: Start) -> None:
@@ -203,6 +241,26 @@ def test_a_follow_that_dies_while_it_writes(tmp_path: Path, start: Start, when: 
     windows = [event["start"] for event in events if event["event"] == "stats" and event["hits"]]
     assert windows == sorted(set(windows))
     assert len(windows) == lines
+
+
+@pytest.mark.parametrize("begin", ["start", "end"])
+def test_a_follow_that_is_killed_before_its_first_line_is_counted(
+    tmp_path: Path, start: Start, mortal: Run, begin: str
+) -> None:
+    """Where reading starts is on record by then: rotated since, the file is found again."""
+    log = tmp_path / "access.log"
+    log.write_bytes(entry(0))
+    arguments = (*FOLLOW, "-f", "--from", begin, *KEPT, "access.log")
+    assert mortal("after", 1, *arguments).returncode == -signal.SIGKILL
+    assert counted(tmp_path) == 0
+    append(log, entry(1))
+    log.rename(tmp_path / "access.log.1")
+    log.write_bytes(entry(2))
+    command = start(*arguments)
+    lines = 3 if begin == "start" else 2
+    until(lambda: counted(tmp_path) == lines, "all lines")
+    command.kill(signal.SIGTERM)
+    assert command.wait() == 0, command.messages
 
 
 def test_a_follow_that_was_stopped_takes_its_summary_back(tmp_path: Path, start: Start) -> None:
@@ -311,7 +369,7 @@ def test_two_runs_on_one_state(tmp_path: Path, start: Start, fastlog: Run) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--rejects", "r", "a.log"), "--rejects"),
+        (("a.log", "--rejects", "state"), "--state and --rejects are one file"),
         (("-",), "standard input"),
         (("/dev/null",), "is no regular file"),
         (("a.log", "-o", "state"), "are one file"),
@@ -329,9 +387,33 @@ def test_what_a_state_does_not_hold(
 def test_a_full_disk_for_the_state(tmp_path: Path, fastlog: Run) -> None:
     name = a_log(tmp_path / "a.log", range(10))
     (tmp_path / "state.new").mkdir()  # what cannot be removed stands in its way
+    whole = fastlog(*REPLAY, name).stdout
     done = fastlog(*REPLAY, "--state", "state", name)
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert b"--state state: Is a directory: " in done.stderr
+    assert done.stdout == whole  # which is complete
+    (tmp_path / "state.new").rmdir()
+    assert fastlog(*REPLAY, "--state", "state", name).returncode == 0
+
+
+def test_a_full_disk_for_the_state_of_a_follow_for_a_while(tmp_path: Path, start: Start) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(entry(0))
+    arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "access.log")
+    command = start(*arguments)
+    until(lambda: counted(tmp_path) == 1, "the line")
+    (tmp_path / "state.new").mkdir()
+    append(log, entry(1))
+    command.told("tried again every second")
+    assert counted(tmp_path) == 1  # the old one is whole
+    append(log, entry(2))
+    until(lambda: b'"hits":1' in (tmp_path / "out").read_bytes()[-400:], "that it counts on")
+    (tmp_path / "state.new").rmdir()
+    until(lambda: counted(tmp_path) == 3, "the record")
+    command.kill(signal.SIGTERM)
+    assert command.wait() == 0, command.messages
+    assert command.messages.count("--state state: Is a directory: ") == 1
+    assert summary_of((tmp_path / "out").read_bytes())["complete"] is True
 
 
 # A rule that fires, goes on firing over many records, and recovers; one by key; one that is told in silence.
