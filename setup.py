@@ -21,7 +21,10 @@ def extensions() -> list[Extension]:
     from Cython.Build import cythonize
 
     parts = {
-        "parsers": ["block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "scan.h", "stamp.h"],
+        "parsers": [
+            *("block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "rules.h", "scan.h", "stamp.h"),
+            *("block.pxi", "rules.pxi"),
+        ],
         "executors": [],
         "windows": ["series.h"],
         "windows/rules": ["moments.h", "names.h", "rules.h", "sums.h"],

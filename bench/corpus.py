@@ -28,6 +28,7 @@ START = 1_740_787_200
 """2025-03-01T00:00:00Z: ten million sparse lines (58 days) still end in the past."""
 
 _SLOTS = 1 << 16
+_MOST_HOSTS = 1 << 24
 _BATCH = 1 << 15
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -89,7 +90,8 @@ class Corpus:
 
     ``rate`` is the mean of lines a second; each second has from half to one and a half
     of it. ``odd`` is the share of hostile lines, ``jitter`` how many seconds a line's
-    stamp may lie behind its place.
+    stamp may lie behind its place. ``hosts`` are as many clients, one as frequent as the
+    other, instead of some thousand of which a few are frequent.
     """
 
     rate: int = RATES["dense"]
@@ -98,6 +100,7 @@ class Corpus:
     seconds: int | None = None
     odd: float = 0.0
     jitter: int = 0
+    hosts: int | None = None
     seed: int = 1
     start: int = START
     spike: Spike | None = None
@@ -107,6 +110,8 @@ class Corpus:
             raise ValueError("a corpus needs an end: lines or seconds")
         if self.rate < 1 or not 0 <= self.odd <= 1 or self.jitter < 0:
             raise ValueError("rate is at least 1, odd from 0 to 1, jitter 0 or more")
+        if self.hosts is not None and not 1 <= self.hosts <= _MOST_HOSTS:
+            raise ValueError(f"hosts are from 1 to {_MOST_HOSTS:,}")
 
     def blocks(self) -> Iterator[bytes]:
         """The bytes of the log, some MiB at a time, each block ending with a whole line."""
@@ -119,7 +124,7 @@ class Corpus:
             pieces = list(
                 chain.from_iterable(
                     zip(
-                        map(heads.__getitem__, dice.roll(count)),
+                        self._heads(heads, dice, count),
                         stamps,
                         map(requests.__getitem__, request_of),
                         map(tails.__getitem__, dice.roll(count)),
@@ -134,6 +139,14 @@ class Corpus:
                         spoil = _ODD[request_of[line] % len(_ODD)]
                         pieces[at : at + 4] = spoil(*pieces[at : at + 4]), b"", b"", b""
             yield b"".join(pieces)
+
+    def _heads(self, heads: list[bytes], dice: "_Dice", count: int) -> Iterable[bytes]:
+        """What stands before the stamps of so many lines."""
+        if self.hosts is None:
+            return map(heads.__getitem__, dice.roll(count))
+        high, low = dice.roll(count), dice.roll(count)
+        numbers = ((a << 16 | b) * self.hosts >> 32 for a, b in zip(high, low, strict=True))
+        return (b"10.%d.%d.%d - - [" % (n >> 16, n >> 8 & 255, n & 255) for n in numbers)
 
     def _stamps(self) -> Iterator[list[bytes]]:
         """The stamp of every line, in batches."""
@@ -346,6 +359,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--odd", type=float, default=0.0, metavar="SHARE", help="hostile lines: 0.05 is 5 %%")
     parser.add_argument("--jitter", type=int, default=0, metavar="S", help="stamps up to S seconds behind")
     parser.add_argument("--spike", type=_spike, metavar="AT:SECONDS:RATE", help="a burst of traffic")
+    parser.add_argument("--hosts", type=int, metavar="N", help="N clients, equally frequent")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=int, default=START, metavar="EPOCH")
     parser.add_argument("-o", "--output", default="-", metavar="FILE", help="'-' is standard output")
@@ -358,6 +372,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             seconds=args.seconds,
             odd=args.odd,
             jitter=args.jitter,
+            hosts=args.hosts,
             seed=args.seed,
             start=args.start,
             spike=args.spike,

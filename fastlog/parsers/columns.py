@@ -105,7 +105,7 @@ def count_hits(
             columns = columns.kept(kept)
         runs = list(zip(segment_of_run, seconds, strict=True))
         places = list(chain.from_iterable(map(repeat, runs, lengths)))
-        lines = places, columns.requests, columns.statuses, columns.sizes, columns.details
+        lines = places, columns.requests, columns.statuses, columns.sizes, columns.details, columns.cells
         partial.measured = rules.measure(lines)
 
 

@@ -19,6 +19,8 @@
 
 typedef unsigned __int128 fl_sum;
 
+struct fl_rules; /* rules.h */
+
 typedef struct {
     /* the plan */
     int64_t lateness, pane, horizon;
@@ -31,6 +33,7 @@ typedef struct {
     int64_t durations[FL_CELLS];
     fl_table sections, methods;
     fl_table pairs; /* of section and status: the text of a key is their number, see fl_count_pair */
+    struct fl_rules *rules; /* what looks at each hit behind the fold; NULL where nothing does */
     int failed; /* memory has run out: the chunk must not count */
 
     /* the run of lines of one second */

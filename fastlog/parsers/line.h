@@ -9,7 +9,7 @@
 #ifndef FASTLOG_LINE_H
 #define FASTLOG_LINE_H
 
-#include "fold.h"
+#include "rules.h"
 
 #define FL_PAD 64
 #ifndef FL_LINE_LIMIT
@@ -23,6 +23,7 @@ typedef struct {
     int quoted; /* quoted fields behind the size */
     int dash;   /* the second of them is "-" */
     uint8_t tail; /* what stands between fields: a space, or a tab */
+    int host;     /* which of the words is the host, from 0 */
 } fl_shape;
 
 static inline int fl_is_digit(uint8_t byte) { return (uint8_t)(byte - '0') <= 9; }
@@ -259,6 +260,73 @@ static inline int fl_request(fl_fold *fold, const uint8_t *p, const uint8_t *sto
     return 0;
 }
 
+/* The target of a request as it stands; "-" where it is none. */
+static inline void fl_target(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+    static const uint8_t none[17] = "-";
+    const uint8_t *at = p;
+    while (at < stop && at - p < 33 && fl_is_method(*at))
+        at++;
+    const uint8_t *target = at;
+    while (target < stop && *target == ' ')
+        target++;
+    seen->target = none;
+    seen->target_length = 1;
+    if (at == p || at - p > 32 || target == at || target >= stop)
+        return;
+    for (at = target; at < stop && *at != ' '; at++)
+        ;
+    seen->target = target;
+    seen->target_length = (uint32_t)(at - target);
+}
+
+/* The host of a field, less what stands before a space in it: `host_of` of hits.py. */
+static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+    const uint8_t *at = stop;
+    while (at > p && at[-1] != ' ')
+        at--;
+    seen->host = at;
+    seen->host_length = (uint32_t)(stop - at);
+}
+
+/* The host where it is the word of that number. */
+static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, const uint8_t *stop, int number) {
+    for (; number > 0 && p < stop; number -= *p++ == tail)
+        ;
+    const uint8_t *at = p;
+    while (at < stop && *at != tail)
+        at++;
+    fl_host(seen, p, at);
+}
+
+/* What the rules need of a hit that fl_hit has counted, of what every format has. */
+static inline fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status,
+                              uint64_t size) {
+    fl_seen *seen = &fold->rules->seen;
+    seen->section = (uint32_t)(section - fold->sections.keys);
+    seen->method = (uint32_t)(method - fold->methods.keys);
+    seen->status = status;
+    seen->size = size;
+    seen->duration = FL_NO_DURATION;
+    return seen;
+}
+
+/* A hit of a line: counted, and shown to the rules; 0 where these ask something first. */
+static inline int fl_line_hit(const fl_shape *shape, fl_fold *fold, const uint8_t *start, const uint8_t *open,
+                              const uint8_t *close, int64_t second, unsigned status, uint64_t size) {
+    fl_key *section, *method;
+    if (!fl_request(fold, open + 1, close, &section, &method))
+        return 1;
+    fl_hit(fold, second, section, method, status, size);
+    if (!fold->rules)
+        return 1;
+    fl_seen *seen = fl_see(fold, section, method, status, size);
+    if (fold->rules->has_hosts)
+        fl_host_word(seen, shape->tail, start, open, shape->host);
+    if (fold->rules->looked_at[FL_OF_TARGET])
+        fl_target(seen, open + 1, close);
+    return fl_rules_count(fold->rules, fold);
+}
+
 /* Whether an odd number of backslashes stands before a quote, none of them before `from`. */
 static inline int fl_escaped(const uint8_t *quote, const uint8_t *from) {
     const uint8_t *at = quote;
@@ -279,8 +347,8 @@ static inline const uint8_t *fl_answer(const uint8_t *quote, const uint8_t *end,
 }
 
 /* As fl_line for a line that has escaped quotes, stray ones or further fields. */
-static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, const uint32_t *quotes,
-                        size_t n, const uint8_t *end, int64_t second) {
+static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, const uint8_t *start,
+                        const uint32_t *quotes, size_t n, const uint8_t *end, int64_t second) {
     const uint8_t *open = data + quotes[0], *close = NULL, *at = NULL;
     unsigned status = 0;
     uint64_t size = 0;
@@ -310,13 +378,11 @@ static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *dat
         if (!at)
             return 0;
     }
-    fl_key *section, *method;
-    if (fl_request(fold, open + 1, close, &section, &method))
-        fl_hit(fold, second, section, method, status, size);
-    return 1;
+    return fl_line_hit(shape, fold, start, open, close, second, status, size);
 }
 
-/* Count a line; 0 where it is not certain that it is a hit, and which. `quotes` are the
+/* Count a line; 0 where it is not certain that it is a hit, and which, or rules ask something
+ * about it (`asks` of rules.h), which is then a counted hit. `quotes` are the
  * offsets in `data` of its `n` quotes; it begins at `line`, its newline is at `newline`. `tail`
  * is the shape's: a constant where it is called, so that either has code of its own. */
 static inline int fl_line(const fl_shape *shape, uint8_t tail, fl_fold *fold, const uint8_t *data,
@@ -338,21 +404,18 @@ static inline int fl_line(const fl_shape *shape, uint8_t tail, fl_fold *fold, co
     uint64_t size;
     if (n != 2 + 2 * (size_t)shape->quoted || close[-1] == '\\' || end - close < 7 || close[5] != tail ||
         (status = fl_status(close + 1, tail)) > 999)
-        return fl_hard_line(shape, fold, data, quotes, n, end, second);
+        return fl_hard_line(shape, fold, data, start, quotes, n, end, second);
     const uint8_t *size_end = end;
     if (shape->quoted) {
         const uint8_t *referrer = data + quotes[3], *agent = data + quotes[5];
         size_end = data + quotes[2] - 1;
         if (*size_end != tail || referrer[-1] == '\\' || quotes[4] != quotes[3] + 2 || referrer[1] != tail ||
             agent[-1] == '\\' || (agent + 1 != end && agent[1] != tail))
-            return fl_hard_line(shape, fold, data, quotes, n, end, second);
+            return fl_hard_line(shape, fold, data, start, quotes, n, end, second);
     }
     if (size_end < close + 7 || !fl_size(close + 6, size_end, &size))
-        return fl_hard_line(shape, fold, data, quotes, n, end, second);
-    fl_key *section, *method;
-    if (fl_request(fold, open + 1, close, &section, &method))
-        fl_hit(fold, second, section, method, status, size);
-    return 1;
+        return fl_hard_line(shape, fold, data, start, quotes, n, end, second);
+    return fl_line_hit(shape, fold, start, open, close, second, status, size);
 }
 
 #endif

@@ -5,6 +5,7 @@ evaluated for what is left, by the classes of its fields (see ``outcomes``). Wha
 is as small as the keys are few. The twin of rules.h.
 """
 
+from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,7 @@ from fastlog.errors import UsageError
 from fastlog.formats.compile import Format
 from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, PERS, Rule
-from fastlog.model.sketch import Sketch, cell_of
+from fastlog.model.sketch import Sketch
 from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details
 from fastlog.parsers.outcomes import Outcomes, Step
@@ -50,9 +51,11 @@ def check_rules(rules: Sequence[Rule], log_format: Format) -> None:
                 )
 
 
-Lines = tuple[Sequence[Place], Sequence[bytes], Sequence[int], Sequence[int], Sequence[Details]]
-"""Lines that are hits, column by column: place, request (``METHOD section``), status, size, and the
-details, which are none where no rule asks for them."""
+Lines = tuple[
+    Sequence[Place], Sequence[bytes], Sequence[int], Sequence[int], Sequence[Details], Sequence[int]
+]
+"""Lines that are hits, column by column: place, request (``METHOD section``), status, size; the details,
+which are none where no rule asks for them; the cells of their durations, where lines have some."""
 
 
 class _Sum:
@@ -69,8 +72,12 @@ class _Sum:
         self.hits += hits * counts
         self.base += hits
         self.size += size
-        if self.sketch is not None:
+        if self.sketch is not None and cell != NO_CELL:
             self.sketch.add_cells((cell,), (hits,))
+
+    def columns(self) -> tuple["array[int]", "array[int]"]:
+        """Those of the sketch."""
+        return (NO_CELLS, NO_CELLS) if self.sketch is None else self.sketch.columns()
 
 
 class RuleFold:
@@ -114,14 +121,7 @@ class RuleFold:
                     entry = sums[where] = _Sum(sketched=self.sketched[number])
                 entry.add(hits, size if self.sized[number] else 0, cell, counts=counts)
         return Measured.of(
-            Entry(
-                *where,
-                it.hits,
-                it.base,
-                it.size,
-                *(it.sketch.columns() if it.sketch else (NO_CELLS, NO_CELLS)),
-            )
-            for where, it in sums.items()
+            Entry(*where, it.hits, it.base, it.size, *it.columns()) for where, it in sums.items()
         )
 
     def _alike(self, lines: Lines) -> Iterable[tuple[Any, tuple[int, int]]]:
@@ -130,7 +130,7 @@ class RuleFold:
         Place, request, status, class of size, class of duration, its cell, host, class of target.
         """
         looked_at, classes = self.outcomes.looked_at, self.outcomes.classes
-        places, requests, statuses, sizes, details = lines
+        places, requests, statuses, sizes, details, cells = lines
         columns: list[Iterable[Any]] = [places, requests, statuses]
         columns += [repeat(0), repeat(0), repeat(NO_CELL), repeat(b""), repeat(0)]
         if looked_at[PLACES["bytes"]]:
@@ -140,7 +140,7 @@ class RuleFold:
             if looked_at[PLACES["duration"]]:
                 columns[4] = map(classes[PLACES["duration"]].__getitem__, durations)
             if any(self.sketched):
-                columns[5] = map(_cell, durations)
+                columns[5] = cells
             if "host" in self.needs:
                 columns[6] = hosts
             if looked_at[PLACES["target"]]:
@@ -160,10 +160,6 @@ class RuleFold:
         edges = self.outcomes.edges["bytes"]
         of = self.outcomes.classes[PLACES["bytes"]].of
         return [of(edges[0] - 1), *map(of, edges)]
-
-
-def _cell(duration: int | None) -> int:
-    return NO_CELL if duration is None else cell_of(duration)
 
 
 def _summed(rows: Iterable[Any], sizes: Sequence[int]) -> Iterable[tuple[Any, tuple[int, int]]]:

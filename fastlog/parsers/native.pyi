@@ -21,8 +21,10 @@ class NativeParser:
     odd: int
     """Lines that went to the definition so far."""
 
-    def __init__(self, log_format: Format, plan: Plan) -> None:
-        """Raises ValueError for a format without a program; see ``parsers.program`` and ``keys_program``."""
+    def __init__(self, log_format: Format, plan: Plan, *, remembered: int = ...) -> None:
+        """Raises ValueError for a format without a program, or none that gives what rules ask for; see
+        ``parsers.program`` and ``keys_program``. UsageError as ``check_rules``. ``remembered`` are the
+        hosts and targets kept from chunk to chunk for rules; no result depends on it."""
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As ``RegexParser.fold``. A block is read until the next is asked for, and never

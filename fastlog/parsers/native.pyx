@@ -5,115 +5,26 @@ import os
 
 from cpython.array cimport array, clone
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from fastlog.model.measured import Measured
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.sketch import LONGEST
 from fastlog.parsers.json_lines import JsonParser
 from fastlog.parsers.keys_program import key_program
+from fastlog.parsers.outcomes import LONGEST_COMPARED
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.rejects import is_kept, reject
 
 
-cdef extern from "json.h" nogil:
-    ctypedef struct fl_column:
-        int64_t *at
-        size_t n
-
-    ctypedef struct fl_key:
-        size_t text
-        uint32_t length
-        uint32_t number
-        uint64_t hits
-
-    ctypedef struct fl_table:
-        fl_key *keys
-        uint8_t *arena
-        fl_column order
-
-    ctypedef struct fl_fold:
-        int failed
-        int64_t future
-        int64_t *status_hits
-        fl_table sections
-        fl_table methods
-        fl_table pairs
-        fl_column segment_rows, segment_panes_column, segment_hits_column
-        fl_column segment_first, segment_least, segment_greatest
-        fl_column seconds, hits
-        fl_column pane_starts, pane_hits_column, pane_bytes_low, pane_bytes_high
-        fl_column pane_sections, pane_methods, pane_statuses
-        fl_column section_cells, section_cell_hits, method_cells, method_cell_hits
-        int64_t *durations
-        fl_column pane_durations
-        fl_column status_cells, status_cell_hits, duration_cells, duration_cell_hits
-
-    ctypedef struct fl_shape:
-        int words
-        int vhost
-        int quoted
-        int dash
-        uint8_t tail
-
-    ctypedef struct fl_stamp:
-        int form
-        int utc
-
-    ctypedef struct fl_program:
-        uint8_t tail
-        uint8_t comment
-        int plain
-        size_t quotes
-        fl_stamp stamp
-
-    ctypedef size_t (*fl_indexer)(const uint8_t *, size_t, uint32_t, uint32_t *)
-
-    ctypedef struct fl_block:
-        fl_indexer indexer
-        int64_t lines
-        fl_program *program
-
-    ctypedef struct fl_json:
-        uint8_t *first
-        double unit
-        int has_status
-        fl_stamp iso, clf, other
-
-    int FL_CLF, FL_ISO, FL_OTHER
-    int FL_STATUSES
-    int FL_CELLS
-    int FL_PAIR_STATUS
-    int FL_MOST_STAMP
-    void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
-                         const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
-                         uint32_t unit)
-    void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t length, int64_t second)
-    fl_indexer fl_best_indexer(const char **name)
-    int fl_fold_new(fl_fold *fold, int64_t lateness, int64_t pane, int wants_panes, int wants_pairs, uint64_t seed)
-    void fl_fold_begin(fl_fold *fold, int64_t horizon)
-    void fl_fold_end(fl_fold *fold)
-    void fl_fold_free(fl_fold *fold)
-    fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length)
-    void fl_hit(fl_fold *fold, int64_t second, fl_key *section, fl_key *method, unsigned status, uint64_t size)
-    void fl_hit_duration(fl_fold *fold, int64_t duration)
-    uint64_t fl_pair(const fl_fold *fold, const fl_key *pair)
-    uint64_t fl_bytes_low(const fl_fold *fold)
-    uint64_t fl_bytes_high(const fl_fold *fold)
-    void fl_block_begin(fl_block *block, const uint8_t *data, size_t length)
-    int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, size_t *start, size_t *stop)
-    void fl_json_want(fl_json *json, int node, const uint8_t *text, uint32_t length, int slot, int child)
-    void fl_json_learn(fl_json *json, const uint8_t *text, size_t length, int64_t second)
-    int fl_json_fold(fl_block *block, fl_json *json, fl_fold *fold, size_t *start, size_t *stop)
-    const uint8_t *fl_block_copy(fl_block *block, const uint8_t *data, size_t *length)
-    size_t fl_block_safe(const uint8_t *data, size_t length)
-    void fl_block_free(fl_block *block)
-
+include "block.pxi"
 
 cdef const char *_simd
 cdef fl_indexer _indexer = fl_best_indexer(&_simd)
 SIMD = _simd.decode()
+_REMEMBERED = 1 << 16
 
 cdef array _LONGS = array("q")
 
@@ -138,6 +49,9 @@ cdef tuple _keys(const fl_table *table):
     return names, hits
 
 
+include "rules.pxi"
+
+
 cdef class NativeParser:
     """Folds chunks of one format into partials."""
 
@@ -152,32 +66,46 @@ cdef class NativeParser:
     cdef bint has_keys
     cdef object definition
     cdef object plan
+    cdef _Rules rules  # None where the plan has none
     cdef list rejected
     cdef list rejects
     cdef readonly int64_t odd
 
-    def __cinit__(self, log_format, plan):
+    def __cinit__(self, log_format, plan, *, remembered=_REMEMBERED):
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         self.block.indexer = _indexer
         if not fl_fold_new(&self.sums, plan.lateness, plan.pane, plan.cells, plan.pairs, seed):
             raise MemoryError
 
-    def __init__(self, log_format, plan):
+    def __init__(self, log_format, plan, *, remembered=_REMEMBERED):
         self.odd = 0
         self.plan = plan
         self.has_keys = log_format.keys is not None
-        program = key_program(log_format.keys) if self.has_keys else program_of(log_format)
+        rules = None
+        if self.has_keys:
+            self.definition = JsonParser(log_format, plan)
+            program = None if plan.rules else key_program(log_format.keys)
+        else:
+            self.definition = RegexParser(log_format, plan)
+            rules = self.definition.rules
+            program = program_of(log_format, rules.needs if rules is not None else ())
         if program is None:
             raise ValueError(log_format.name)
-        self.definition = JsonParser(log_format, plan) if self.has_keys else RegexParser(log_format, plan)
+        if rules is not None:
+            self.rules = _Rules(rules, int.from_bytes(os.urandom(8), "little"), remembered)
+            self.sums.rules = self.rules.made
         if self.has_keys:
             self._compile_keys(program)
         elif program.shape is not None:
-            self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash, self.shape.tail = program.shape
+            self._shape(program.shape)
         else:
             self._compile(program)
             self.program.stamp.utc = plan.log_tz == "UTC"
             self.block.program = &self.program
+
+    cdef _shape(self, shape):
+        self.shape.words, self.shape.vhost, self.shape.quoted, self.shape.dash = shape[:4]
+        self.shape.tail, self.shape.host = shape.tail, shape.host
 
     cdef _compile_keys(self, program):
         cdef int role
@@ -223,6 +151,8 @@ cdef class NativeParser:
 
     cdef _begin(self, int64_t horizon):
         fl_fold_begin(&self.sums, horizon)
+        if self.rules is not None:
+            fl_rules_begin(self.rules.made, &self.sums)
         self.block.lines = 0
         self.rejected = [0] * len(REASONS)
         self.rejects = []
@@ -254,6 +184,9 @@ cdef class NativeParser:
                     odd = fl_block_fold(&self.block, &self.shape, &self.sums, &line, &stop)
             if not odd:
                 break
+            if self.rules is not None and self.rules.made.asks >= 0:
+                self.rules.answer(&self.sums)
+                continue
             self._odd_line((<const char *>data)[line:stop], start + line)
         if self.sums.failed:
             raise MemoryError
@@ -277,6 +210,8 @@ cdef class NativeParser:
         fl_hit(&self.sums, second, section_key, method_key, int(hit.status), size)
         if hit.duration is not None:
             fl_hit_duration(&self.sums, min(hit.duration, LONGEST))
+        if self.rules is not None:
+            self.rules.odd(&self.sums, section_key, method_key, hit, size)
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
@@ -312,6 +247,8 @@ cdef class NativeParser:
                 partial.durations.append(cell)
                 partial.duration_hits.append(self.sums.durations[cell])
         self._pairs(partial)
+        if self.rules is not None:
+            partial.measured = self.rules.measured(&self.sums)
         partial.segment_rows = _column(&self.sums.segment_rows)
         partial.segment_panes = _column(&self.sums.segment_panes_column)
         partial.segment_hits = _column(&self.sums.segment_hits_column)

@@ -6,7 +6,7 @@ others: so rules are evaluated once for each combination of classes, and what el
 costs is to look up the classes of its fields.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastlog.model.rules import PERCENTILES
@@ -15,7 +15,9 @@ from fastlog.rulebook.watch import PLACES, Hit, Test, Watch, value_test
 Step = tuple[int, bool]
 """A rule that looks at a hit, by its number, and whether the hit counts there."""
 
-FIELDS = len(Hit._fields)
+LONGEST_COMPARED = 1 << 56
+"""Longer durations, in microseconds, compare as this one (2,283 years)."""
+
 _NOT_LOOKED_AT = Hit(b"", b"", 0)
 
 
@@ -102,10 +104,16 @@ class Outcomes:
 def _tests(field: str, watches: Sequence[Watch]) -> list[Test]:
     """What the rules ask of values of a field."""
     comparisons = [each for watch in watches for each in watch.comparisons if each.field == field]
-    tests: list[Callable[[Any], bool]] = list(map(value_test, dict.fromkeys(comparisons)))
-    if field == "duration" and any(watch.rule.measure in PERCENTILES for watch in watches):
+    tests: list[Test] = list(map(value_test, dict.fromkeys(comparisons)))
+    if field != "duration":
+        return tests
+    if any(watch.rule.measure in PERCENTILES for watch in watches):
         tests.append(_is_there)
-    return tests
+    return list(map(_bounded, tests))
+
+
+def _bounded(test: Test) -> Test:
+    return lambda duration: test(duration if duration is None else min(duration, LONGEST_COMPARED))
 
 
 def _is_there(value: object) -> bool:

@@ -20,7 +20,7 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END, FL_WORDS_STEP, FL_TAIL_WORD, FL_RARE
 };
-enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION };
+enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION, FL_HOST_ROLE };
 
 typedef struct {
     const uint8_t *literal;
@@ -296,6 +296,7 @@ static int fl_apart(fl_fold *fold, const uint8_t *method_at, const uint8_t *meth
 typedef struct {
     int64_t second;
     const uint8_t *date, *request, *request_end, *method, *method_end, *target, *target_end;
+    const uint8_t *host, *host_end;
     uint64_t size;
     int64_t duration; /* the sum of its parts in microseconds */
     unsigned status;
@@ -380,7 +381,7 @@ static int fl_take_steps(fl_program *program, fl_found *found, const uint8_t *da
         &&padded, &&query, &&mark, &&stamp, &&end_of_line, &&words, &&tail_word, &&rare,
     };
     static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role,
-                                        &&duration};
+                                        &&duration, &&host};
     const fl_step *step = program->steps;
     const uint8_t *stop = p;
     int64_t part;
@@ -482,6 +483,10 @@ status_role:
         return 0;
     found->status = (unsigned)(100 * (p[0] - '0') + 10 * (p[1] - '0') + (p[2] - '0'));
     FL_NEXT();
+host:
+    found->host = p;
+    found->host_end = stop;
+    FL_NEXT();
 size_role:
     if (!fl_size(p, stop, &found->size))
         return 0;
@@ -500,6 +505,22 @@ end_of_line:
 #undef FL_ENDS_IF
 #undef FL_NEXT
 #undef FL_TAKE
+}
+
+/* Show a hit to the rules; 0 where these ask something first. */
+static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *section, const fl_key *method) {
+    fl_seen *seen = fl_see(fold, section, method, found->status, found->size);
+    seen->duration = fl_duration(found);
+    if (fold->rules->has_hosts)
+        fl_host(seen, found->host, found->host_end);
+    if (found->request) {
+        fl_target(seen, found->request, found->request_end);
+    } else {
+        const uint8_t *space = (const uint8_t *)memchr(found->target, ' ', (size_t)(found->target_end - found->target));
+        seen->target = found->target;
+        seen->target_length = (uint32_t)((space ? space : found->target_end) - found->target);
+    }
+    return fl_rules_count(fold->rules, fold);
 }
 
 /* As fl_line, by the program. */
@@ -522,7 +543,7 @@ static inline int fl_walk(fl_program *program, fl_fold *fold, const uint8_t *dat
     fl_hit(fold, found.second, section, method, found.status, found.size);
     if (found.timed)
         fl_hit_duration(fold, fl_duration(&found));
-    return 1;
+    return !fold->rules || fl_walk_rules(fold, &found, section, method);
 }
 
 #endif

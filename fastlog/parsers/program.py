@@ -4,11 +4,11 @@ What is not known there, or could be taken to mean something else than the defin
 means, is refused here, once a format: its lines are for the regex.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from fastlog.formats.compile import Format
-from fastlog.formats.fields import DURATION_ROLES, Step
+from fastlog.formats.fields import DURATION_ROLES, WITH_PORT, Step
 
 MOST_STEPS = 96
 """FL_STEPS of program.h."""
@@ -18,7 +18,7 @@ KINDS = ("word", "name", "list", "until", "text", "quoted", "bracketed", "digits
 """By their numbers in program.h. A status that may be a code is three digits there."""
 _NUMBERS = ("digits", "status", "decimal", "padded")
 
-ROLES = ("skip", "request", "method", "target", "status", "size", "duration")
+ROLES = ("skip", "request", "method", "target", "status", "size", "duration", "host")
 """By their numbers in program.h."""
 
 _UNITS = {role: int(unit) for unit, role in DURATION_ROLES.items()}
@@ -67,6 +67,7 @@ class Shape(NamedTuple):
     quoted: int
     dash: bool
     tail: int
+    host: int
 
 
 class Program(NamedTuple):
@@ -86,13 +87,21 @@ class Program(NamedTuple):
     shape: Shape | None
 
 
-def program_of(log_format: Format) -> Program | None:
-    """The program of a format's lines; None where only the regex reads them."""
+def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | None:
+    """The program of a format's lines; None where only the regex reads them.
+
+    ``needs`` are the fields that rules look at: what they do not is skipped.
+    """
     steps = log_format.program
     if steps is None or log_format.closed or len(steps) > MOST_STEPS:
         return None
     if any(b"\r" in step.literal or b"\n" in step.literal for step in steps):
         return None  # a line's end is no part of a field
+    if "host" in needs:
+        if log_format.certain or not _has_plain_host(log_format, steps):
+            return None
+    else:
+        steps = tuple(step._replace(role="skip") if step.role == "host" else step for step in steps)
     steps = tuple(step._replace(kind="status") if step.kind == "code" else step for step in steps)
     stamp = _stamp(steps)
     if stamp is None or not all(_is_certain(steps, at) for at in range(len(steps))):
@@ -103,6 +112,12 @@ def program_of(log_format: Format) -> Program | None:
     comment = (log_format.comment or b"\n")[0]
     shape = _shape(log_format.program or (), log_format.tail)
     return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
+
+
+def _has_plain_host(log_format: Format, steps: Sequence[Step]) -> bool:
+    """Whether the host is a word that is taken as it stands."""
+    ported = any(field.role == "host" and field.pattern == WITH_PORT for _, field in log_format.layout)
+    return not ported and [step.kind in ("word", "name") for step in steps if step.role == "host"] == [True]
 
 
 def _op(steps: Sequence[Step], at: int, tail: bytes) -> Op:
@@ -200,4 +215,5 @@ def _shape(steps: Sequence[Step], tail: bytes) -> Shape | None:
     dash = user[0] == b" - "
     if dash and (words != 1 or tail != b" "):
         return None
-    return Shape(words + dash, head[0].kind == "name", quoted, dash, tail[0])
+    host = next((at for at, step in enumerate(head) if step.role == "host"), 0)
+    return Shape(words + dash, head[0].kind == "name", quoted, dash, tail[0], host)

@@ -58,12 +58,12 @@ class RegexParser:
         self._loose = True
         self._wait = 0
         self._units = self._quick_units = log_format.durations()
-        self._rules = None
+        self.rules = None
         if plan.rules:
             from fastlog.parsers.measure import rule_fold
 
-            self._rules = rule_fold(plan.rules, log_format)
-        self._detailed = self._rules is not None and self._rules.wants_details
+            self.rules = rule_fold(plan.rules, log_format)
+        self._detailed = self.rules is not None and self.rules.wants_details
         self._timed = log_format.gives("duration")
         self._cells = Cells(self._duration)
 
@@ -93,7 +93,7 @@ class RegexParser:
             seconds = list(map(self._seconds.__getitem__, stamps))
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial

@@ -74,17 +74,23 @@ def _make_json_parser(name: str, log_format: Format, plan: Plan) -> Parser:
 
 
 def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:
-    """As make_parser, for a format whose lines a regular expression defines.
-
-    Rules are measured by the regex parser alone: the native one does not give cells by second.
-    """
-    if name == "native" and not plan.rules and program_of(log_format) is not None:
+    """As make_parser, for a format whose lines a regular expression defines."""
+    if name == "native" and program_of(log_format, _needs(plan)) is not None:
         from fastlog.parsers.native import NativeParser
 
         return NativeParser(log_format, plan)
     from fastlog.parsers.regex import RegexParser
 
     return RegexParser(log_format, plan)
+
+
+def _needs(plan: Plan) -> frozenset[str]:
+    """The fields that the rules look at."""
+    if not plan.rules:
+        return frozenset()
+    from fastlog.rulebook.watch import Watch
+
+    return frozenset().union(*(Watch(rule).needs for rule in plan.rules))
 
 
 def make_line_reader(log_format: Format, plan: Plan) -> LineReader:

@@ -35,7 +35,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 #undef realloc
 #undef calloc
 
-#include "fold_checks.h"
+#include "fold_rules.h"
 #include "mutate.h"
 
 #define HEAD 10
@@ -47,6 +47,7 @@ typedef struct {
     fl_shape shape;
     int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
+    int rules; /* some look at the hits; not at those of JSON, which Python reads then */
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -54,8 +55,10 @@ typedef struct {
     unsigned cuts[3]; /* in 256ths of the log */
 } options;
 
-static const fl_shape SHAPES[] = {{2, 0, 0, 0, ' '},  {2, 0, 2, 0, ' '},  {3, 1, 0, 0, ' '},  {3, 1, 2, 0, ' '},
-                                 {2, 0, 0, 0, '\t'}, {2, 0, 2, 0, '\t'}, {3, 0, 0, 0, '\t'}, {3, 0, 2, 0, '\t'}};
+static const fl_shape SHAPES[] = {
+    {2, 0, 0, 0, ' ', 0},  {2, 0, 2, 0, ' ', 0},  {3, 1, 0, 0, ' ', 1},  {3, 1, 2, 0, ' ', 1},
+    {2, 0, 0, 0, '\t', 0}, {2, 0, 2, 0, '\t', 0}, {3, 0, 0, 0, '\t', 1}, {3, 0, 2, 0, '\t', 1},
+};
 
 static options options_of(const uint8_t *head) {
     static const int64_t latenesses[] = {0, 1, 5, 60, 300, 5000}, panes[] = {1, 2, 5, 10, 60, 86400};
@@ -63,6 +66,7 @@ static options options_of(const uint8_t *head) {
     options chosen = {
         .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
         .json = head[1] >= 192,
+        .rules = head[1] < 192 && head[3] >= 128,
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -110,10 +114,21 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
     memcpy(method, line, 2);
     fl_key *section_key = fl_key_of(&s->fold.sections, section, (uint32_t)n + 1);
     fl_key *method_key = fl_key_of(&s->fold.methods, method, 2);
-    if (section_key && method_key)
-        fl_hit(&s->fold, NOON + (int8_t)line[1], section_key, method_key, line[0], length);
-    else
+    if (!section_key || !method_key) {
         s->fold.failed = 1;
+        return;
+    }
+    fl_hit(&s->fold, NOON + (int8_t)line[1], section_key, method_key, line[0], length);
+    if (!s->fold.rules)
+        return;
+    fl_seen *seen = fl_see(&s->fold, section_key, method_key, line[0], length);
+    seen->host = method;
+    seen->host_length = 2;
+    seen->target = section;
+    seen->target_length = (uint32_t)n + 1;
+    seen->duration = (int8_t)line[1];
+    if (!fl_rules_count(s->fold.rules, &s->fold))
+        answer(&s->fold);
 }
 
 static void fold_lines(subject *s, const uint8_t *data, size_t length) {
@@ -124,7 +139,10 @@ static void fold_lines(subject *s, const uint8_t *data, size_t length) {
         check(start <= stop && stop < length && data[stop] == '\n', "an odd line ends at a newline");
         check(!start || data[start - 1] == '\n', "an odd line begins behind a newline");
         check(!memchr(data + start, '\n', stop - start), "an odd line is one line");
-        odd_line(s, data + start, stop - start);
+        if (s->fold.rules && s->fold.rules->asks >= 0)
+            answer(&s->fold); /* the line is counted, and goes on where it ends */
+        else
+            odd_line(s, data + start, stop - start);
     }
     check(s->fold.failed || s->block.line == length, "every line is taken up");
 }
@@ -159,6 +177,8 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     s->block.lines = 0;
     s->odd = 0;
     fl_fold_begin(&s->fold, s->horizon);
+    if (s->fold.rules)
+        fl_rules_begin(s->fold.rules, &s->fold);
     for (size_t i = 0; i < n; i++) {
         size_t at = length * cuts[i] / 256;
         const uint8_t *newline = at > from ? (const uint8_t *)memchr(log + at, '\n', length - at) : NULL;
@@ -169,6 +189,8 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     }
     feed(s, log + from, length - from);
     fl_fold_end(&s->fold);
+    if (s->fold.rules && !s->fold.failed)
+        fl_rules_end(s->fold.rules, &s->fold);
 }
 
 /* The keys t=time, r=request, m=method, n.u=target, s=status, n.z=size, d=duration. */
@@ -197,9 +219,12 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
     s->horizon = chosen->horizon;
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);
     check(made, "a fold is made");
+    if (chosen->rules)
+        add_rules(&s->fold, seed);
 }
 
 static void end(subject *s) {
+    fl_rules_free(s->fold.rules);
     fl_fold_free(&s->fold);
     fl_block_free(&s->block);
 }
@@ -221,6 +246,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
     plain.block.indexer = fl_best_indexer(&name);
     fold_chunk(&plain, log, size, NULL, 0);
     check_chunk(&plain, log, size);
+    check_rules(&plain.fold, plain.block.lines - plain.odd);
 
     window = chosen.window;
     most_keys = chosen.most_keys;
@@ -239,6 +265,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size) {
         if (!awkward.fold.failed) {
             check_chunk(&awkward, log, size);
             check_same(&plain, &awkward);
+            check_rules(&awkward.fold, awkward.block.lines - awkward.odd);
+            check_same_rules(&plain.fold, &awkward.fold);
         }
     }
     end(&awkward);

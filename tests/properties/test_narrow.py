@@ -1,6 +1,7 @@
 """Columns on their way between the processes: whatever they hold comes out again, by either twin."""
 
 import importlib
+import importlib.util
 import sys
 from array import array
 from types import ModuleType
@@ -34,6 +35,13 @@ columns = st.one_of(
     st.lists(st.integers(-(1 << 63), (1 << 63) - 1)),
     st.lists(st.just(7)),
 )
+
+
+@pytest.mark.skipif(importlib.util.find_spec("fastlog.executors.native") is None, reason="not built here")
+def test_the_compiled_twins_are_taken_where_they_are_built() -> None:
+    native = importlib.import_module("fastlog.executors.native")
+    assert (narrow.narrowed, narrow.widened) == (native.narrowed, native.widened)
+    assert PYTHON.narrowed is not native.narrowed
 
 
 @given(columns)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from fastlog.errors import RuleError, UsageError
 from fastlog.model.measured import Entry
 from fastlog.model.rules import Rule
+from fastlog.model.sketch import cell_of
 from fastlog.parsers.measure import RuleFold
 from fastlog.rulebook.expression import FIELDS, ExpressionError
 from fastlog.rulebook.file import LARGEST_FILE, MOST_RULES, parse_rules, read_rules
@@ -304,7 +305,8 @@ def test_a_worker_measures_for_each_rule_and_key() -> None:
     requests = [hit.method + b" " + hit.section for hit in hits]
     statuses = [hit.status for hit in hits]
     details = [(hit.duration, hit.host, hit.target) for hit in hits]
-    measured = fold.measure((places, requests, statuses, [hit.size for hit in hits], details))
+    cells = [None if hit.duration is None else cell_of(hit.duration) for hit in hits]
+    measured = fold.measure((places, requests, statuses, [hit.size for hit in hits], details, cells))
     entries = [
         entry._replace(cells=list(entry.cells), counts=list(entry.counts)) for entry in measured.entries()
     ]

@@ -1,0 +1,153 @@
+# The compiled twin of RuleFold: part of native.pyx. What it promises is in rules.h.
+
+cdef extern from "block.h" nogil:
+    ctypedef struct fl_seen:
+        uint32_t section, method
+        unsigned status
+        uint32_t host_length, target_length
+        const uint8_t *host
+        const uint8_t *target
+        uint64_t size
+        int64_t duration
+
+    ctypedef struct fl_rules:
+        uint8_t *looked_at
+        uint8_t has_hosts
+        fl_column size_edges, duration_edges
+        fl_table hosts, targets
+        fl_seen seen
+        int asks
+        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
+        fl_column sketched, sketch_cells, counts, name_kinds, name_places
+
+    int FL_FIELDS, FL_ASKS_OUTCOME, FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION
+    int FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD
+    int64_t FL_NO_DURATION
+    fl_rules *fl_rules_new(uint64_t seed, size_t bound)
+    void fl_rules_free(fl_rules *rules)
+    void fl_rules_begin(fl_rules *rules, const fl_fold *fold)
+    void fl_rules_end(fl_rules *rules, fl_fold *fold)
+    int fl_rules_count(fl_rules *rules, fl_fold *fold)
+    int fl_rules_class(fl_rules *rules, unsigned number)
+    void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
+    int fl_rules_outcome(fl_rules *rules)
+    int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, int counts, int sketched, int sized)
+    void fl_rules_forget(fl_rules *rules, fl_fold *fold)
+    fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status, uint64_t size)
+    int fl_push(fl_column *column, int64_t value)
+
+
+cdef bytes _key_text(const fl_table *table, size_t place):
+    cdef const fl_key *key = table.keys + place
+    return (<const char *>table.arena + key.text)[:key.length]
+
+
+cdef class _Rules:
+    """The rules of a plan for one fold; what they make of a class or of classes is asked of ``fold``."""
+
+    cdef fl_rules *made
+    cdef object fold
+
+    def __cinit__(self, fold, uint64_t seed, size_t bound):
+        self.made = fl_rules_new(seed, bound)
+        if self.made is NULL:
+            raise MemoryError
+        self.fold = fold
+        self.made.has_hosts = "host" in fold.needs
+        for place, looked_at in enumerate(fold.outcomes.looked_at):
+            self.made.looked_at[place] = looked_at
+        _fill(&self.made.size_edges, fold.outcomes.edges["bytes"])
+        _fill(&self.made.duration_edges, fold.outcomes.edges["duration"])
+
+    def __dealloc__(self):
+        fl_rules_free(self.made)
+
+    cdef answer(self, fl_fold *sums):
+        """Answer what the hit at hand asks, until it is counted."""
+        while True:
+            if self.fold.outcomes.full:
+                self.fold.outcomes.clear()
+                fl_rules_forget(self.made, sums)
+            elif self.made.asks == FL_ASKS_OUTCOME:
+                self._outcome()
+            elif not fl_rules_class(self.made, self.fold.outcomes.classes[self.made.asks].of(self._value(sums))):
+                raise MemoryError
+            if fl_rules_count(self.made, sums):
+                return
+
+    cdef _value(self, fl_fold *sums):
+        """The value whose class is asked for."""
+        cdef const fl_seen *seen = &self.made.seen
+        if self.made.asks == FL_OF_SECTION:
+            return _key_text(&sums.sections, seen.section)
+        if self.made.asks == FL_OF_METHOD:
+            return _key_text(&sums.methods, seen.method)
+        if self.made.asks == FL_OF_STATUS:
+            return seen.status
+        if self.made.asks == FL_OF_HOST:
+            return <bytes>(<const char *>seen.host)[:seen.host_length]
+        if self.made.asks == FL_OF_SIZE:
+            return seen.size
+        if self.made.asks == FL_OF_DURATION:
+            return None if seen.duration == FL_NO_DURATION else seen.duration
+        return <bytes>(<const char *>seen.target)[:seen.target_length]
+
+    cdef _outcome(self):
+        cdef uint16_t classes[8]
+        fl_rules_asked(self.made, classes)
+        found = self.fold.outcomes.of(tuple([max(classes[field], 1) - 1 for field in range(FL_FIELDS)]))
+        if not fl_rules_outcome(self.made):
+            raise MemoryError
+        for rule, counts in found:
+            if not fl_rules_step(self.made, rule, self.fold.kinds[rule], counts, self.fold.sketched[rule],
+                                 self.fold.sized[rule]):
+                raise MemoryError
+
+    cdef odd(self, fl_fold *sums, const fl_key *section, const fl_key *method, hit, uint64_t size):
+        """Look at a hit that the regex read, and the fold has counted."""
+        cdef fl_seen *seen = fl_see(sums, section, method, int(hit.status), size)
+        cdef bytes host = hit.host + bytes(16), target = hit.target + bytes(16)
+        seen.host, seen.host_length = <const uint8_t *><const char *>host, <uint32_t>len(hit.host)
+        seen.target, seen.target_length = <const uint8_t *><const char *>target, <uint32_t>len(hit.target)
+        if hit.duration is not None:
+            seen.duration = min(hit.duration, LONGEST_COMPARED)
+        if not fl_rules_count(self.made, sums):
+            self.answer(sums)
+
+    cdef measured(self, fl_fold *sums):
+        """The entries of a chunk, which the fold has ended. Raises MemoryError."""
+        cdef size_t at
+        cdef int64_t kind, place
+        cdef list names = []
+        fl_rules_end(self.made, sums)
+        if sums.failed:
+            raise MemoryError
+        for at in range(self.made.name_kinds.n):
+            kind, place = self.made.name_kinds.at[at], self.made.name_places.at[at]
+            if kind == FL_PER_NOTHING:
+                names.append(b"")
+            elif kind == FL_PER_STATUS:
+                names.append(b"%03d" % place)
+            elif kind == FL_PER_SECTION:
+                names.append(_key_text(&sums.sections, place))
+            elif kind == FL_PER_METHOD:
+                names.append(_key_text(&sums.methods, place))
+            else:
+                names.append(_key_text(&self.made.hosts, place))
+        made = self.made
+        found = Measured(
+            rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
+            keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),
+            sizes=_column(&made.size_low), sizes_high=_column(&made.size_high),
+            sketched=_column(&made.sketched), cells=_column(&made.sketch_cells), counts=_column(&made.counts),
+        )
+        found.key_names = names
+        return found
+
+
+cdef _fill(fl_column *column, values):
+    for value in values:
+        if value > LONGEST_COMPARED:
+            return  # no number is as great: it is in the interval before
+        if not fl_push(column, value):
+            raise MemoryError

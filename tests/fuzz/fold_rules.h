@@ -1,0 +1,124 @@
+/* Rules for the fuzzed fold, whose answers C gives in Python's place, and what must hold of their entries.
+ *
+ * The classes of texts follow from their lengths, so that they are the same for any fold, whatever
+ * its places are. Rule 0 looks at every hit; 1 knows sections, their bytes, and counts some;
+ * 2 knows the hosts of some; 3 the durations by status, 4 those by method, where there are some.
+ */
+#ifndef FASTLOG_FOLD_RULES_H
+#define FASTLOG_FOLD_RULES_H
+
+#include "fold_checks.h"
+
+#define FUZZ_RULES 5
+#define FUZZ_BOUND 8 /* hosts and targets that are kept from chunk to chunk */
+
+static unsigned class_of(const fl_rules *rules, const fl_fold *fold) {
+    const fl_seen *seen = &rules->seen;
+    switch (rules->asks) {
+    case FL_OF_SECTION: return fold->sections.keys[seen->section].length % 3;
+    case FL_OF_METHOD: return fold->methods.keys[seen->method].length % 2;
+    case FL_OF_STATUS: return seen->status % 3;
+    case FL_OF_HOST: return seen->host_length % 3;
+    case FL_OF_TARGET: return seen->target_length % 3;
+    }
+    return (unsigned)rules->asked; /* of a size or a duration: its interval */
+}
+
+static int outcome_of(fl_rules *rules) {
+    uint16_t classes[8];
+    fl_rules_asked(rules, classes);
+    int timed = classes[FL_OF_DURATION] > 1;
+    return fl_rules_outcome(rules) && fl_rules_step(rules, 0, FL_PER_NOTHING, classes[FL_OF_SIZE] > 1, 0, 1) &&
+           fl_rules_step(rules, 1, FL_PER_SECTION, classes[FL_OF_SECTION] > 1, 0, 1) &&
+           (classes[FL_OF_HOST] == 1 || fl_rules_step(rules, 2, FL_PER_HOST, classes[FL_OF_TARGET] == 1, 0, 0)) &&
+           (!timed || fl_rules_step(rules, 3, FL_PER_STATUS, 1, 1, 0)) &&
+           (!timed || fl_rules_step(rules, 4, FL_PER_METHOD, 1, 1, 1));
+}
+
+/* Answer until the hit at hand is counted, or memory is gone; in Python that is a MemoryError. */
+static void answer(fl_fold *fold) {
+    fl_rules *rules = fold->rules;
+    do {
+        check(rules->asks >= 0 && rules->asks <= FL_ASKS_OUTCOME, "something is asked");
+        if (!(rules->asks == FL_ASKS_OUTCOME ? outcome_of(rules) : fl_rules_class(rules, class_of(rules, fold)))) {
+            fold->failed = 1;
+            rules->asks = -1;
+            return;
+        }
+    } while (!fl_rules_count(rules, fold));
+}
+
+static void add_rules(fl_fold *fold, uint64_t seed) {
+    fl_rules *rules = fold->rules = fl_rules_new(seed, FUZZ_BOUND);
+    check(rules != NULL, "rules are made");
+    memset(rules->looked_at, 1, sizeof rules->looked_at);
+    rules->has_hosts = 1;
+    for (int64_t edge = 100; edge < 102; edge++)
+        check(fl_push(&rules->size_edges, edge) && fl_push(&rules->duration_edges, edge), "rules have their edges");
+}
+
+static void name_of(const fl_fold *fold, int64_t number, const uint8_t **text, int64_t *length) {
+    const fl_rules *rules = fold->rules;
+    size_t place = (size_t)rules->name_places.at[number];
+    int64_t kind = rules->name_kinds.at[number];
+    const fl_table *table = kind == FL_PER_SECTION  ? &fold->sections
+                            : kind == FL_PER_METHOD ? &fold->methods
+                                                    : &rules->hosts;
+    *text = NULL;
+    *length = (int64_t)place; /* of a status */
+    if (kind == FL_PER_NOTHING || kind == FL_PER_STATUS)
+        return;
+    check(place < table->n, "the key of an entry is known");
+    *text = table->arena + table->keys[place].text;
+    *length = table->keys[place].length;
+}
+
+/* The entries of a chunk with so many hits agree with it. */
+static void check_rules(const fl_fold *fold, int64_t counted) {
+    const fl_rules *rules = fold->rules;
+    int64_t base[FUZZ_RULES] = {0}, cells = 0;
+    fl_sum bytes[2] = {0};
+    if (!rules)
+        return;
+    for (size_t i = 0; i < rules->rules.n; i++) {
+        int64_t rule = rules->rules.at[i];
+        check(rule >= 0 && rule < FUZZ_RULES, "an entry is of a rule");
+        check(rules->hits.at[i] >= 0 && rules->hits.at[i] <= rules->base.at[i] && rules->base.at[i] > 0,
+              "what counts was looked at");
+        check((size_t)rules->segments.at[i] < fold->segment_rows.n &&
+                  (i == 0 || rules->segments.at[i] >= rules->segments.at[i - 1]),
+              "entries ascend by segment");
+        check((size_t)rules->keys.at[i] < rules->name_kinds.n, "an entry has its key");
+        base[rule] += rules->base.at[i];
+        if (rule < 2)
+            bytes[rule] += (fl_sum)rules->size_low.at[i] + ((fl_sum)rules->size_high.at[i] << 62);
+        cells += rules->sketched.at[i];
+    }
+    check(base[0] == counted - fold->future && base[1] == base[0], "every hit that is believed is looked at");
+    check(base[3] == base[4] && base[2] <= base[0], "no hit is looked at twice");
+    check(bytes[0] == bytes[1], "bytes of the sections are those of all");
+    check(rules->sketch_cells.n == (size_t)cells && rules->counts.n == (size_t)cells, "cells of the entries");
+    check(sum_of(&rules->counts) == 2 * base[3], "every duration has its cell, in two rules");
+}
+
+static void check_same_rules(const fl_fold *a, const fl_fold *b) {
+    const fl_rules *mine = a->rules, *other = b->rules;
+    if (!mine)
+        return;
+#define SAME(column)                                                                                \
+    check(mine->column.n == other->column.n &&                                                      \
+              (!mine->column.n || !memcmp(mine->column.at, other->column.at, 8 * mine->column.n)), \
+          "the same " #column " of rules");
+    SAME(rules) SAME(segments) SAME(seconds) SAME(keys) SAME(hits) SAME(base) SAME(size_low) SAME(size_high)
+    SAME(sketched) SAME(sketch_cells) SAME(counts) SAME(name_kinds)
+#undef SAME
+    for (size_t i = 0; i < mine->name_kinds.n; i++) {
+        const uint8_t *one, *two;
+        int64_t length, of_other;
+        name_of(a, (int64_t)i, &one, &length);
+        name_of(b, (int64_t)i, &two, &of_other);
+        check(length == of_other && (!one || !memcmp(one, two, (size_t)length)), "the same keys of rules");
+    }
+}
+
+#endif

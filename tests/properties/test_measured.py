@@ -1,0 +1,124 @@
+"""What the compiled parser measures for rules is what the regex parser measures, for any log cut anywhere."""
+
+from importlib.util import find_spec
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastlog.formats.compile import compile_format
+from fastlog.model.measured import Measured
+from fastlog.model.plan import Plan
+from fastlog.model.rules import MEASURES, PERCENTILES, PERS, Rule
+from fastlog.parsers.program import program_of
+from fastlog.parsers.regex import RegexParser
+from fastlog.parsers.select import make_parser
+from tests.properties.strategies import Format, formats, logs
+from tests.properties.test_native import HORIZON, blocks, canonical
+from tests.properties.test_rules_fields import WRITERS, Line
+from tests.properties.test_rules_fields import lines as some_lines
+
+pytestmark = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
+
+WHERE = (
+    "", "status >= 500", "status in (200, 404)", "not status == 200", "method == 'GET'", "section =~ 'a'",
+    "section starts_with '/api' and bytes > 150", "bytes == 5 or bytes >= 999999999999999999", "bytes < 100",
+    "host starts_with '192'", "host == '192.0.2.1' and status > 300", "target =~ '[?]'", "target == '/a'",
+    "not (target starts_with '/api' or host =~ ':')",
+)  # fmt: skip
+TIMED = ("duration >= 250ms", "not duration < 0.5", "duration != 0.1", "duration < 99999999999999s")
+
+
+@st.composite
+def rule(draw: st.DrawFn, *, timed: bool = False) -> Rule:
+    wheres = st.sampled_from(WHERE + TIMED if timed else WHERE)
+    measures = [name for name in MEASURES if timed or name not in PERCENTILES]
+    measure = draw(st.sampled_from(measures))
+    return Rule(
+        name="x", measure=measure, window=10, above=1.0, where=draw(wheres),
+        of=draw(wheres) if measure == "share" else "", per=draw(st.sampled_from((None, *PERS))),
+    )  # fmt: skip
+
+
+def plan(rules: list[Rule], lateness: int = 5) -> Plan:
+    return Plan(
+        follow=False, lateness=lateness, horizon=HORIZON, cells=True, rejects=True, stats_window=10,
+        stats_every=10, alert_window=7, threshold=0.3, pairs=True, rules=tuple(rules),
+    )  # fmt: skip
+
+
+def entries(measured: Measured) -> list[tuple[Any, ...]]:
+    """The entries; those of one rule and segment in their order, which is all that has a meaning."""
+    found = [(*entry[:7], list(entry.cells), list(entry.counts)) for entry in measured.entries()]
+    assert [row[1] for row in found] == sorted(row[1] for row in found)
+    return sorted(found, key=lambda row: (row[1], row[0]))
+
+
+def both(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int) -> None:
+    """Twice with one parser: what it remembers of a chunk changes nothing in the next."""
+    from fastlog.parsers.native import NativeParser
+
+    compiled = compile_format(name)
+    parser = NativeParser(compiled, chosen, remembered=remembered)
+    wanted = RegexParser(compiled, chosen).fold([(0, data)], HORIZON)
+    for _ in range(2):
+        folded = parser.fold(blocks(data, cuts), HORIZON)
+        assert entries(folded.measured) == entries(wanted.measured)
+        folded.measured = wanted.measured
+        assert canonical(folded) == canonical(wanted)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    data=st.data(),
+    format=formats,
+    rules=st.lists(rule(), min_size=1, max_size=4),
+    lateness=st.sampled_from((0, 5, 60)),
+    remembered=st.sampled_from((0, 1, 1 << 16)),
+)
+def test_native_measures_what_the_regex_does(
+    data: st.DataObject, format: Format, rules: list[Rule], lateness: int, remembered: int
+) -> None:
+    log = data.draw(logs(format))
+    cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=3))
+    both(format, plan(rules, lateness), log, cuts, remembered)
+
+
+PROGRAMS = [name for name in WRITERS if program_of(compile_format(name), {"host", "target"}) is not None]
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@settings(max_examples=100, deadline=None)
+@given(
+    data=st.data(),
+    log=st.lists(some_lines, min_size=1, max_size=40),
+    noise=st.sets(st.integers(0, 40), max_size=3),
+    remembered=st.sampled_from((0, 1, 1 << 16)),
+)
+def test_so_does_a_field_program(
+    data: st.DataObject, name: str, log: list[Line], noise: set[int], remembered: int
+) -> None:
+    timed = program_of(compile_format(name), {"host", "duration"}) is not None
+    rules = data.draw(st.lists(rule(timed=timed), min_size=1, max_size=4))
+    rows = [WRITERS[name](line) + "\nno such line" * (at in noise) for at, line in enumerate(log)]
+    both(name, plan(rules), ("\n".join(rows) + "\n").encode(), [70, 200], remembered)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_rules_send_no_line_to_the_regex(name: str) -> None:
+    """Nor are any but the first of its kind asked about."""
+    log = [
+        WRITERS[name](Line(second % 7, f"192.0.2.{second}", f"/{second % 5}", 200, second, 0))
+        for second in range(100)
+    ]
+    rules = [
+        Rule(name="a", measure="hits", window=5, above=1.0, per="host"),
+        Rule(name="b", measure="bytes", window=5, above=1.0, where="target == '/3' and bytes > 9"),
+    ]
+    parser: Any = make_parser("native", compile_format(name), plan(rules))
+    if hasattr(parser, "_parser"):  # fields that stand in the log
+        parser = parser._parser(name)
+    parser.fold([(0, "\n".join(log).encode())], HORIZON)
+    assert parser.name == "native"
+    assert parser.odd <= 1
