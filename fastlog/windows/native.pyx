@@ -260,7 +260,7 @@ cdef class _Names:
     cdef keep(self, list renumbered):
         """Forget the keys whose new number is None."""
         numbers, texts, odd = self.numbers, self.texts, self.odd
-        self.__cinit__()
+        self.numbers, self.texts, self.odd, self.any_odd = {}, [], [], False
         for key, old in numbers.items():
             if renumbered[old] is not None:
                 renumbered[old] = self._new(key, texts[old], odd[old])

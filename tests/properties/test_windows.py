@@ -250,6 +250,21 @@ def test_native_windows_print_what_those_in_python_print(
     assert said == said_natively
 
 
+@pytest.mark.skipif(native is None, reason="not built")
+def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits() -> None:
+    """The names of a run pass what the compiled windows remember: those of open windows are as they were."""
+    twins = sliding.StatsWindows(8, 4, empty=False), native.StatsWindows(8, 4, empty=False)
+    for start in range(0, 4 * 80, 4):
+        of_its_own = {b"/%d/%d" % (start, number): 1 + number % 3 for number in range(1000)}
+        pane = a_pane(start, {b"/": 5, b"/\xff": 4, b"/\\xff": 2, **of_its_own})
+        for windows in twins:
+            windows.take(pane, range(1), (0, 0, 0, 0))
+        said, columns = list(twins[0].close(start)), list(twins[1].close(start))
+        assert list(singly(columns)) == said
+        render = NdjsonRenderer().render
+        assert b"".join(map(render, columns)) == b"".join(map(render, said))
+
+
 class Steps:
     """Counts the lines of Python that run, in whatever function, while it is entered."""
 
