@@ -84,15 +84,17 @@ typedef struct fl_rules {
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
     size_t asked; /* number of its value */
 
-    /* as in Measured; names are (kind, place) */
+    /* as in Measured; the keys that are numbered are (kind, place) */
     fl_column rules, segments, seconds, keys, hits, base, size_low, size_high, sketched, sketch_cells, counts;
-    fl_column name_kinds, name_places;
+    fl_column key_ends, name_kinds, name_places;
+    uint8_t *key_text;
+    size_t key_text_n, key_text_room;
     fl_column numbers[FL_KINDS]; /* by place: the number of its name and 1 */
 } fl_rules;
 
 #define FL_RULE_COLUMNS(DO)                                                                         \
     DO(rules) DO(segments) DO(seconds) DO(keys) DO(hits) DO(base) DO(size_low) DO(size_high)        \
-    DO(sketched) DO(sketch_cells) DO(counts) DO(name_kinds) DO(name_places)
+    DO(sketched) DO(sketch_cells) DO(counts) DO(key_ends) DO(name_kinds) DO(name_places)
 
 /* Room for `n` things of `size` bytes, those that are new being 0; 0 where there is no memory. */
 static int fl_reserve(void **at, size_t *room, size_t n, size_t size) {
@@ -386,19 +388,39 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
     if (rules->measured)
         memset(rules->measured, 0, rules->measured_room * sizeof *rules->measured);
     rules->asks = -1;
+    rules->key_text_n = 0;
 #define FL_EMPTY(column) rules->column.n = 0;
     FL_RULE_COLUMNS(FL_EMPTY)
 #undef FL_EMPTY
 }
 
+/* Put the name of a key behind those that there are. 0 where there is no memory. */
+static int fl_key_name(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
+    const fl_table *tables[FL_KINDS] = {
+        [FL_PER_SECTION] = &fold->sections, [FL_PER_METHOD] = &fold->methods, [FL_PER_HOST] = &rules->hosts};
+    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
+    const uint8_t *text = status;
+    size_t length = kind == FL_PER_STATUS ? sizeof status : 0;
+    if (tables[kind]) {
+        text = tables[kind]->arena + tables[kind]->keys[place].text;
+        length = tables[kind]->keys[place].length;
+    }
+    if (!fl_reserve((void **)&rules->key_text, &rules->key_text_room, rules->key_text_n + length + 1, 1))
+        return 0;
+    memcpy(rules->key_text + rules->key_text_n, text, length);
+    rules->key_text_n += length;
+    return fl_push(&rules->key_ends, (int64_t)rules->key_text_n);
+}
+
 /* The number of a key in the chunk; -1 where there is no memory. */
-static int64_t fl_key_number(fl_rules *rules, unsigned kind, size_t place) {
+static int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
     fl_column *numbers = rules->numbers + kind;
     while (numbers->n <= place)
         if (!fl_push(numbers, 0))
             return -1;
     if (!numbers->at[place]) {
-        if (!fl_push(&rules->name_kinds, kind) || !fl_push(&rules->name_places, (int64_t)place))
+        if (!fl_push(&rules->name_kinds, kind) || !fl_push(&rules->name_places, (int64_t)place) ||
+            !fl_key_name(rules, fold, kind, place))
             return -1;
         numbers->at[place] = (int64_t)rules->name_kinds.n;
     }
@@ -454,7 +476,7 @@ static void fl_rules_end(fl_rules *rules, fl_fold *fold) {
         while (row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
             end += (size_t)fold->segment_rows.at[++segment];
         const fl_measured *sums = rules->measured + place;
-        int64_t number = fl_key_number(rules, (unsigned)(second >> 32), (uint32_t)second);
+        int64_t number = fl_key_number(rules, fold, (unsigned)(second >> 32), (uint32_t)second);
         fold->failed = number < 0 || !fl_push(&rules->rules, (int64_t)(first >> 32)) ||
                        !fl_push(&rules->segments, (int64_t)segment) ||
                        !fl_push(&rules->seconds, fold->seconds.at[row]) || !fl_push(&rules->keys, number) ||
@@ -502,6 +524,7 @@ static inline void fl_rules_free(fl_rules *rules) {
     free(rules->steps);
     free(rules->sizes);
     free(rules->measured);
+    free(rules->key_text);
     free(rules);
 }
 
