@@ -7,6 +7,10 @@
  * outcome, and one for each kind of key that rules of the outcome have: the *record* of (row,
  * outcome, key) counts the hits. Records become entries (row, rule, key) when the chunk ends.
  *
+ * Hosts may be as many as lines, so what can be is spared them: where one outcome alone has them,
+ * a host knows its last record itself, and where no two records can be of one entry, none is
+ * looked up for it. `again` says that they can be after all.
+ *
  * Everything is a table of keys.h. Records and entries live for a chunk, and are no more than
  * its lines times its rules; hosts, targets, classes and outcomes live on, up to `bound`.
  */
@@ -73,6 +77,9 @@ typedef struct fl_rules {
     size_t n_outcomes, outcome_room;
     fl_rule_step *steps;
     size_t n_steps, step_room;
+    uint32_t *outcomes_of; /* by rule: how many have it */
+    size_t rule_room, host_outcomes;
+    uint8_t again; /* in this chunk records are not looked up, or entries are from before */
     fl_sum *sizes; /* by place in records */
     size_t size_room;
     fl_measured *measured; /* by place in entries */
@@ -126,10 +133,19 @@ static inline fl_key *fl_pair_key(fl_table *table, uint64_t first, uint64_t seco
     return fl_key_of(table, (const uint8_t *)text, sizeof text);
 }
 
+/* Put a pair at the end of a table in which it need not be found. */
+static inline fl_key *fl_pair_append(fl_table *table, uint64_t first, uint64_t second) {
+    if (table->n == table->room && !fl_table_grow(table))
+        return NULL;
+    fl_key *key = table->keys + table->n++;
+    *key = (fl_key){.first = fl_load64((const uint8_t *)&first), .second = fl_load64((const uint8_t *)&second),
+                    .length = 16};
+    return key;
+}
+
 static inline void fl_pair_of(const fl_table *table, size_t place, uint64_t *first, uint64_t *second) {
-    const uint8_t *text = table->arena + table->keys[place].text;
-    memcpy(first, text, 8);
-    memcpy(second, text + 8, 8);
+    *first = fl_load64((const uint8_t *)&table->keys[place].first);
+    *second = fl_load64((const uint8_t *)&table->keys[place].second);
 }
 
 /* How many edges are at or below a value. */
@@ -167,14 +183,31 @@ static inline size_t fl_near_place(fl_table *table, fl_near *near, uint64_t firs
     return at->place;
 }
 
+/* The place of a host's record, which is of the one outcome that has hosts, and 1; 0 where there is no memory. */
+static inline size_t fl_host_record(fl_rules *rules, uint64_t first, uint64_t second, uint32_t row) {
+    fl_key *host = rules->hosts.keys + (uint32_t)second;
+    int known = host->pane == rules->hosts.pane; /* in these records */
+    if (known && host->hits == row)
+        return (size_t)host->number + 1;
+    rules->again |= known && host->hits > row;
+    if (!fl_pair_append(&rules->records, first, second))
+        return 0;
+    host->pane = rules->hosts.pane;
+    host->hits = row;
+    host->number = (uint32_t)rules->records.n - 1;
+    return rules->records.n;
+}
+
 /* The hits of a record more by one, and what else its outcome wants of it. */
 static inline int fl_record(fl_rules *rules, fl_outcome *outcome, unsigned kind, uint64_t key, uint32_t row) {
     size_t place;
     if (kind == FL_PER_NOTHING && outcome->row == row + 1) {
         place = outcome->record;
     } else {
-        place = fl_near_place(&rules->records, rules->near_records, row | (uint64_t)(outcome - rules->outcome) << 32,
-                              key | (uint64_t)kind << 32);
+        uint64_t first = row | (uint64_t)(outcome - rules->outcome) << 32, second = key | (uint64_t)kind << 32;
+        place = kind == FL_PER_HOST && rules->host_outcomes == 1
+                    ? fl_host_record(rules, first, second, row)
+                    : fl_near_place(&rules->records, rules->near_records, first, second);
         if (!place--)
             return 0;
         if (kind == FL_PER_NOTHING) {
@@ -288,7 +321,12 @@ static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, i
         return 0;
     rules->steps[rules->n_steps++] =
         (fl_rule_step){rule, (uint8_t)kind, (uint8_t)counts, (uint8_t)sketched, (uint8_t)sized};
+    if (!fl_reserve((void **)&rules->outcomes_of, &rules->rule_room, rule + 1, sizeof *rules->outcomes_of))
+        return 0;
+    rules->outcomes_of[rule]++;
     fl_outcome *outcome = rules->outcome + rules->n_outcomes - 1;
+    if (kind == FL_PER_HOST && !(outcome->kinds >> kind & 1))
+        rules->again |= ++rules->host_outcomes == 2;
     outcome->n++;
     outcome->kinds |= 1u << kind;
     outcome->sketched |= (uint32_t)!!sketched << kind;
@@ -296,9 +334,12 @@ static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, i
     return 1;
 }
 
-/* The entry of a rule for a record; NULL where there is no memory. */
-static inline fl_key *fl_entry(fl_rules *rules, uint64_t record_first, uint64_t record_second, uint32_t rule) {
-    return fl_pair_key(&rules->entries, (uint32_t)record_first | (uint64_t)rule << 32, record_second);
+/* The entry of a step for a record; NULL where there is no memory. */
+static inline fl_key *fl_entry(fl_rules *rules, uint64_t record_first, uint64_t second, const fl_rule_step *step) {
+    uint64_t first = (uint32_t)record_first | (uint64_t)step->rule << 32;
+    if (rules->again || step->sketched || rules->outcomes_of[step->rule] > 1)
+        return fl_pair_key(&rules->entries, first, second);
+    return fl_pair_append(&rules->entries, first, second);
 }
 
 static int fl_record_flush(fl_rules *rules, size_t place) {
@@ -309,7 +350,7 @@ static int fl_record_flush(fl_rules *rules, size_t place) {
     for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
         if (step->kind != second >> 32)
             continue;
-        fl_key *entry = fl_entry(rules, first, second, step->rule);
+        fl_key *entry = fl_entry(rules, first, second, step);
         size_t at = entry ? (size_t)(entry - rules->entries.keys) : 0;
         if (!entry || !fl_reserve((void **)&rules->measured, &rules->measured_room, at + 1, sizeof *rules->measured))
             return 0;
@@ -329,7 +370,7 @@ static int fl_cell_flush(fl_rules *rules, size_t place) {
     for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
         if (step->kind != second >> 32 || !step->sketched)
             continue;
-        const fl_key *entry = fl_entry(rules, first, second, step->rule);
+        const fl_key *entry = fl_entry(rules, first, second, step);
         fl_key *sum = entry ? fl_pair_key(&rules->entry_cells, (uint64_t)(entry - rules->entries.keys), cell) : NULL;
         if (!sum)
             return 0;
@@ -342,6 +383,7 @@ static inline void fl_records_clear(fl_rules *rules) {
     fl_table_clear(&rules->records);
     fl_table_clear(&rules->cells);
     memset(rules->near_records, 0, sizeof rules->near_records);
+    fl_table_turn(&rules->hosts); /* none has a record */
     for (size_t place = 0; place < rules->n_outcomes; place++)
         rules->outcome[place].row = 0;
 }
@@ -363,12 +405,15 @@ static inline void fl_classes_clear(fl_classes *classes) {
 
 /* Forget all classes and outcomes: they get other numbers. */
 static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
+    rules->again = 1;
     fl_rules_flush(rules, fold);
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->classes + field);
     fl_table_clear(&rules->outcomes);
     memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
-    rules->n_outcomes = rules->n_steps = 0;
+    rules->n_outcomes = rules->n_steps = rules->host_outcomes = 0;
+    if (rules->outcomes_of)
+        memset(rules->outcomes_of, 0, rules->rule_room * sizeof *rules->outcomes_of);
 }
 
 /* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
@@ -388,6 +433,7 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
     if (rules->measured)
         memset(rules->measured, 0, rules->measured_room * sizeof *rules->measured);
     rules->asks = -1;
+    rules->again = 0;
     rules->key_text_n = 0;
 #define FL_EMPTY(column) rules->column.n = 0;
     FL_RULE_COLUMNS(FL_EMPTY)
@@ -521,6 +567,7 @@ static inline void fl_rules_free(fl_rules *rules) {
     free(rules->size_edges.at);
     free(rules->duration_edges.at);
     free(rules->outcome);
+    free(rules->outcomes_of);
     free(rules->steps);
     free(rules->sizes);
     free(rules->measured);
