@@ -22,6 +22,7 @@ LAYERS = (
     ("executors",),
     ("pipeline",),
     ("terminal", "api"),
+    ("arguments",),
     ("cli",),
     ("__main__",),
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fastlog.cli import configuration_of, options_of
+from fastlog.arguments import options_of
+from fastlog.cli import configuration_of
 from fastlog.model.notify import parse_notify
 from fastlog.model.snapshot import DurationHistogram, Snapshot
 from fastlog.sinks.metrics import metrics_page

@@ -1,4 +1,7 @@
-"""From the name of a format, or a format string, to what reads its lines."""
+"""From the name of a format, or a format string, to what reads its lines.
+
+Over 300 lines, since the definition, the quick patterns and the program of a format come of one layout.
+"""
 
 import re
 from collections.abc import Sequence

@@ -266,6 +266,8 @@ static int fl_apart(fl_fold *fold, const uint8_t *method_at, const uint8_t *meth
                     const uint8_t *stop, fl_key **section, fl_key **method) {
     static const uint8_t none[17] = "-";
     size_t length = (size_t)(method_end - method_at);
+    if (target == stop || *target == ' ') /* before anything is remembered of the line */
+        return 0;
     if (!method_at) {
         *method = fl_key_of(&fold->methods, none, 1);
     } else {
@@ -283,8 +285,6 @@ static int fl_apart(fl_fold *fold, const uint8_t *method_at, const uint8_t *meth
             *method = fl_new_method(fold, method_at, (uint32_t)length);
         }
     }
-    if (target == stop || *target == ' ')
-        return 0;
     *section = fl_section(fold, target, stop);
     if (*section && *method)
         return 1;

@@ -9,6 +9,8 @@ pattern, whose captures are checked as columns (see ``formats.plain``).
 Only the lines between the matches are looked at one by one, by the format's
 definition, whose word is final. Where a rule asks for the host, the duration or the
 target, which the quick pattern does not capture, all lines are.
+
+Over 300 lines: which way a chunk is read, and what of it is read again, is one decision.
 """
 
 import re

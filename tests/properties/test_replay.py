@@ -186,7 +186,7 @@ def test_a_line_at_the_limit_is_counted_once_wherever_chunks_end(
     assert_same(reported(write(tmp_path, log), executor="inline", format="common"), want)
 
 
-@pytest.mark.parametrize("seed", range(100) if "FASTLOG_SOAK" in os.environ else [1, 6, 19, 42, 503, 504])
+@pytest.mark.parametrize("seed", range(100) if "FASTLOG_SOAK" in os.environ else [1, 19, 504])
 def test_output_is_the_same_for_every_number_of_workers_from_a_file_and_from_a_pipe(
     seed: int, tmp_path: Path, fastlog: Run
 ) -> None:
@@ -220,15 +220,14 @@ def test_a_log_of_many_chunks_is_the_same_for_every_number_of_workers(
     assert len(log) > 2 * (4 << 20)
     (tmp_path / "access.log").write_bytes(log)
     want = rows(expected(log))
-    for workers in ("1", "2", "3", "8"):
-        for source in ("access.log", "-"):
-            done = fastlog(
-                "--json", "--stats", "--quiet", "--format", "common",
-                "--parser", parser, "--workers", workers, source,
-                stdin=log if source == "-" else b"",
-            )  # fmt: skip
-            assert (done.returncode, done.stderr.decode()) == (0, "")
-            assert rows([json.loads(text) for text in done.stdout.split(b"\n")[:-1]]) == want
+    for workers, source in (("1", "access.log"), ("2", "access.log"), ("8", "access.log"), ("3", "-")):
+        done = fastlog(
+            "--json", "--stats", "--quiet", "--format", "common",
+            "--parser", parser, "--workers", workers, source,
+            stdin=log if source == "-" else b"",
+        )  # fmt: skip
+        assert (done.returncode, done.stderr.decode()) == (0, "")
+        assert rows([json.loads(text) for text in done.stdout.split(b"\n")[:-1]]) == want
 
 
 @pytest.mark.parametrize("offset", [1_439, -1_439])

@@ -15,7 +15,8 @@ import pytest
 
 from fastlog import __version__
 from fastlog.api import replay
-from fastlog.cli import configuration_of, main, options_of
+from fastlog.arguments import options_of
+from fastlog.cli import configuration_of, main
 from fastlog.config import DEFAULT_LOG, Config, listen_address, usable_cpus
 from fastlog.errors import UsageError
 from tests.properties.strategies import line
