@@ -78,7 +78,7 @@ def measured(kind: str) -> list[Measured]:
             chunk.counts = array("q", repeat(1, 10 * count))
         numbers = {key: place for place, key in enumerate(dict.fromkeys(keys))}
         chunk.keys = array("q", [numbers[key] for key in keys])
-        chunk.key_names = [names[key] for key in numbers]
+        chunk.name_keys(names[key] for key in numbers)
         chunks.append(chunk)
     return chunks
 

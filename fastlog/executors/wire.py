@@ -165,7 +165,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
     entries = _pack_entries(partial.measured)
-    keys = [*partial.sections, *partial.methods, *partial.measured.key_names]
+    keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
     header: Header = {
@@ -174,13 +174,14 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "future": partial.future,
         "total_bytes": str(partial.total_bytes),
         "sections": len(partial.sections),
-        "methods": len(partial.methods),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
         "columns": [len(column) for column in columns],
         "measured": [(count, width, least) for count, width, least, _ in entries],
+        "key_text": len(partial.measured.key_text),
     }
     measured_bytes = [data for _, _, _, data in entries]
-    return header, b"".join([*map(_little, columns), *measured_bytes, *keys, *rejected_lines])
+    texts = [partial.measured.key_text, *keys, *rejected_lines]
+    return header, b"".join([*map(_little, columns), *measured_bytes, *texts])
 
 
 def unpack_partial(header: Header, payload: bytes) -> Partial:
@@ -188,17 +189,16 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
     columns, rest = _columns(header["columns"], payload)
     entries, rest = _unpack_entries(header["measured"], rest)
     *named, key_lengths, line_lengths = columns
-    texts = _texts([*key_lengths, *line_lengths], rest)
+    key_text, *texts = _texts([header["key_text"], *key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
     sections = header["sections"]
-    methods = sections + header["methods"]
     partial = Partial(
         lines=header["lines"],
         rejected=header["rejected"],
         future=header["future"],
         total_bytes=int(header["total_bytes"]),
         sections=keys[:sections],
-        methods=keys[sections:methods],
+        methods=keys[sections:],
         rejects=[
             (offset, reason, line)
             for (offset, reason), line in zip(header["rejects"], rejected_lines, strict=True)
@@ -208,7 +208,7 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
         setattr(partial, name, column)
     for name, column in entries:
         setattr(partial.measured, name, column)
-    partial.measured.key_names = keys[methods:]
+    partial.measured.key_text = key_text
     return partial
 
 

@@ -8,6 +8,7 @@ within a bound does not depend on where the log was cut.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import NamedTuple
 
 _LOW_BITS = 62
@@ -40,8 +41,9 @@ class Entry(NamedTuple):
 class Measured:
     """Entries, ascending by segment, as columns of one length; but for these.
 
-    ``rules`` are numbers of the plan's rules, ``keys`` numbers of ``key_names``. A sum of bytes
-    may be beyond 64 bits: its low 62 are in ``sizes``, the others in ``sizes_high``.
+    ``rules`` are numbers of the plan's rules, ``keys`` numbers of keys. The names of these stand one
+    behind the other in ``key_text``, each up to where ``key_ends`` says. A sum of bytes may be beyond
+    64 bits: its low 62 are in ``sizes``, the others in ``sizes_high``.
     ``sketched`` gives each entry's number of ``cells`` and ``counts``.
     """
 
@@ -56,11 +58,12 @@ class Measured:
     sketched: "array[int]"
     cells: "array[int]"
     counts: "array[int]"
-    key_names: list[bytes]
+    key_ends: "array[int]"
+    key_text: bytes
 
     def __init__(self, **columns: "array[int]") -> None:
         """Columns are kept as they are given; the others are empty."""
-        self.key_names = []
+        self.key_text = b""
         for name in COLUMNS:
             setattr(self, name, columns.get(name, array("q")))
 
@@ -68,6 +71,16 @@ class Measured:
         return vars(self) == vars(other) if isinstance(other, Measured) else NotImplemented
 
     __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def name_keys(self, names: Iterable[bytes]) -> None:
+        """Set the names of all keys, in the order of their numbers."""
+        names = list(names)
+        self.key_text = b"".join(names)
+        self.key_ends = array("q", accumulate(map(len, names)))
+
+    def key_name(self, number: int) -> bytes:
+        """The name of a key."""
+        return self.key_text[self.key_ends[number - 1] if number else 0 : self.key_ends[number]]
 
     def __repr__(self) -> str:
         return f"Measured({vars(self)})"
@@ -89,7 +102,7 @@ class Measured:
             made.sketched.append(len(entry.cells))
             made.cells.extend(entry.cells)
             made.counts.extend(entry.counts)
-        made.key_names = list(numbers)
+        made.name_keys(numbers)
         return made
 
     def entries(self, segment: int | None = None) -> Iterator[Entry]:
@@ -117,16 +130,17 @@ class Measured:
                 cells, counts = self.cells[at : at + sketched], self.counts[at : at + sketched]
                 at += sketched
             size = low + (high << _LOW_BITS)
-            yield Entry(rule, number, second, self.key_names[key], hits, base, size, cells, counts)
+            yield Entry(rule, number, second, self.key_name(key), hits, base, size, cells, counts)
 
     def followed_by(self, other: "Measured", segments: int) -> "Measured":
         """These entries, of a partial with so many segments, and then those of the next partial."""
-        numbers = {key: number for number, key in enumerate(self.key_names)}
-        renumbered = [numbers.setdefault(key, len(numbers)) for key in other.key_names]
+        numbers = {self.key_name(number): number for number in range(len(self.key_ends))}
+        others = map(other.key_name, range(len(other.key_ends)))
+        renumbered = [numbers.setdefault(key, len(numbers)) for key in others]
         both = Measured(**{name: getattr(self, name) + getattr(other, name) for name in COLUMNS})
         both.segments = self.segments + array("q", [segment + segments for segment in other.segments])
         both.keys = self.keys + array("q", map(renumbered.__getitem__, other.keys))
-        both.key_names = list(numbers)
+        both.name_keys(numbers)
         return both
 
 

@@ -7,6 +7,10 @@
  * outcome, and one for each kind of key that rules of the outcome have: the *record* of (row,
  * outcome, key) counts the hits. Records become entries (row, rule, key) when the chunk ends.
  *
+ * Hosts may be as many as lines, so what can be is spared them: where one outcome alone has them,
+ * a host knows its last record itself, and where no two records can be of one entry, none is
+ * looked up for it. `again` says that they can be after all.
+ *
  * Everything is a table of keys.h. Records and entries live for a chunk, and are no more than
  * its lines times its rules; hosts, targets, classes and outcomes live on, up to `bound`.
  */
@@ -73,6 +77,9 @@ typedef struct fl_rules {
     size_t n_outcomes, outcome_room;
     fl_rule_step *steps;
     size_t n_steps, step_room;
+    uint32_t *outcomes_of; /* by rule: how many have it */
+    size_t rule_room, host_outcomes;
+    uint8_t again; /* in this chunk records are not looked up, or entries are from before */
     fl_sum *sizes; /* by place in records */
     size_t size_room;
     fl_measured *measured; /* by place in entries */
@@ -84,15 +91,17 @@ typedef struct fl_rules {
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
     size_t asked; /* number of its value */
 
-    /* as in Measured; names are (kind, place) */
+    /* as in Measured; the keys that are numbered are (kind, place) */
     fl_column rules, segments, seconds, keys, hits, base, size_low, size_high, sketched, sketch_cells, counts;
-    fl_column name_kinds, name_places;
+    fl_column key_ends, name_kinds, name_places;
+    uint8_t *key_text;
+    size_t key_text_n, key_text_room;
     fl_column numbers[FL_KINDS]; /* by place: the number of its name and 1 */
 } fl_rules;
 
 #define FL_RULE_COLUMNS(DO)                                                                         \
     DO(rules) DO(segments) DO(seconds) DO(keys) DO(hits) DO(base) DO(size_low) DO(size_high)        \
-    DO(sketched) DO(sketch_cells) DO(counts) DO(name_kinds) DO(name_places)
+    DO(sketched) DO(sketch_cells) DO(counts) DO(key_ends) DO(name_kinds) DO(name_places)
 
 /* Room for `n` things of `size` bytes, those that are new being 0; 0 where there is no memory. */
 static int fl_reserve(void **at, size_t *room, size_t n, size_t size) {
@@ -124,10 +133,19 @@ static inline fl_key *fl_pair_key(fl_table *table, uint64_t first, uint64_t seco
     return fl_key_of(table, (const uint8_t *)text, sizeof text);
 }
 
+/* Put a pair at the end of a table in which it need not be found. */
+static inline fl_key *fl_pair_append(fl_table *table, uint64_t first, uint64_t second) {
+    if (table->n == table->room && !fl_table_grow(table))
+        return NULL;
+    fl_key *key = table->keys + table->n++;
+    *key = (fl_key){.first = fl_load64((const uint8_t *)&first), .second = fl_load64((const uint8_t *)&second),
+                    .length = 16};
+    return key;
+}
+
 static inline void fl_pair_of(const fl_table *table, size_t place, uint64_t *first, uint64_t *second) {
-    const uint8_t *text = table->arena + table->keys[place].text;
-    memcpy(first, text, 8);
-    memcpy(second, text + 8, 8);
+    *first = fl_load64((const uint8_t *)&table->keys[place].first);
+    *second = fl_load64((const uint8_t *)&table->keys[place].second);
 }
 
 /* How many edges are at or below a value. */
@@ -165,14 +183,31 @@ static inline size_t fl_near_place(fl_table *table, fl_near *near, uint64_t firs
     return at->place;
 }
 
+/* The place of a host's record, which is of the one outcome that has hosts, and 1; 0 where there is no memory. */
+static inline size_t fl_host_record(fl_rules *rules, uint64_t first, uint64_t second, uint32_t row) {
+    fl_key *host = rules->hosts.keys + (uint32_t)second;
+    int known = host->pane == rules->hosts.pane; /* in these records */
+    if (known && host->hits == row)
+        return (size_t)host->number + 1;
+    rules->again |= known && host->hits > row;
+    if (!fl_pair_append(&rules->records, first, second))
+        return 0;
+    host->pane = rules->hosts.pane;
+    host->hits = row;
+    host->number = (uint32_t)rules->records.n - 1;
+    return rules->records.n;
+}
+
 /* The hits of a record more by one, and what else its outcome wants of it. */
 static inline int fl_record(fl_rules *rules, fl_outcome *outcome, unsigned kind, uint64_t key, uint32_t row) {
     size_t place;
     if (kind == FL_PER_NOTHING && outcome->row == row + 1) {
         place = outcome->record;
     } else {
-        place = fl_near_place(&rules->records, rules->near_records, row | (uint64_t)(outcome - rules->outcome) << 32,
-                              key | (uint64_t)kind << 32);
+        uint64_t first = row | (uint64_t)(outcome - rules->outcome) << 32, second = key | (uint64_t)kind << 32;
+        place = kind == FL_PER_HOST && rules->host_outcomes == 1
+                    ? fl_host_record(rules, first, second, row)
+                    : fl_near_place(&rules->records, rules->near_records, first, second);
         if (!place--)
             return 0;
         if (kind == FL_PER_NOTHING) {
@@ -286,7 +321,12 @@ static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, i
         return 0;
     rules->steps[rules->n_steps++] =
         (fl_rule_step){rule, (uint8_t)kind, (uint8_t)counts, (uint8_t)sketched, (uint8_t)sized};
+    if (!fl_reserve((void **)&rules->outcomes_of, &rules->rule_room, rule + 1, sizeof *rules->outcomes_of))
+        return 0;
+    rules->outcomes_of[rule]++;
     fl_outcome *outcome = rules->outcome + rules->n_outcomes - 1;
+    if (kind == FL_PER_HOST && !(outcome->kinds >> kind & 1))
+        rules->again |= ++rules->host_outcomes == 2;
     outcome->n++;
     outcome->kinds |= 1u << kind;
     outcome->sketched |= (uint32_t)!!sketched << kind;
@@ -294,9 +334,12 @@ static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, i
     return 1;
 }
 
-/* The entry of a rule for a record; NULL where there is no memory. */
-static inline fl_key *fl_entry(fl_rules *rules, uint64_t record_first, uint64_t record_second, uint32_t rule) {
-    return fl_pair_key(&rules->entries, (uint32_t)record_first | (uint64_t)rule << 32, record_second);
+/* The entry of a step for a record; NULL where there is no memory. */
+static inline fl_key *fl_entry(fl_rules *rules, uint64_t record_first, uint64_t second, const fl_rule_step *step) {
+    uint64_t first = (uint32_t)record_first | (uint64_t)step->rule << 32;
+    if (rules->again || step->sketched || rules->outcomes_of[step->rule] > 1)
+        return fl_pair_key(&rules->entries, first, second);
+    return fl_pair_append(&rules->entries, first, second);
 }
 
 static int fl_record_flush(fl_rules *rules, size_t place) {
@@ -307,7 +350,7 @@ static int fl_record_flush(fl_rules *rules, size_t place) {
     for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
         if (step->kind != second >> 32)
             continue;
-        fl_key *entry = fl_entry(rules, first, second, step->rule);
+        fl_key *entry = fl_entry(rules, first, second, step);
         size_t at = entry ? (size_t)(entry - rules->entries.keys) : 0;
         if (!entry || !fl_reserve((void **)&rules->measured, &rules->measured_room, at + 1, sizeof *rules->measured))
             return 0;
@@ -327,7 +370,7 @@ static int fl_cell_flush(fl_rules *rules, size_t place) {
     for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
         if (step->kind != second >> 32 || !step->sketched)
             continue;
-        const fl_key *entry = fl_entry(rules, first, second, step->rule);
+        const fl_key *entry = fl_entry(rules, first, second, step);
         fl_key *sum = entry ? fl_pair_key(&rules->entry_cells, (uint64_t)(entry - rules->entries.keys), cell) : NULL;
         if (!sum)
             return 0;
@@ -340,6 +383,7 @@ static inline void fl_records_clear(fl_rules *rules) {
     fl_table_clear(&rules->records);
     fl_table_clear(&rules->cells);
     memset(rules->near_records, 0, sizeof rules->near_records);
+    fl_table_turn(&rules->hosts); /* none has a record */
     for (size_t place = 0; place < rules->n_outcomes; place++)
         rules->outcome[place].row = 0;
 }
@@ -361,12 +405,15 @@ static inline void fl_classes_clear(fl_classes *classes) {
 
 /* Forget all classes and outcomes: they get other numbers. */
 static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
+    rules->again = 1;
     fl_rules_flush(rules, fold);
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->classes + field);
     fl_table_clear(&rules->outcomes);
     memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
-    rules->n_outcomes = rules->n_steps = 0;
+    rules->n_outcomes = rules->n_steps = rules->host_outcomes = 0;
+    if (rules->outcomes_of)
+        memset(rules->outcomes_of, 0, rules->rule_room * sizeof *rules->outcomes_of);
 }
 
 /* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
@@ -386,19 +433,40 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
     if (rules->measured)
         memset(rules->measured, 0, rules->measured_room * sizeof *rules->measured);
     rules->asks = -1;
+    rules->again = 0;
+    rules->key_text_n = 0;
 #define FL_EMPTY(column) rules->column.n = 0;
     FL_RULE_COLUMNS(FL_EMPTY)
 #undef FL_EMPTY
 }
 
+/* Put the name of a key behind those that there are. 0 where there is no memory. */
+static int fl_key_name(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
+    const fl_table *tables[FL_KINDS] = {
+        [FL_PER_SECTION] = &fold->sections, [FL_PER_METHOD] = &fold->methods, [FL_PER_HOST] = &rules->hosts};
+    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
+    const uint8_t *text = status;
+    size_t length = kind == FL_PER_STATUS ? sizeof status : 0;
+    if (tables[kind]) {
+        text = tables[kind]->arena + tables[kind]->keys[place].text;
+        length = tables[kind]->keys[place].length;
+    }
+    if (!fl_reserve((void **)&rules->key_text, &rules->key_text_room, rules->key_text_n + length + 1, 1))
+        return 0;
+    memcpy(rules->key_text + rules->key_text_n, text, length);
+    rules->key_text_n += length;
+    return fl_push(&rules->key_ends, (int64_t)rules->key_text_n);
+}
+
 /* The number of a key in the chunk; -1 where there is no memory. */
-static int64_t fl_key_number(fl_rules *rules, unsigned kind, size_t place) {
+static int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
     fl_column *numbers = rules->numbers + kind;
     while (numbers->n <= place)
         if (!fl_push(numbers, 0))
             return -1;
     if (!numbers->at[place]) {
-        if (!fl_push(&rules->name_kinds, kind) || !fl_push(&rules->name_places, (int64_t)place))
+        if (!fl_push(&rules->name_kinds, kind) || !fl_push(&rules->name_places, (int64_t)place) ||
+            !fl_key_name(rules, fold, kind, place))
             return -1;
         numbers->at[place] = (int64_t)rules->name_kinds.n;
     }
@@ -454,7 +522,7 @@ static void fl_rules_end(fl_rules *rules, fl_fold *fold) {
         while (row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
             end += (size_t)fold->segment_rows.at[++segment];
         const fl_measured *sums = rules->measured + place;
-        int64_t number = fl_key_number(rules, (unsigned)(second >> 32), (uint32_t)second);
+        int64_t number = fl_key_number(rules, fold, (unsigned)(second >> 32), (uint32_t)second);
         fold->failed = number < 0 || !fl_push(&rules->rules, (int64_t)(first >> 32)) ||
                        !fl_push(&rules->segments, (int64_t)segment) ||
                        !fl_push(&rules->seconds, fold->seconds.at[row]) || !fl_push(&rules->keys, number) ||
@@ -499,9 +567,11 @@ static inline void fl_rules_free(fl_rules *rules) {
     free(rules->size_edges.at);
     free(rules->duration_edges.at);
     free(rules->outcome);
+    free(rules->outcomes_of);
     free(rules->steps);
     free(rules->sizes);
     free(rules->measured);
+    free(rules->key_text);
     free(rules);
 }
 

@@ -14,14 +14,14 @@ cdef extern from "block.h" nogil:
         uint8_t *looked_at
         uint8_t has_hosts
         fl_column size_edges, duration_edges
-        fl_table hosts, targets
         fl_seen seen
         int asks
         fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
-        fl_column sketched, sketch_cells, counts, name_kinds, name_places
+        fl_column sketched, sketch_cells, counts, key_ends
+        const uint8_t *key_text
+        size_t key_text_n
 
     int FL_FIELDS, FL_ASKS_OUTCOME, FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION
-    int FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD
     int64_t FL_NO_DURATION
     fl_rules *fl_rules_new(uint64_t seed, size_t bound)
     void fl_rules_free(fl_rules *rules)
@@ -116,32 +116,18 @@ cdef class _Rules:
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""
-        cdef size_t at
-        cdef int64_t kind, place
-        cdef list names = []
         fl_rules_end(self.made, sums)
         if sums.failed:
             raise MemoryError
-        for at in range(self.made.name_kinds.n):
-            kind, place = self.made.name_kinds.at[at], self.made.name_places.at[at]
-            if kind == FL_PER_NOTHING:
-                names.append(b"")
-            elif kind == FL_PER_STATUS:
-                names.append(b"%03d" % place)
-            elif kind == FL_PER_SECTION:
-                names.append(_key_text(&sums.sections, place))
-            elif kind == FL_PER_METHOD:
-                names.append(_key_text(&sums.methods, place))
-            else:
-                names.append(_key_text(&self.made.hosts, place))
         made = self.made
         found = Measured(
             rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
             keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),
             sizes=_column(&made.size_low), sizes_high=_column(&made.size_high),
             sketched=_column(&made.sketched), cells=_column(&made.sketch_cells), counts=_column(&made.counts),
+            key_ends=_column(&made.key_ends),
         )
-        found.key_names = names
+        found.key_text = (<const char *>made.key_text)[:made.key_text_n]
         return found
 
 

@@ -57,22 +57,6 @@ static void add_rules(fl_fold *fold, uint64_t seed) {
         check(fl_push(&rules->size_edges, edge) && fl_push(&rules->duration_edges, edge), "rules have their edges");
 }
 
-static void name_of(const fl_fold *fold, int64_t number, const uint8_t **text, int64_t *length) {
-    const fl_rules *rules = fold->rules;
-    size_t place = (size_t)rules->name_places.at[number];
-    int64_t kind = rules->name_kinds.at[number];
-    const fl_table *table = kind == FL_PER_SECTION  ? &fold->sections
-                            : kind == FL_PER_METHOD ? &fold->methods
-                                                    : &rules->hosts;
-    *text = NULL;
-    *length = (int64_t)place; /* of a status */
-    if (kind == FL_PER_NOTHING || kind == FL_PER_STATUS)
-        return;
-    check(place < table->n, "the key of an entry is known");
-    *text = table->arena + table->keys[place].text;
-    *length = table->keys[place].length;
-}
-
 /* The entries of a chunk with so many hits agree with it. */
 static void check_rules(const fl_fold *fold, int64_t counted) {
     const fl_rules *rules = fold->rules;
@@ -88,7 +72,7 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
         check((size_t)rules->segments.at[i] < fold->segment_rows.n &&
                   (i == 0 || rules->segments.at[i] >= rules->segments.at[i - 1]),
               "entries ascend by segment");
-        check((size_t)rules->keys.at[i] < rules->name_kinds.n, "an entry has its key");
+        check((size_t)rules->keys.at[i] < rules->key_ends.n, "an entry has its key");
         base[rule] += rules->base.at[i];
         if (rule < 2)
             bytes[rule] += (fl_sum)rules->size_low.at[i] + ((fl_sum)rules->size_high.at[i] << 62);
@@ -110,15 +94,11 @@ static void check_same_rules(const fl_fold *a, const fl_fold *b) {
               (!mine->column.n || !memcmp(mine->column.at, other->column.at, 8 * mine->column.n)), \
           "the same " #column " of rules");
     SAME(rules) SAME(segments) SAME(seconds) SAME(keys) SAME(hits) SAME(base) SAME(size_low) SAME(size_high)
-    SAME(sketched) SAME(sketch_cells) SAME(counts) SAME(name_kinds)
+    SAME(sketched) SAME(sketch_cells) SAME(counts) SAME(key_ends)
 #undef SAME
-    for (size_t i = 0; i < mine->name_kinds.n; i++) {
-        const uint8_t *one, *two;
-        int64_t length, of_other;
-        name_of(a, (int64_t)i, &one, &length);
-        name_of(b, (int64_t)i, &two, &of_other);
-        check(length == of_other && (!one || !memcmp(one, two, (size_t)length)), "the same keys of rules");
-    }
+    check(mine->key_text_n == other->key_text_n &&
+              (!mine->key_text_n || !memcmp(mine->key_text, other->key_text, mine->key_text_n)),
+          "the same keys of rules");
 }
 
 #endif

@@ -1,5 +1,6 @@
 """What the compiled parser measures for rules is what the regex parser measures, for any log cut anywhere."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -103,6 +104,21 @@ def test_so_does_a_field_program(
     rules = data.draw(st.lists(rule(timed=timed), min_size=1, max_size=4))
     rows = [WRITERS[name](line) + "\nno such line" * (at in noise) for at, line in enumerate(log)]
     both(name, plan(rules), ("\n".join(rows) + "\n").encode(), [70, 200], remembered)
+
+
+@pytest.mark.parametrize("measure", ["hits", "bytes", "share"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_a_host_has_one_entry_a_second(name: str, measure: str) -> None:
+    """Though seconds go back, and what is made of its hits changes."""
+    rows = [
+        WRITERS[name](Line(second, host, "/a", status, 7, 0))
+        for status in (200, 500, 200)
+        for second in (0, 1, 0, 2, 1)
+        for host in ("192.0.2.1", "192.0.2.2")
+    ]
+    rule = Rule(name="x", measure=measure, window=5, above=0.5, where="status >= 500", per="host")
+    for several in ([rule], [replace(rule, where="status > 0")]):
+        both(name, plan(several), ("\n".join(rows) + "\n").encode(), [70, 200], 1 << 16)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -1,5 +1,6 @@
 """The rules' windows compiled are those in Python: what they say, keep, drop and write down."""
 
+from array import array
 from collections.abc import Callable
 from itertools import cycle
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastlog.model.measured import Entry, Measured
+from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import CELLS, Sketch
 from fastlog.windows.rules import window
@@ -158,3 +159,12 @@ def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
         found.append((said, windows.dropped, windows.state()))
     assert found[0] == found[1]
     assert [transition.key for _, transition in found[0][0]] == [b"stays"]
+
+
+@pytest.mark.parametrize("ends", [[-1], [3], [2, 1]])
+def test_keys_stand_in_their_text(ends: list[int]) -> None:
+    several = [Rule(name="a", measure="hits", window=5, above=1.0, per="host")]
+    chunk = Measured.of([Entry(0, 0, 0, b"ab", 1, 1, 0, NO_CELLS, NO_CELLS)])
+    chunk.key_ends = array("q", ends)
+    with pytest.raises(ValueError, match="text"):
+        native.RuleWindows(several).take(chunk, 0)

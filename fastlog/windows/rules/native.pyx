@@ -221,25 +221,28 @@ cdef class RuleWindows:
         self.hits, self.base = measured.hits, measured.base
         self.sizes, self.sizes_high = measured.sizes, measured.sizes_high
         self.sketched, self.cells, self.counts = measured.sketched, measured.cells, measured.counts
-        self._ask(measured.key_names)
+        self._ask(measured.key_text, measured.key_ends)
         self.row = self.cell = 0
         self.measured = measured
 
-    cdef _ask(self, list key_names):
+    cdef _ask(self, bytes text, const int64_t[::1] ends):
         """The numbers here of a partial's keys."""
-        cdef bytes key
+        cdef const char *texts = PyBytes_AS_STRING(text)
+        cdef int64_t start = 0, length = PyBytes_GET_SIZE(text)
         cdef fl_asked asked[FL_ASKED]
         cdef size_t first, at, n
         free(self.known)
-        self.known_n = len(key_names)
+        self.known_n = len(ends)
         self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
         if self.known is NULL:
             raise MemoryError
         for first in range(0, self.known_n, FL_ASKED):
             n = min(<size_t>FL_ASKED, self.known_n - first)
             for at in range(n):
-                key = key_names[first + at]
-                asked[at].text, asked[at].length = PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)
+                if not start <= ends[first + at] <= length:
+                    raise ValueError("a key that is not in its text")
+                asked[at].text, asked[at].length = texts + start, <size_t>(ends[first + at] - start)
+                start = ends[first + at]
             if not fl_names_numbers(&self.names, asked, n, self.known + first):
                 raise MemoryError
 
