@@ -53,8 +53,7 @@ def _candidates(lines: Sequence[bytes]) -> Iterator[tuple[str, Format]]:
     """The formats that lines with these looks can be of, each with its name in the catalogue."""
     for name, entry in CATALOG.items():
         if entry.kind == "fields":
-            candidate = _under_its_fields(entry, lines)
-            if candidate is not None:
+            for candidate in _under_their_fields(entry, lines):
                 yield name, candidate
         elif any(_may_be(entry, line) for line in lines):
             yield name, compile_format(name)
@@ -73,17 +72,19 @@ def _may_be(entry: Entry, line: bytes) -> bool:
     return all(literal.strip('" ').encode() in line for literal, _ in candidate.layout)
 
 
-def _under_its_fields(entry: Entry, lines: Sequence[bytes]) -> Format | None:
-    """The format of the first lines of a log that names its fields; None where these are no such lines."""
+def _under_their_fields(entry: Entry, lines: Sequence[bytes]) -> Iterator[Format]:
+    """The formats of the first lines of a log that names its fields, one for each list of them.
+
+    The last list may stand before its first line, after a server was started anew.
+    """
     from fastlog.formats.w3c import fields_format, fields_of
 
     named = [names for line in lines if line.startswith(b"#") and (names := fields_of(line)) is not None]
-    if named:
-        of_cloudfront = "x-edge-location" in named[-1].split()
-        mine = of_cloudfront == (entry.name == "cloudfront")
-        return compile_format(fields_format(entry.name, named[-1])) if mine else None
-    tabbed = any(b"\t" in line for line in lines)
-    return compile_format(entry.name) if tabbed == (entry.name == "cloudfront") else None
+    for names in dict.fromkeys(reversed(named)):
+        if ("x-edge-location" in names.split()) == (entry.name == "cloudfront"):
+            yield compile_format(fields_format(entry.name, names))
+    if not named and any(b"\t" in line for line in lines) == (entry.name == "cloudfront"):
+        yield compile_format(entry.name)
 
 
 def undetected(file: str, line: bytes) -> FormatError:

@@ -540,3 +540,14 @@ def test_a_comment_of_as_many_words_as_a_line_has_is_blank(parser: str) -> None:
     data = b"/a 2015-01-13 00:32:17 GET\n#b 2015-01-13 00:32:17 GET\n"
     partial = make_parser(parser, compile_format(asking), plan()).fold([(0, data)], None)
     assert (partial.parsed, partial.rejected) == (1, [1, 0, 0, 0])
+
+
+def test_a_list_of_fields_that_no_line_follows_yet_does_not_hide_the_format() -> None:
+    lines = [
+        b"#Fields: date time cs-method cs-uri-stem sc-status time-taken",
+        b"2015-01-13 00:32:17 GET /robots.txt 404 283",
+        b"#Fields: time date sc-status cs-uri-stem cs-method cs(Referer)",
+    ]
+    found = detect(lines)
+    assert found is not None
+    assert found.name == "w3c"
