@@ -13,9 +13,7 @@ from tests.hazards.command import FASTLOG, PARSER
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # of a shell's job in the background: children would inherit it
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell: children inherit it
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
