@@ -90,6 +90,7 @@ typedef struct fl_rules {
     fl_seen seen; /* the hit at hand */
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
     size_t asked; /* number of its value */
+    int torn;     /* memory ran out within an outcome, which lacks steps: the next chunk asks anew */
 
     /* as in Measured; the keys that are numbered are (kind, place) */
     fl_column rules, segments, seconds, keys, hits, base, size_low, size_high, sketched, sketch_cells, counts;
@@ -317,12 +318,13 @@ static inline int fl_rules_outcome(fl_rules *rules) {
 
 /* One step more of the newest outcome. */
 static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, int counts, int sketched, int sized) {
-    if (!fl_reserve((void **)&rules->steps, &rules->step_room, rules->n_steps + 1, sizeof *rules->steps))
+    if (!fl_reserve((void **)&rules->steps, &rules->step_room, rules->n_steps + 1, sizeof *rules->steps) ||
+        !fl_reserve((void **)&rules->outcomes_of, &rules->rule_room, rule + 1, sizeof *rules->outcomes_of)) {
+        rules->torn = 1;
         return 0;
+    }
     rules->steps[rules->n_steps++] =
         (fl_rule_step){rule, (uint8_t)kind, (uint8_t)counts, (uint8_t)sketched, (uint8_t)sized};
-    if (!fl_reserve((void **)&rules->outcomes_of, &rules->rule_room, rule + 1, sizeof *rules->outcomes_of))
-        return 0;
     rules->outcomes_of[rule]++;
     fl_outcome *outcome = rules->outcome + rules->n_outcomes - 1;
     if (kind == FL_PER_HOST && !(outcome->kinds >> kind & 1))
@@ -403,17 +405,23 @@ static inline void fl_classes_clear(fl_classes *classes) {
         memset(classes->at, 0, classes->room * sizeof *classes->at);
 }
 
+/* Forget the outcomes, of which there are no records. */
+static inline void fl_outcomes_clear(fl_rules *rules) {
+    fl_table_clear(&rules->outcomes);
+    memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
+    rules->n_outcomes = rules->n_steps = rules->host_outcomes = 0;
+    if (rules->outcomes_of)
+        memset(rules->outcomes_of, 0, rules->rule_room * sizeof *rules->outcomes_of);
+    rules->torn = 0;
+}
+
 /* Forget all classes and outcomes: they get other numbers. */
 static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
     rules->again = 1;
     fl_rules_flush(rules, fold);
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->classes + field);
-    fl_table_clear(&rules->outcomes);
-    memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
-    rules->n_outcomes = rules->n_steps = rules->host_outcomes = 0;
-    if (rules->outcomes_of)
-        memset(rules->outcomes_of, 0, rules->rule_room * sizeof *rules->outcomes_of);
+    fl_outcomes_clear(rules);
 }
 
 /* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
@@ -428,6 +436,8 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
         if (!of[i].table->n)
             fl_classes_clear(rules->classes + of[i].field);
     fl_records_clear(rules);
+    if (rules->torn)
+        fl_outcomes_clear(rules);
     fl_table_clear(&rules->entries);
     fl_table_clear(&rules->entry_cells);
     if (rules->measured)
