@@ -12,7 +12,7 @@ from fastlog.model.rules import LIVE_KEYS, MEASURES, PERCENTILES, Rule
 from fastlog.model.sketch import Sketch, cell_of
 from fastlog.windows.rules.engine import Windows
 from fastlog.windows.rules.sums import Sums
-from fastlog.windows.rules.window import Transition
+from fastlog.windows.rules.window import RuleWindow, Transition
 from fastlog.windows.traffic import TrafficWindow
 from tests.properties.recount import Recount, Taken
 from tests.properties.twins import TWINS, OneRule
@@ -295,3 +295,25 @@ def test_a_sketch_of_nothing_has_no_quantile() -> None:
 def test_a_rule_survives_the_way_to_the_workers(rule: Rule) -> None:
     assert Rule(**orjson.loads(orjson.dumps(asdict(rule)))) == rule
     assert replace(rule) == rule
+
+
+def test_where_every_key_fires_a_new_one_costs_no_search_for_one_to_drop() -> None:
+    """Counted in looks at keys: each of a flood of keys costs one, not one for each that is kept."""
+
+    class Counted(dict[bytes, object]):
+        pops = 0
+
+        def pop(self, *key: Any) -> Any:
+            self.pops += 1
+            return super().pop(*key)
+
+    window = RuleWindow(Rule(name="r", measure="hits", per="host", window=60, above=0))
+    keys: Any = Counted()
+    window._keys = keys
+    for second in range(3):
+        for number in range(LIVE_KEYS):
+            window.add(second, b"%d/%d" % (second, number), Sums(1, 1))
+        window.close(second + 1, 0)
+    assert all(window.states().values())
+    assert window.dropped == 2 * LIVE_KEYS
+    assert keys.pops == 3 * LIVE_KEYS

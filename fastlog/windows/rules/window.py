@@ -85,6 +85,7 @@ class RuleWindow:
         self._keys: dict[bytes, _Key] = {}  # the one without hits for longest first
         self._due: list[tuple[int, bytes]] = []  # a heap; true where the key's ``due`` says so
         self._kept = 0
+        self._firing = 0  # keys that are: where all of them are, none is looked for to be dropped
         self._falls = rule.measure in ("hits", "rate", "bytes")  # when hits leave the window
 
     def states(self) -> dict[bytes, bool]:
@@ -123,6 +124,7 @@ class RuleWindow:
             name = key.encode("latin-1")
             known = self._keys[name] = _Key(born)
             known.since, known.firing = since, firing
+            self._firing += firing
             for second, one in zip(seconds, sums_of(self.rule, columns), strict=True):
                 known.entries.append((second, one))
                 known.total.add(one)
@@ -222,6 +224,7 @@ class RuleWindow:
         value = total.value(rule)
         if state.firing:
             state.firing = not self._thresholds.calm(value)
+            self._firing -= not state.firing
             return not state.firing
         if not self._thresholds.broken(value):
             state.since = None
@@ -231,6 +234,7 @@ class RuleWindow:
         if at - state.since < rule.hold:
             return False
         state.firing, state.since = True, None
+        self._firing += 1
         return True
 
     def _transition(self, key: bytes, state: _Key, at: int) -> Transition:
@@ -293,7 +297,7 @@ class RuleWindow:
 
     def _drop_one(self, at: int) -> bool:
         """Drop the key that has been without hits for longest; whether there was one to drop."""
-        if self.rule.per is None or self.rule.below is not None:
+        if self.rule.per is None or self.rule.below is not None or self._firing == len(self._keys):
             return False
         for _ in range(len(self._keys)):
             key = next(iter(self._keys))
