@@ -28,6 +28,8 @@ enum {
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
 #define FL_MOST_GOES (1u << 20)
+#define FL_MUCH ((uint64_t)1 << 62)
+#define FL_AHEAD 4 /* so many cells before its turn one is fetched */
 
 typedef struct {
     uint16_t *at; /* by the number of a value; the class and 1, 0 where it is not known */
@@ -55,12 +57,16 @@ typedef struct {
 } fl_slot;
 
 typedef struct {
-    uint64_t first, second; /* what its hits are: see fl_rules_count */
-    uint64_t hits;          /* of the run of lines at hand, as is size */
-    fl_sum size;
-    uint32_t target; /* its first one; those that are counted line by line come behind the others */
+    uint32_t goal; /* its first one; those that are counted line by line come behind the others */
     uint32_t n, by_line;
 } fl_cell;
+
+/* Where a cell is found, and its hits of the run of lines at hand: all that a line needs in one place. */
+typedef struct {
+    uint64_t first, second; /* what its hits are: see fl_rules_count */
+    uint64_t size;          /* of them all, less than FL_MUCH more than that */
+    uint32_t hits, cell;    /* cell: its number and 1; 0 where nothing stands */
+} fl_spot;
 
 /* Of the hosts of a rule, by place. */
 typedef struct {
@@ -90,8 +96,8 @@ typedef struct fl_rules {
     size_t n_steps, step_room;
 
     fl_cell *cells;
-    uint32_t *cell_at; /* number and 1, by hash */
-    size_t n_cells, cell_room, cell_mask;
+    fl_spot *spots; /* by hash */
+    size_t n_cells, cell_room, spot_mask;
     uint64_t seed;
     fl_goal *goes; /* of all cells */
     size_t n_goes, goes_room;
@@ -101,7 +107,8 @@ typedef struct fl_rules {
     fl_marks *host_marks; /* by rule */
     size_t host_rules;
 
-    uint32_t *touched; /* cells with hits of the run; room for every cell */
+    int any_by_line; /* whether some cell is not all that a hit is counted by */
+    uint32_t *touched; /* spots with hits of the run; room for every cell and one */
     size_t n_touched;
     uint32_t stamp, last_stamp; /* of the row of the run; the greatest that there was */
     fl_entries entries;
@@ -140,7 +147,7 @@ static inline uint16_t fl_class(fl_rules *rules, int field, size_t number) {
 /* Forget the cells, of which there are no hits, and the slots. */
 static inline void fl_cells_clear(fl_rules *rules) {
     if (rules->n_cells)
-        memset(rules->cell_at, 0, (rules->cell_mask + 1) * sizeof *rules->cell_at);
+        memset(rules->spots, 0, (rules->spot_mask + 1) * sizeof *rules->spots);
     rules->n_cells = rules->n_goes = 0;
     fl_table_clear(&rules->slot_keys);
 }
@@ -169,7 +176,7 @@ static inline uint32_t fl_slot_of(fl_rules *rules, const fl_rule_step *step, uin
 /* Where the hits of a new cell go, of an outcome: what is counted line by line behind the rest. */
 static int fl_cell_goes(fl_rules *rules, fl_cell *cell, const fl_outcome *outcome) {
     const uint32_t places[FL_KINDS] = {0, rules->seen.section, rules->seen.status, rules->seen.method, 0};
-    cell->target = (uint32_t)rules->n_goes;
+    cell->goal = (uint32_t)rules->n_goes;
     if (!fl_reserve((void **)&rules->goes, &rules->goes_room, rules->n_goes + outcome->n, sizeof *rules->goes))
         return 0;
     for (int by_line = 0; by_line < 2; by_line++) {
@@ -185,72 +192,23 @@ static int fl_cell_goes(fl_rules *rules, fl_cell *cell, const fl_outcome *outcom
                 (fl_goal){slot, step->counts, step->sketched, step->sized, (uint8_t)by_host};
             cell->n++;
             cell->by_line += (uint32_t)by_line;
+            rules->any_by_line |= by_line;
         }
     }
     return 1;
 }
 
-static int fl_cells_grow(fl_rules *rules) {
-    size_t room = rules->cell_room ? 2 * rules->cell_room : 256;
-    fl_cell *cells = (fl_cell *)realloc(rules->cells, room * sizeof *cells);
-    if (!cells)
-        return 0;
-    rules->cells = cells;
-    uint32_t *touched = (uint32_t *)realloc(rules->touched, room * sizeof *touched);
-    if (!touched)
-        return 0;
-    rules->touched = touched;
-    uint32_t *at = (uint32_t *)calloc(4 * room, sizeof *at);
-    if (!at)
-        return 0;
-    free(rules->cell_at);
-    rules->cell_at = at;
-    rules->cell_room = room;
-    rules->cell_mask = 4 * room - 1;
-    for (size_t i = 0; i < rules->n_cells; i++) {
-        size_t slot = fl_cell_hash(rules, cells[i].first, cells[i].second);
-        while (at[slot & rules->cell_mask])
-            slot++;
-        at[slot & rules->cell_mask] = (uint32_t)i + 1;
-    }
-    return 1;
-}
-
-/* A cell for hits of an outcome; NULL where there is no memory. */
-static fl_cell *fl_cell_new(fl_rules *rules, uint64_t first, uint64_t second, const fl_outcome *outcome) {
-    if (rules->n_cells == rules->cell_room && !fl_cells_grow(rules))
-        return NULL;
-    fl_cell *cell = rules->cells + rules->n_cells;
-    *cell = (fl_cell){.first = first, .second = second};
-    if (!fl_cell_goes(rules, cell, outcome)) {
-        rules->torn = 1;
-        return NULL;
-    }
-    size_t slot = fl_cell_hash(rules, first, second);
-    while (rules->cell_at[slot & rules->cell_mask])
-        slot++;
-    rules->cell_at[slot & rules->cell_mask] = (uint32_t)++rules->n_cells;
-    return cell;
-}
-
-static inline fl_cell *fl_cell_find(fl_rules *rules, uint64_t first, uint64_t second) {
-    if (!rules->n_cells)
-        return NULL;
-    size_t slot = fl_cell_hash(rules, first, second);
-    for (uint32_t number; (number = rules->cell_at[slot & rules->cell_mask]) != 0; slot++) {
-        fl_cell *cell = rules->cells + number - 1;
-        if (cell->first == first && cell->second == second)
-            return cell;
-    }
-    return NULL;
-}
-
 /* The hits of a run go to their entries. 0 where there is no memory. */
 static int fl_rules_flush(fl_rules *rules) {
     int done = 1;
-    for (size_t i = 0; i < rules->n_touched; i++) {
-        fl_cell *cell = rules->cells + rules->touched[i];
-        const fl_goal *to = rules->goes + cell->target, *end = to + cell->n - cell->by_line;
+    for (size_t i = 0, n = rules->n_touched; i < n; i++) {
+        fl_spot *spot = rules->spots + rules->touched[i];
+        const fl_cell *cell = rules->cells + spot->cell - 1;
+        if (i + 2 * FL_AHEAD < n)
+            __builtin_prefetch(rules->cells + rules->spots[rules->touched[i + 2 * FL_AHEAD]].cell - 1);
+        if (i + FL_AHEAD < n)
+            __builtin_prefetch(rules->goes + rules->cells[rules->spots[rules->touched[i + FL_AHEAD]].cell - 1].goal);
+        const fl_goal *to = rules->goes + cell->goal, *end = to + cell->n - cell->by_line;
         for (; to < end; to++) {
             fl_slot *slot = rules->slots + to->slot;
             fl_entry *entry = fl_entry_at(&rules->entries, &slot->mark, rules->stamp, &slot->of);
@@ -258,15 +216,76 @@ static int fl_rules_flush(fl_rules *rules) {
                 done = 0;
                 break;
             }
-            entry->hits += to->counts ? (int64_t)cell->hits : 0;
-            entry->base += (int64_t)cell->hits;
-            entry->size += to->sized ? cell->size : 0;
+            entry->hits += to->counts ? spot->hits : 0;
+            entry->base += spot->hits;
+            entry->size += to->sized ? spot->size : 0;
         }
-        cell->hits = 0;
-        cell->size = 0;
+        spot->hits = 0;
+        spot->size = 0;
     }
     rules->n_touched = 0;
     return done;
+}
+
+static inline fl_spot *fl_spot_of(fl_spot *spots, size_t mask, size_t hash, uint64_t first, uint64_t second) {
+    for (fl_spot *spot;; hash++) {
+        spot = spots + (hash & mask);
+        if ((spot->first == first && spot->second == second) || !spot->cell)
+            return spot;
+    }
+}
+
+/* Room for more cells; the hits of the run are counted before. 0 where there is no memory. */
+static int fl_cells_grow(fl_rules *rules) {
+    size_t room = rules->cell_room ? 2 * rules->cell_room : 256;
+    fl_cell *cells = (fl_cell *)realloc(rules->cells, room * sizeof *cells);
+    if (!cells)
+        return 0;
+    rules->cells = cells;
+    uint32_t *touched = (uint32_t *)realloc(rules->touched, (room + 1) * sizeof *touched);
+    if (!touched)
+        return 0;
+    rules->touched = touched;
+    fl_spot *spots = (fl_spot *)calloc(2 * room, sizeof *spots);
+    if (!spots || !fl_rules_flush(rules)) {
+        free(spots);
+        return 0;
+    }
+    for (size_t i = 0; rules->cell_room && i <= rules->spot_mask; i++) {
+        const fl_spot *spot = rules->spots + i;
+        if (spot->cell)
+            *fl_spot_of(spots, 2 * room - 1, fl_cell_hash(rules, spot->first, spot->second), spot->first,
+                        spot->second) = *spot;
+    }
+    free(rules->spots);
+    rules->spots = spots;
+    rules->cell_room = room;
+    rules->spot_mask = 2 * room - 1;
+    return 1;
+}
+
+/* A cell for hits of an outcome. 0 where there is no memory. */
+static int fl_cell_new(fl_rules *rules, uint64_t first, uint64_t second, const fl_outcome *outcome) {
+    if (rules->n_cells == rules->cell_room && !fl_cells_grow(rules))
+        return 0;
+    fl_cell *cell = rules->cells + rules->n_cells;
+    *cell = (fl_cell){0};
+    if (!fl_cell_goes(rules, cell, outcome)) {
+        rules->torn = 1;
+        return 0;
+    }
+    size_t hash = fl_cell_hash(rules, first, second);
+    *fl_spot_of(rules->spots, rules->spot_mask, hash, first, second) =
+        (fl_spot){.first = first, .second = second, .cell = (uint32_t)++rules->n_cells};
+    return 1;
+}
+
+/* Where a cell stands; NULL where it does not. */
+static inline fl_spot *fl_cell_find(fl_rules *rules, uint64_t first, uint64_t second) {
+    if (!rules->n_cells)
+        return NULL;
+    fl_spot *spot = fl_spot_of(rules->spots, rules->spot_mask, fl_cell_hash(rules, first, second), first, second);
+    return spot->cell ? spot : NULL;
 }
 
 /* -- hits ------------------------------------------------------------------------------------- */
@@ -291,7 +310,7 @@ static inline int fl_rules_keys(fl_rules *rules, uint32_t *host, uint32_t *targe
 
 /* Count in the entries what a cell does not know of the hit. 0 where there is no memory. */
 static inline int fl_rules_line(fl_rules *rules, const fl_cell *cell, uint32_t host) {
-    const fl_goal *to = rules->goes + cell->target + cell->n, *end = to;
+    const fl_goal *to = rules->goes + cell->goal + cell->n, *end = to;
     for (to -= cell->by_line; to < end; to++) {
         fl_watched of = {to->slot, FL_PER_HOST, host};
         fl_mark *mark;
@@ -321,30 +340,29 @@ static inline int fl_rules_line(fl_rules *rules, const fl_cell *cell, uint32_t h
     if (rules->looked_at[field] && !(classes[field] = fl_class(rules, field, number)))              \
         return otherwise;
 
-/* The cell of the hit at hand, seen for the first time. NULL where something is asked for first, or
- * there is no memory. */
-static fl_cell *fl_rules_cell(fl_rules *rules, fl_fold *fold, uint64_t first, uint64_t second,
-                              uint16_t *classes) {
+/* Make the cell of the hit at hand. 0 where something is asked for first, or there is no memory. */
+static int fl_rules_cell(fl_rules *rules, fl_fold *fold, uint64_t first, uint64_t second,
+                         uint16_t *classes) {
     const fl_seen *seen = &rules->seen;
     uint64_t both[2];
-    FL_CLASSIFY(FL_OF_SECTION, seen->section, NULL)
-    FL_CLASSIFY(FL_OF_METHOD, seen->method, NULL)
-    FL_CLASSIFY(FL_OF_STATUS, seen->status, NULL)
+    FL_CLASSIFY(FL_OF_SECTION, seen->section, 0)
+    FL_CLASSIFY(FL_OF_METHOD, seen->method, 0)
+    FL_CLASSIFY(FL_OF_STATUS, seen->status, 0)
     memcpy(both, classes, sizeof both);
     const fl_key *key = fl_pair_key(&rules->outcomes, both[0], both[1]);
     if (!key) {
         fold->failed = 1;
-        return NULL;
+        return 0;
     }
     size_t place = (size_t)(key - rules->outcomes.keys);
     if (place >= rules->n_outcomes) {
         rules->asks = FL_ASKS_OUTCOME;
-        return NULL;
+        return 0;
     }
-    fl_cell *cell = fl_cell_new(rules, first, second, rules->outcome + place);
-    if (!cell)
-        fold->failed = 1;
-    return cell;
+    if (fl_cell_new(rules, first, second, rules->outcome + place))
+        return 1;
+    fold->failed = 1;
+    return 0;
 }
 
 /* Count the hit at hand, which the fold has counted; 0 where something is asked for first. */
@@ -373,13 +391,18 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     /* Places are less than 2^27: each had a line of a chunk of its own. */
     uint64_t first = (uint64_t)seen->section << 37 | (uint64_t)seen->method << 10 | seen->status, second;
     memcpy(&second, classes + FL_OF_HOST, sizeof second);
-    fl_cell *cell = fl_cell_find(rules, first, second);
-    if (!cell && !(cell = fl_rules_cell(rules, fold, first, second, classes)))
-        return rules->asks < 0;
-    if (!cell->hits++)
-        rules->touched[rules->n_touched++] = (uint32_t)(cell - rules->cells);
-    cell->size += seen->size;
-    if (cell->by_line && !fl_rules_line(rules, cell, host))
+    fl_spot *spot = fl_cell_find(rules, first, second);
+    if (!spot) {
+        if (!fl_rules_cell(rules, fold, first, second, classes))
+            return rules->asks < 0;
+        spot = fl_cell_find(rules, first, second);
+    }
+    rules->touched[rules->n_touched] = (uint32_t)(spot - rules->spots);
+    rules->n_touched += !spot->hits++; /* which of both, no processor can foretell */
+    spot->size += seen->size;
+    const fl_cell *cell = rules->cells + spot->cell - 1;
+    if ((rules->any_by_line && cell->by_line && !fl_rules_line(rules, cell, host)) ||
+        (spot->size >= FL_MUCH && !fl_rules_flush(rules)))
         fold->failed = 1;
     return 1;
 }
@@ -464,8 +487,8 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
         if (!of[i].table->n)
             fl_classes_clear(rules->classes + of[i].field);
     for (size_t i = 0; i < rules->n_touched; i++) { /* of a chunk that failed */
-        rules->cells[rules->touched[i]].hits = 0;
-        rules->cells[rules->touched[i]].size = 0;
+        rules->spots[rules->touched[i]].hits = 0;
+        rules->spots[rules->touched[i]].size = 0;
     }
     rules->n_touched = 0;
     if (rules->torn)
@@ -515,7 +538,7 @@ static inline void fl_rules_free(fl_rules *rules) {
     free(rules->outcome);
     free(rules->steps);
     free(rules->cells);
-    free(rules->cell_at);
+    free(rules->spots);
     free(rules->touched);
     free(rules->goes);
     free(rules->slots);
