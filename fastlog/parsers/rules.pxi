@@ -10,16 +10,19 @@ cdef extern from "block.h" nogil:
         uint64_t size
         int64_t duration
 
+    ctypedef struct fl_entries:
+        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
+        fl_column sketched, sketch_cells, counts, key_ends
+        const uint8_t *key_text
+        size_t key_text_n
+
     ctypedef struct fl_rules:
         uint8_t *looked_at
         uint8_t has_hosts
         fl_column size_edges, duration_edges
         fl_seen seen
         int asks
-        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
-        fl_column sketched, sketch_cells, counts, key_ends
-        const uint8_t *key_text
-        size_t key_text_n
+        fl_entries entries
 
     int FL_FIELDS, FL_ASKS_OUTCOME, FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION
     int64_t FL_NO_DURATION
@@ -116,10 +119,11 @@ cdef class _Rules:
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""
+        cdef fl_entries *made
         fl_rules_end(self.made, sums)
         if sums.failed:
             raise MemoryError
-        made = self.made
+        made = &self.made.entries
         found = Measured(
             rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
             keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),
