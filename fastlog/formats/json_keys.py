@@ -85,9 +85,14 @@ class JsonKeys:
             return None
 
     @property
+    def roles(self) -> list[tuple[str, str]]:
+        """The paths, each with the one of ROLES that it has, or of _UNUSED."""
+        return [(path, _role(role)) for path, role in self.paths]
+
+    @property
     def used(self) -> list[tuple[str, str]]:
-        """The paths that are decoded, each with the one of ROLES that it has."""
-        return [(path, _role(role)) for path, role in self.paths if role not in _UNUSED]
+        """Of ``roles`` those that are decoded."""
+        return [(path, role) for path, role in self.roles if role not in _UNUSED]
 
     def read(self, line: bytes) -> Record | None:
         """The record of one line; None where it is no JSON object, or its keys hold something else."""

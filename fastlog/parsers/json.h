@@ -22,7 +22,9 @@
 #define FL_JSON_HEADS 64
 
 /* JSON_ROLES of keys_program.py */
-enum { FL_J_TIME, FL_J_REQUEST, FL_J_METHOD, FL_J_TARGET, FL_J_STATUS, FL_J_SIZE, FL_J_DURATION, FL_J_ROLES };
+enum {
+    FL_J_TIME, FL_J_REQUEST, FL_J_METHOD, FL_J_TARGET, FL_J_STATUS, FL_J_SIZE, FL_J_DURATION, FL_J_HOST, FL_J_ROLES
+};
 
 /* A key that is looked for in one object: its value counts as `slot`, or holds the keys of the node `child`. */
 typedef struct {
@@ -407,6 +409,24 @@ static inline int fl_json_request(const fl_json *json, fl_fold *fold, const fl_j
                                                          target->at, target->stop, section, method);
 }
 
+/* Show a hit to the rules; 0 where these ask something first. */
+static int fl_json_rules(const fl_json *json, fl_fold *fold, const fl_json_found *found, fl_seen *seen,
+                         int64_t duration) {
+    static const uint8_t none[17] = "-";
+    seen->duration = duration < FL_LONGEST_PART ? duration : FL_LONGEST_PART;
+    int slot = fl_json_slot(json, found, FL_J_HOST);
+    seen->host = slot < 0 ? none : found->values[slot].at;
+    seen->host_length = slot < 0 ? 1 : (uint32_t)(found->values[slot].stop - seen->host);
+    slot = fl_json_slot(json, found, FL_J_REQUEST);
+    if (slot >= 0) {
+        fl_target(seen, found->values[slot].at, found->values[slot].stop);
+    } else {
+        slot = fl_json_slot(json, found, FL_J_TARGET);
+        fl_target_apart(seen, found->values[slot].at, found->values[slot].stop);
+    }
+    return fl_rules_count(fold->rules, fold);
+}
+
 /* As fl_line, by the keys. */
 static inline int fl_json_line(fl_json *json, fl_fold *fold, const uint8_t *p, const uint8_t *newline) {
     fl_json_found found;
@@ -425,11 +445,15 @@ static inline int fl_json_line(fl_json *json, fl_fold *fold, const uint8_t *p, c
     if (!fl_json_time(json, &found, &second) || !fl_json_answer(json, &found, &status, &size) ||
         !fl_json_duration(json, &found, &duration))
         return 0;
+    int host = fl_json_slot(json, &found, FL_J_HOST);
+    if (host >= 0 && found.kinds[host] != FL_J_STRING)
+        return 0;
     if (!fl_json_request(json, fold, &found, &section, &method))
         return fold->failed; /* with memory gone the chunk does not count, nor go to the definition */
     fl_hit(fold, second, section, method, status, size);
     fl_hit_duration(fold, duration);
-    return 1;
+    return !fold->rules ||
+           fl_json_rules(json, fold, &found, fl_see(fold, section, method, status, size), duration);
 }
 
 /* As fl_block_fold; no index is made, since a line is read from its start to its end. */

@@ -45,12 +45,12 @@ class JsonParser:
         self._required = self._keys.wants("status")
         self._timed = log_format.gives("duration")
         self._cells = Cells(self._duration)
-        self._rules = None
+        self.rules = None
         if plan.rules:
             from fastlog.parsers.measure import rule_fold
 
-            self._rules = rule_fold(plan.rules, log_format)
-        self._detailed = self._rules is not None and self._rules.wants_details
+            self.rules = rule_fold(plan.rules, log_format)
+        self._detailed = self.rules is not None and self.rules.wants_details
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
@@ -70,7 +70,7 @@ class JsonParser:
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
-            count_hits(columns, runs, lengths, partial, self._plan, horizon, self._rules)  # type: ignore[arg-type]
+            count_hits(columns, runs, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
         return partial

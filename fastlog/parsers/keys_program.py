@@ -1,5 +1,6 @@
 """The keys of a JSON format, made ready for the compiled parser: see json.h."""
 
+from collections.abc import Container
 from typing import NamedTuple
 
 from fastlog.formats.json_keys import ROLES, JsonKeys
@@ -19,7 +20,7 @@ class Wanted(NamedTuple):
 
 
 class KeyProgram(NamedTuple):
-    """The keys in numbers. The slots of role ``r`` of ROLES are ``first[r]`` up to ``first[r + 1]``, in the
+    """The keys in numbers. The slots of role ``r`` of ROLES, or of the host behind them, are ``first[r]`` up to ``first[r + 1]``, in the
     order in which they count. ``unit`` is that of the duration, in microseconds."""
 
     keys: tuple[Wanted, ...]
@@ -28,13 +29,17 @@ class KeyProgram(NamedTuple):
     has_status: bool
 
 
-def key_program(keys: JsonKeys) -> KeyProgram | None:
-    """The program of a JSON format; None where only the definition reads its lines."""
+def key_program(keys: JsonKeys, needs: Container[str] = ()) -> KeyProgram | None:
+    """The program of a JSON format; None where only the definition reads its lines.
+
+    ``needs`` are the fields that rules look at: the host is read for them alone.
+    """
     wanted: list[Wanted] = []
     nodes = {"": 0}
     first = [0]
-    for role in ROLES:
-        paths = [path for path, named in keys.used if named == role]
+    for role in (*ROLES, "host"):
+        asked = role != "host" or role in needs
+        paths = [path for path, named in keys.roles if named == role and asked]
         for slot, path in enumerate(paths, first[-1]):
             wanted.append(Wanted(_node(path, nodes, wanted), path.rpartition(".")[2].encode(), slot, 0))
         first.append(first[-1] + len(paths))

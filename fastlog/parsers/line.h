@@ -279,6 +279,13 @@ static inline void fl_target(fl_seen *seen, const uint8_t *p, const uint8_t *sto
     seen->target_length = (uint32_t)(at - target);
 }
 
+/* The target where it stands apart from the method, and there is one. */
+static inline void fl_target_apart(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+    const uint8_t *space = (const uint8_t *)memchr(p, ' ', (size_t)(stop - p));
+    seen->target = p;
+    seen->target_length = (uint32_t)((space ? space : stop) - p);
+}
+
 /* The host of a field, less what stands before a space in it: `host_of` of hits.py. */
 static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
     const uint8_t *at = stop;

@@ -85,7 +85,8 @@ cdef class NativeParser:
             from fastlog.parsers.keys_program import key_program
 
             self.definition = JsonParser(log_format, plan)
-            program = None if plan.rules else key_program(log_format.keys)
+            rules = self.definition.rules
+            program = key_program(log_format.keys, rules.needs if rules is not None else ())
         else:
             self.definition = RegexParser(log_format, plan)
             rules = self.definition.rules

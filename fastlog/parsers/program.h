@@ -513,13 +513,10 @@ static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *sec
     seen->duration = fl_duration(found);
     if (fold->rules->has_hosts)
         fl_host(seen, found->host, found->host_end);
-    if (found->request) {
+    if (found->request)
         fl_target(seen, found->request, found->request_end);
-    } else {
-        const uint8_t *space = (const uint8_t *)memchr(found->target, ' ', (size_t)(found->target_end - found->target));
-        seen->target = found->target;
-        seen->target_length = (uint32_t)((space ? space : found->target_end) - found->target);
-    }
+    else
+        fl_target_apart(seen, found->target, found->target_end);
     return fl_rules_count(fold->rules, fold);
 }
 

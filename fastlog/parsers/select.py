@@ -64,7 +64,7 @@ def _make_json_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     from fastlog.parsers.keys_program import key_program
 
     assert log_format.keys is not None
-    if name == "native" and not plan.rules and key_program(log_format.keys) is not None:
+    if name == "native" and key_program(log_format.keys, _needs(plan)) is not None:
         from fastlog.parsers.native import NativeParser
 
         return NativeParser(log_format, plan)

@@ -47,7 +47,7 @@ typedef struct {
     fl_shape shape;
     int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
-    int rules; /* some look at the hits; not at those of JSON, which Python reads then */
+    int rules; /* some look at the hits */
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -66,7 +66,7 @@ static options options_of(const uint8_t *head) {
     options chosen = {
         .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
         .json = head[1] >= 192,
-        .rules = head[1] < 192 && head[3] >= 128,
+        .rules = head[3] >= 128,
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -193,14 +193,14 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
         fl_rules_end(s->fold.rules, &s->fold);
 }
 
-/* The keys t=time, r=request, m=method, n.u=target, s=status, n.z=size, d=duration. */
+/* The keys t=time, r=request, m=method, n.u=target, s=status, n.z=size, d=duration, h=host. */
 static void want_keys(fl_json *json) {
-    static const uint8_t names[][18] = {"t", "r", "m", "u", "s", "z", "d", "n"};
+    static const uint8_t names[][18] = {"t", "r", "m", "u", "s", "z", "d", "h", "n"};
     for (int role = 0; role < FL_J_ROLES; role++) {
         json->first[role] = (uint8_t)role;
         fl_json_want(json, role == FL_J_TARGET || role == FL_J_SIZE, names[role], 1, role, 0);
     }
-    fl_json_want(json, 0, names[7], 1, 0, 1);
+    fl_json_want(json, 0, names[FL_J_ROLES], 1, 0, 1);
     json->first[FL_J_ROLES] = FL_J_ROLES;
     json->unit = 1e6;
     json->has_status = 1;

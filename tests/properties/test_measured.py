@@ -12,10 +12,12 @@ from fastlog.formats.compile import compile_format
 from fastlog.model.measured import Measured
 from fastlog.model.plan import Plan
 from fastlog.model.rules import MEASURES, PERCENTILES, PERS, Rule
+from fastlog.parsers.json_lines import JsonParser
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.select import make_parser
 from tests.properties.strategies import Format, formats, logs
+from tests.properties.test_json import EXAMPLES, LOOSE, names_of, objects
 from tests.properties.test_native import HORIZON, blocks, canonical
 from tests.properties.test_rules_fields import WRITERS, Line
 from tests.properties.test_rules_fields import lines as some_lines
@@ -62,7 +64,8 @@ def both(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int)
 
     compiled = compile_format(name)
     parser = NativeParser(compiled, chosen, remembered=remembered)
-    wanted = RegexParser(compiled, chosen).fold([(0, data)], HORIZON)
+    definition = RegexParser if compiled.keys is None else JsonParser
+    wanted = definition(compiled, chosen).fold([(0, data)], HORIZON)
     for _ in range(2):
         folded = parser.fold(blocks(data, cuts), HORIZON)
         assert entries(folded.measured) == entries(wanted.measured)
@@ -84,6 +87,34 @@ def test_native_measures_what_the_regex_does(
     log = data.draw(logs(format))
     cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=3))
     both(format, plan(rules, lateness), log, cuts, remembered)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    data=st.data(),
+    name=st.sampled_from([*EXAMPLES, LOOSE]),
+    remembered=st.sampled_from((0, 1, 1 << 16)),
+)
+def test_so_do_the_keys_of_json(data: st.DataObject, name: str, remembered: int) -> None:
+    compiled = compile_format(name)
+    timed, hosted = compiled.gives("duration"), compiled.gives("host")
+    rules = data.draw(st.lists(rule(timed=timed), min_size=1, max_size=4))
+    if not hosted:
+        rules = [rule for rule in rules if "host" not in f"{rule.where} {rule.of} {rule.per}"]
+    lines = data.draw(st.lists(objects(names_of(name)), min_size=1, max_size=6))
+    both(name, plan(rules), "\n".join(lines).encode(), [70, 200], remembered)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_rules_leave_an_example_to_the_compiled_parser(name: str) -> None:
+    from fastlog.parsers.native import NativeParser
+
+    several = [Rule(name="x", measure="hits", window=5, above=0.5, per=per) for per in PERS]
+    chosen = plan([rule for rule in several if rule.per != "host" or compile_format(name).gives("host")])
+    parser = make_parser("native", compile_format(name), chosen)
+    assert isinstance(parser, NativeParser)
+    assert parser.fold([(0, (EXAMPLES[name] + "\n").encode() * 50)], None).parsed == 50
+    assert parser.odd == 0
 
 
 PROGRAMS = [name for name in WRITERS if program_of(compile_format(name), {"host", "target"}) is not None]
