@@ -9,7 +9,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, chain, compress, pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.parsers.cells import NO_CELL
@@ -36,16 +36,17 @@ class Numbers(dict[bytes, int]):
         return number
 
 
-class _Names(NamedTuple):
-    """The numbers of a partial's sections and methods."""
+class _Names(dict[bytes, tuple[int, int]]):
+    """The numbers of the section and of the method of a request: looking one up numbers them."""
 
-    sections: Numbers
-    methods: Numbers
+    def __init__(self) -> None:
+        super().__init__()
+        self.sections, self.methods = Numbers(), Numbers()
 
-    def of(self, request: bytes) -> tuple[int, int]:
-        """Those of the section and of the method of a request."""
+    def __missing__(self, request: bytes) -> tuple[int, int]:
         method, section = request.split(b" ", 1)
-        return self.sections[section], self.methods[method]
+        pair = self[request] = self.sections[section], self.methods[method]
+        return pair
 
 
 def count_tables(
@@ -59,7 +60,7 @@ def count_tables(
     is None) into those of the panes, which have ``lengths`` lines each."""
     spans = list(pairwise(accumulate(lengths, initial=0)))
     lines = columns if kept is None else columns.kept(kept)
-    names = _Names(Numbers(), Numbers())
+    names = _Names()
     if spans and len(lines.requests) < _FEW * len(spans):
         sections, methods = _by_line(partial, names, columns.requests, spans, kept)
     else:
@@ -106,10 +107,13 @@ def _by_request(
 ) -> tuple[list[Hits], list[Hits]]:
     """Fill the totals of sections and methods, and give those of each pane. ``kept`` are the requests
     of the panes."""
-    of_panes = [Counter(kept[start:stop]) for start, stop in spans]
-    _fill_totals(partial, names, _sums(of_panes) if spans and kept is requests else Counter(requests))
-    tables = [_split(names, counted) for counted in of_panes]
-    return [sections for sections, _ in tables], [methods for _, methods in tables]
+    if not spans or kept is not requests:  # what is in no pane is numbered with the others
+        _fill_totals(partial, names, *_split(names, Counter(requests)))
+    tables = [_split(names, Counter(kept[start:stop])) for start, stop in spans]
+    of_sections, of_methods = [sections for sections, _ in tables], [methods for _, methods in tables]
+    if spans and kept is requests:
+        _fill_totals(partial, names, _sums(of_sections), _sums(of_methods))
+    return of_sections, of_methods
 
 
 def _by_line(
@@ -122,8 +126,8 @@ def _by_line(
     """As ``_by_request``; ``kept`` says which lines are in the panes."""
     distinct = Numbers()
     numbers = list(map(distinct.__getitem__, requests))
-    _fill_totals(partial, names, dict(zip(distinct, Counter(numbers).values(), strict=True)))
-    pairs = list(map(names.of, distinct))
+    _fill_totals(partial, names, *_split(names, dict(zip(distinct, Counter(numbers).values(), strict=True))))
+    pairs = list(map(names.__getitem__, distinct))
     if kept is not None:
         numbers = list(compress(numbers, kept))
     sections = list(map([section for section, _ in pairs].__getitem__, numbers))
@@ -143,20 +147,19 @@ def _sums(tables: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
     return total
 
 
-def _split(names: _Names, requests: Mapping[bytes, int]) -> tuple[dict[int, int], dict[int, int]]:
+def _split(names: _Names, requests: Mapping[bytes, int]) -> tuple[Hits, Hits]:
     """Hits by section and by method, of hits by request."""
     sections: dict[int, int] = {}
     methods: dict[int, int] = {}
     for request, hits in requests.items():
-        section, method = names.of(request)
+        section, method = names[request]
         sections[section] = sections.get(section, 0) + hits
         methods[method] = methods.get(method, 0) + hits
     return sections, methods
 
 
-def _fill_totals(partial: Partial, names: _Names, requests: Mapping[bytes, int]) -> None:
-    """The tables of the chunk, which number the names."""
-    sections, methods = _split(names, requests)
+def _fill_totals(partial: Partial, names: _Names, sections: Hits, methods: Hits) -> None:
+    """The tables of the chunk, which has numbered the names."""
     partial.sections, partial.section_hits = list(names.sections), array("q", sections.values())
     partial.methods, partial.method_hits = list(names.methods), array("q", methods.values())
 

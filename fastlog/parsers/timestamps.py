@@ -168,13 +168,15 @@ class Seconds(dict[bytes, int | None]):
 
     A log names each of its minutes many times: the second stamp that is missed
     in one minute fills in all sixty, and so does the first of the minute after.
-    Holds at most BOUND stamps, then starts anew.
+    Holds at most BOUND stamps, then starts anew. Where brackets belong to the format they are
+    no part of a stamp, which is then ``bare``.
     """
 
     BOUND = 100_000
 
-    def __init__(self, pattern: str = APACHE, log_tz: str = "UTC") -> None:
+    def __init__(self, pattern: str = APACHE, log_tz: str = "UTC", *, bare: bool = False) -> None:
         super().__init__()
+        self._bare = bare
         self._second = second_of(pattern, log_tz)
         self._minutes: set[bytes] = set()
         self._next: int | None = None
@@ -185,6 +187,8 @@ class Seconds(dict[bytes, int | None]):
         self._plain = pattern in _PLAIN
 
     def __missing__(self, stamp: bytes) -> int | None:
+        if self._bare and (stamp[:1] == b"[" or stamp[-1:] == b"]"):
+            return None
         if len(self) > self.BOUND:
             self.clear()
             self._minutes.clear()
