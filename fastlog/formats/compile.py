@@ -95,7 +95,8 @@ class Format:
         strict = self.rows_strict
         if strict is None or self.groups != ("time", "request", "status", "size"):
             return None
-        return plain_rows(strict.pattern)
+        user = next((at for at, (_, field) in enumerate(self.layout) if field.role == "user"), 0)
+        return plain_rows(strict.pattern, ident=user > 0 and self.layout[user - 1][1].name == "ident")
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ _LOOSER = (
     (USER, rb"[^ ]++"),
 )
 _STAMP = rb"((?s:.{26}))"
+_NO_IDENT = rb"\-\ "
 _REST = rb"(?s:.)++"
 """Of what is no such line all is taken: the first ends the search."""
 
@@ -52,9 +53,14 @@ class Plain(NamedTuple):
     end: bytes
 
 
-def plain_rows(strict: bytes) -> Plain | None:
-    """The patterns from the quick one; None where the format has other pieces or another order."""
+def plain_rows(strict: bytes, *, ident: bool) -> Plain | None:
+    """The patterns from the quick one; None where the format has other pieces or another order.
+
+    ``ident`` says that the word before the user is one that servers have ceased to ask for.
+    """
     head, stamp, line = strict.removeprefix(_START).partition(STAMP)
+    if ident:
+        head = (_NO_IDENT + USER).join(head.rsplit(WORD + rb"\ " + USER, 1))
     request, response, tail = line.partition(RESPONSE)
     if not (stamp and response and head.endswith(rb"\[") and request.startswith(rb"\]")):
         return None

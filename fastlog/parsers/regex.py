@@ -89,11 +89,11 @@ class RegexParser:
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
-        seconds = list(map(self._seconds.__getitem__, stamps))
+        seconds = self._seconds.of(stamps)
         if None in seconds:
             columns = self._without_bad_stamps(columns, data, partial)
             stamps, lengths = runs_of(columns.stamps)
-            seconds = list(map(self._seconds.__getitem__, stamps))
+            seconds = self._seconds.of(stamps)
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
             count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
