@@ -34,7 +34,7 @@ from fastlog.parsers.columns import responses
 from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import Seconds, apache_second
-from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated
+from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated, seconds, stamp, stamps
 
 HORIZON = 1_525_890_000
 WORD = st.integers(-(2**63), 2**63 - 1)
@@ -475,3 +475,21 @@ def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
     text = line(1_525_881_600, format=format)[:-1]
     assert agree(text, format)
     assert plain_agrees([text], format)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    found=st.lists(st.one_of(seconds.map(stamp), stamps), max_size=4),
+    start=st.integers(1_525_881_500, 1_525_881_600),
+    bare=st.booleans(),
+)
+@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, bare=False)
+def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, *, bare: bool) -> None:
+    many = [*map(stamp, range(start, start + 100)), *found]
+    alone = [Seconds(bare=bare)[each] for each in many]
+    together = Seconds(bare=bare)
+    for _ in range(2):
+        assert together.of(many) == alone
