@@ -16,6 +16,7 @@
 enum { FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD, FL_PER_HOST, FL_KINDS };
 
 #define FL_NEAR 1024 /* a power of two */
+#define FL_MOST_HOSTS (4 * FL_MOST_KEYS)
 #ifndef FL_MOST_STAMPS
 #define FL_MOST_STAMPS (1u << 31)
 #endif
@@ -57,7 +58,8 @@ typedef struct {
     fl_column key_ends, name_kinds, name_places;
     uint8_t *key_text;
     size_t key_text_n, key_text_room;
-    fl_column numbers[FL_KINDS]; /* by place: the number of its name and 1 */
+    uint32_t *numbers[FL_KINDS]; /* by place: the number of its name and 1 */
+    size_t numbers_room[FL_KINDS];
 } fl_entries;
 
 #define FL_ENTRY_COLUMNS(DO)                                                                        \
@@ -183,39 +185,6 @@ static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
 #undef FL_EMPTY
 }
 
-/* Put the name of a key behind those that there are. 0 where there is no memory. */
-static int fl_key_name(fl_entries *entries, const fl_fold *fold, const fl_table *hosts, unsigned kind, size_t place) {
-    const fl_table *tables[FL_KINDS] = {
-        [FL_PER_SECTION] = &fold->sections, [FL_PER_METHOD] = &fold->methods, [FL_PER_HOST] = hosts};
-    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
-    const uint8_t *text = status;
-    size_t length = kind == FL_PER_STATUS ? sizeof status : 0;
-    if (tables[kind]) {
-        text = tables[kind]->arena + tables[kind]->keys[place].text;
-        length = tables[kind]->keys[place].length;
-    }
-    if (!fl_reserve((void **)&entries->key_text, &entries->key_text_room, entries->key_text_n + length + 1, 1))
-        return 0;
-    memcpy(entries->key_text + entries->key_text_n, text, length);
-    entries->key_text_n += length;
-    return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
-}
-
-/* The number of a key in the chunk; -1 where there is no memory. */
-static int64_t fl_key_number(fl_entries *entries, const fl_fold *fold, const fl_table *hosts, unsigned kind, size_t place) {
-    fl_column *numbers = entries->numbers + kind;
-    while (numbers->n <= place)
-        if (!fl_push(numbers, 0))
-            return -1;
-    if (!numbers->at[place]) {
-        if (!fl_push(&entries->name_kinds, kind) || !fl_push(&entries->name_places, (int64_t)place) ||
-            !fl_key_name(entries, fold, hosts, kind, place))
-            return -1;
-        numbers->at[place] = (int64_t)entries->name_kinds.n;
-    }
-    return numbers->at[place] - 1;
-}
-
 typedef struct {
     int64_t cell, count;
 } fl_counted;
@@ -267,40 +236,11 @@ static inline int fl_entries_room(fl_column *column, size_t n) {
     return 1;
 }
 
-/* End a chunk, which the fold has ended: every column is complete. 0 where there is no memory. */
-static int fl_entries_end(fl_entries *entries, const fl_fold *fold, const fl_table *hosts) {
-#define FL_ROOM(column) done = done && fl_entries_room(&entries->column, entries->n);
-    int done = 1;
-    FL_ENTRY_COLUMNS(FL_ROOM)
-#undef FL_ROOM
-    entries->sketched.n = 0;
-    size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
-    for (size_t at = 0; done && at < entries->n; at++) {
-        const fl_entry *entry = entries->at + at;
-        while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
-            end += (size_t)fold->segment_rows.at[++segment];
-        int64_t number = fl_key_number(entries, fold, hosts, entry->of.kind, entry->of.place);
-        done = number >= 0;
-        entries->rules.at[at] = entry->of.rule;
-        entries->segments.at[at] = (int64_t)segment;
-        entries->seconds.at[at] = fold->seconds.at[entry->row];
-        entries->keys.at[at] = number;
-        entries->hits.at[at] = entry->hits;
-        entries->base.at[at] = entry->base;
-        entries->size_low.at[at] = (int64_t)(entry->size & (((fl_sum)1 << 62) - 1));
-        entries->size_high.at[at] = (int64_t)(entry->size >> 62);
-    }
-    done = done && fl_entries_sketches(entries);
-    for (size_t i = 0; i < entries->name_places.n; i++)
-        entries->numbers[entries->name_kinds.at[i]].at[entries->name_places.at[i]] = 0;
-    return done;
-}
-
 static inline void fl_entries_free(fl_entries *entries) {
     fl_table_free(&entries->places);
     fl_table_free(&entries->cells);
     for (int kind = 0; kind < FL_KINDS; kind++)
-        free(entries->numbers[kind].at);
+        free(entries->numbers[kind]);
 #define FL_FREE(column) free(entries->column.at);
     FL_ENTRY_COLUMNS(FL_FREE)
     FL_OTHER_COLUMNS(FL_FREE)

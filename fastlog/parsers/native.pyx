@@ -188,6 +188,8 @@ cdef class NativeParser:
                 self.rules.answer(&self.sums)
                 continue
             self._odd_line((<const char *>data)[line:stop], start + line)
+        if self.rules is not None:
+            fl_rules_drain(self.rules.made, &self.sums, 0)
         if self.sums.failed:
             raise MemoryError
 
