@@ -155,10 +155,22 @@ typedef struct {
     uint32_t key, place;
 } fl_place;
 
-static inline int fl_place_after(const fl_names *names, const fl_place *one, const fl_place *other) {
-    if (one->prefix != other->prefix)
-        return one->prefix > other->prefix;
-    return fl_names_order(names, one->key, other->key) > 0;
+/* Merge two rows of places, the other one from `middle` on. Which of both has the next is not to be
+ * foretold: so nothing branches on it. */
+static inline void fl_places_merge(const fl_names *names, const fl_place *left, const fl_place *middle,
+                                   const fl_place *end, fl_place *to) {
+    const fl_place *right = middle, *ends = middle;
+    while (left < ends && right < end) {
+        int takes_right = left->prefix > right->prefix;
+        if (left->prefix == right->prefix)
+            takes_right = fl_names_order(names, left->key, right->key) > 0;
+        const fl_place *from[2] = {left, right};
+        *to++ = *from[takes_right];
+        left += !takes_right;
+        right += takes_right;
+    }
+    memcpy(to, left, (size_t)(ends - left) * sizeof *to);
+    memcpy(to + (ends - left), right, (size_t)(end - right) * sizeof *to);
 }
 
 /* Sort places by their keys, given room for as many again. They may end up in either. */
@@ -176,12 +188,7 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t low = 0; low < n; low += 2 * width) {
             size_t middle = low + width < n ? low + width : n, high = middle + width < n ? middle + width : n;
-            size_t left = low, right = middle;
-            for (size_t to = low; to < high; to++) {
-                int takes_right =
-                    right < high && (left == middle || fl_place_after(names, places + left, places + right));
-                spare[to] = places[takes_right ? right++ : left++];
-            }
+            fl_places_merge(names, places + low, places + middle, places + high, spare + low);
         }
         fl_place *swapped = places;
         places = spare;
@@ -602,9 +609,31 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
     return 1;
 }
 
-/* Take in hits key by key, in order, each of which may push another one out. */
+/* Take in hits of one key, in its turn, which may push another one out. 0 where there is no memory. */
+static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
+                                  fl_more *more, fl_saids *said) {
+    uint32_t which = fl_rule_find(rule, hit->key);
+    if (which != FL_NONE) {
+        fl_rule_unlink(rule, which);
+        fl_rule_append(rule, which, rule->tick);
+    } else {
+        int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, second);
+        if (dropped <= 0) {
+            rule->dropped++;
+            if (rule->kind == FL_QUANTILE)
+                free(more->cells);
+            return !dropped;
+        }
+        which = fl_rule_new(rule, hit->key, second, rule->tick);
+    }
+    return which != FL_NONE && fl_rule_absorb(rule, which, second, hit->hits, hit->base, more) &&
+           fl_rule_look(rule, which, second, said);
+}
+
+/* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
+ * once is its own neighbour then. */
 static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
-    if (!fl_moment_index(moment, rule->bound, rule->kind) || !fl_rule_order(rule))
+    if (!fl_rule_order(rule))
         return 0;
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
     if (!places)
@@ -614,27 +643,12 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
     const fl_place *sorted = fl_places_sort(names, places, places + moment->n, moment->n);
     fl_more none = {0};
     int done = 1;
-    for (size_t at = 0; done && at < moment->n; at++) {
-        const fl_arrival *hit = moment->arrivals + sorted[at].place;
-        fl_more *more = moment->more ? moment->more + sorted[at].place : &none;
-        uint32_t which = fl_rule_find(rule, hit->key);
-        if (which != FL_NONE) {
-            fl_rule_unlink(rule, which);
-            fl_rule_append(rule, which, rule->tick);
-        } else {
-            int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, moment->second);
-            if (dropped <= 0) {
-                done = !dropped;
-                rule->dropped++;
-                if (rule->kind == FL_QUANTILE)
-                    free(more->cells);
-                continue;
-            }
-            which = fl_rule_new(rule, hit->key, moment->second, rule->tick);
-        }
-        done = which != FL_NONE &&
-               fl_rule_absorb(rule, which, moment->second, hit->hits, hit->base, more) &&
-               fl_rule_look(rule, which, moment->second, said);
+    for (size_t at = 0, next; done && at < moment->n; at = next) {
+        const size_t place = sorted[at].place;
+        for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
+            done = fl_moment_join(moment, place, sorted[next].place, rule->kind);
+        done = done && fl_rule_squeeze(rule, names, moment->second, moment->arrivals + place,
+                                       moment->more ? moment->more + place : &none, said);
     }
     free(places);
     return done;
