@@ -25,9 +25,23 @@ typedef struct {
     uint64_t seed;
 } fl_names;
 
+/* The first 8 bytes of a text, or all, zeros behind them. A copy of a length that varies would be a call. */
 static inline uint64_t fl_names_load(const char *text, size_t length) {
     uint64_t word = 0;
-    memcpy(&word, text, length < 8 ? length : 8);
+    if (length >= 8) {
+        memcpy(&word, text, 8);
+        return word;
+    }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (length >= 4) { /* from both ends: where they overlap they agree */
+        uint32_t low, high;
+        memcpy(&low, text, 4);
+        memcpy(&high, text + length - 4, 4);
+        return low | (uint64_t)high << (8 * (length - 4));
+    }
+#endif
+    for (size_t at = 0; at < length; at++)
+        ((char *)&word)[at] = text[at];
     return word;
 }
 
@@ -145,7 +159,7 @@ typedef struct {
     uint32_t hash;
 } fl_asked;
 
-#define FL_ASKED 32
+#define FL_ASKED 64
 
 /* The numbers of some keys. Where there are many, none is in the cache: they are fetched side by side. */
 static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers) {

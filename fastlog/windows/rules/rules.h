@@ -173,6 +173,40 @@ static inline void fl_places_merge(const fl_names *names, const fl_place *left, 
     memcpy(to + (ends - left), right, (size_t)(end - right) * sizeof *to);
 }
 
+static inline fl_place *fl_places_merged(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
+    for (size_t width = 1; width < n; width *= 2) {
+        for (size_t low = 0; low < n; low += 2 * width) {
+            size_t middle = low + width < n ? low + width : n, high = middle + width < n ? middle + width : n;
+            fl_places_merge(names, places + low, places + middle, places + high, spare + low);
+        }
+        fl_place *swapped = places;
+        places = spare;
+        spare = swapped;
+    }
+    return places;
+}
+
+/* Deal places by each byte of their prefixes in which some `differ`, from the last one on. */
+static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ) {
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint32_t starts[257] = {0};
+        if (!(differ >> shift & 0xff))
+            continue;
+        for (size_t at = 0; at < n; at++)
+            starts[(places[at].prefix >> shift & 0xff) + 1]++;
+        for (int byte = 0; byte < 256; byte++)
+            starts[byte + 1] += starts[byte];
+        for (size_t at = 0; at < n; at++)
+            spare[starts[places[at].prefix >> shift & 0xff]++] = places[at];
+        fl_place *swapped = places;
+        places = spare;
+        spare = swapped;
+    }
+    return places;
+}
+
+#define FL_MANY 128 /* places; with fewer, merging them is quicker */
+
 /* Sort places by their keys, given room for as many again. They may end up in either. */
 static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
     unsigned __int128 first = n ? names->names[places[0].key].prefix : 0, differ = 0;
@@ -185,16 +219,18 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
     }
     for (size_t at = 0; at < n; at++)
         places[at].prefix = (uint64_t)(names->names[places[at].key].prefix << shift >> 64);
-    for (size_t width = 1; width < n; width *= 2) {
-        for (size_t low = 0; low < n; low += 2 * width) {
-            size_t middle = low + width < n ? low + width : n, high = middle + width < n ? middle + width : n;
-            fl_places_merge(names, places + low, places + middle, places + high, spare + low);
-        }
-        fl_place *swapped = places;
-        places = spare;
-        spare = swapped;
+    if (n < FL_MANY)
+        return fl_places_merged(names, places, spare, n);
+    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64));
+    spare = sorted == places ? spare : places;
+    for (size_t at = 0, next; at < n; at = next) { /* those that are alike so far */
+        for (next = at + 1; next < n && sorted[next].prefix == sorted[at].prefix;)
+            next++;
+        const fl_place *run = next - at > 1 ? fl_places_merged(names, sorted + at, spare + at, next - at) : sorted + at;
+        if (run != sorted + at)
+            memcpy(sorted + at, run, (next - at) * sizeof *run);
     }
-    return places;
+    return sorted;
 }
 
 /* Put the keys in order that had hits in the same second as the first. 0 where there is no memory. */
@@ -251,6 +287,12 @@ static inline int fl_rule_order(fl_rule *rule) {
 
 static inline void fl_rule_drop(fl_rule *rule, uint32_t which, int64_t at) {
     const fl_state *state = rule->states + which;
+    if (state->after != FL_NONE) { /* it may be the next */
+        const fl_state *next = rule->states + state->after;
+        __builtin_prefetch(next->seen + next->end);
+        if (next->after != FL_NONE)
+            __builtin_prefetch(rule->states + next->after);
+    }
     rule->dropped += state->end > state->first && state->seen[state->end - 1].second > at - rule->window;
     fl_rule_forget(rule, which);
 }
@@ -638,8 +680,13 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
     if (!places)
         return 0;
-    for (size_t at = 0; at < moment->n; at++)
-        places[at] = (fl_place){0, moment->arrivals[at].key, (uint32_t)at};
+    for (size_t at = 0; at < moment->n; at++) {
+        const uint32_t key = moment->arrivals[at].key;
+        places[at] = (fl_place){0, key, (uint32_t)at};
+        __builtin_prefetch(&names->names[key].prefix); /* of many keys, most are not in the cache */
+        if (key < rule->keys_room)
+            __builtin_prefetch(rule->of_key + key);
+    }
     const fl_place *sorted = fl_places_sort(names, places, places + moment->n, moment->n);
     fl_more none = {0};
     int done = 1;
