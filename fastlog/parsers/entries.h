@@ -38,15 +38,16 @@ typedef struct {
 } fl_watched;
 
 typedef struct {
-    int64_t hits, base;
-    fl_sum size;
+    uint32_t hits, base; /* a chunk has fewer lines */
     uint32_t row;
     fl_watched of;
 } fl_entry;
 
 typedef struct {
     fl_entry *at;
+    fl_sum *sizes; /* of each; only where some rule is `sized` */
     size_t n, room;
+    int sized;
     uint32_t stamp;  /* of the first row */
     int again;       /* in this chunk: `places` has all of them, and is asked */
     fl_table places; /* (row and rule, place and kind): the place of a key is that of its entry */
@@ -143,8 +144,14 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
             if (!more || room > UINT32_MAX)
                 return NULL;
             entries->at = more;
+            fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
+            if (entries->sized && !sizes)
+                return NULL;
+            entries->sizes = sizes;
             entries->room = room;
         }
+        if (entries->sized)
+            entries->sizes[at] = 0;
         entries->at[entries->n++] = (fl_entry){.row = stamp - entries->stamp, .of = *of};
     }
     *mark = (fl_mark){stamp, (uint32_t)at};
@@ -155,6 +162,19 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
  * holds until the next call. */
 static inline fl_entry *fl_entry_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of) {
     return mark->stamp == stamp ? entries->at + mark->entry : fl_entry_find(entries, mark, stamp, of);
+}
+
+/* Entries have their sizes from now on. 0 where there is no memory. */
+static inline int fl_entries_size(fl_entries *entries) {
+    if (!entries->sized && entries->room && !(entries->sizes = (fl_sum *)calloc(entries->room, sizeof(fl_sum))))
+        return 0;
+    entries->sized = 1;
+    return 1;
+}
+
+/* Add to the size of an entry. */
+static inline void fl_entry_size(fl_entries *entries, const fl_entry *entry, fl_sum size) {
+    entries->sizes[entry - entries->at] += size;
 }
 
 /* Count a duration in the sketch of an entry. 0 where there is no memory. */
@@ -169,7 +189,9 @@ static inline int fl_entry_duration(fl_entries *entries, const fl_entry *entry, 
 static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
     if (entries->room > 16 * FL_MOST_KEYS) {
         free(entries->at);
+        free(entries->sizes);
         entries->at = NULL;
+        entries->sizes = NULL;
         entries->room = 0;
     }
     if (entries->again)
@@ -246,6 +268,7 @@ static inline void fl_entries_free(fl_entries *entries) {
     FL_OTHER_COLUMNS(FL_FREE)
 #undef FL_FREE
     free(entries->at);
+    free(entries->sizes);
     free(entries->key_text);
 }
 

@@ -233,7 +233,8 @@ static int fl_rules_flush(fl_rules *rules) {
             }
             entry->hits += to->counts ? spot->hits : 0;
             entry->base += spot->hits;
-            entry->size += to->sized ? spot->size : 0;
+            if (to->sized)
+                fl_entry_size(&rules->entries, entry, spot->size);
         }
         spot->hits = 0;
         spot->size = 0;
@@ -329,7 +330,8 @@ static inline int fl_rules_line(fl_rules *rules, const fl_waiting *line) {
             return 0;
         entry->hits += to->counts;
         entry->base++;
-        entry->size += to->sized ? line->size : 0;
+        if (to->sized)
+            fl_entry_size(&rules->entries, entry, line->size);
         if (to->sketched && line->duration >= 0 && !fl_entry_duration(&rules->entries, entry, line->duration))
             return 0;
     }
@@ -472,7 +474,8 @@ static inline int fl_rules_outcome(fl_rules *rules) {
 static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, int counts, int sketched, int sized) {
     if (!fl_reserve((void **)&rules->steps, &rules->step_room, rules->n_steps + 1, sizeof *rules->steps) ||
         (kind == FL_PER_HOST &&
-         !fl_reserve((void **)&rules->host_marks, &rules->host_rules, rule + 1, sizeof *rules->host_marks))) {
+         !fl_reserve((void **)&rules->host_marks, &rules->host_rules, rule + 1, sizeof *rules->host_marks)) ||
+        (sized && !fl_entries_size(&rules->entries))) {
         rules->torn = 1;
         return 0;
     }
@@ -602,6 +605,14 @@ static inline void fl_key_fetch(const fl_rules *rules, const fl_watched *soon, c
         __builtin_prefetch(fl_host_text(&rules->hosts, next->place, &length));
 }
 
+static inline void fl_sizes_columns(fl_entries *entries) {
+    for (size_t at = 0; at < entries->n; at++) {
+        const fl_sum size = entries->sized ? entries->sizes[at] : 0;
+        entries->size_low.at[at] = (int64_t)(size & (((fl_sum)1 << 62) - 1));
+        entries->size_high.at[at] = (int64_t)(size >> 62);
+    }
+}
+
 /* End a chunk, which the fold has ended: every column is complete. 0 where there is no memory. */
 static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
     fl_entries *entries = &rules->entries;
@@ -625,9 +636,9 @@ static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
         entries->keys.at[at] = number;
         entries->hits.at[at] = entry->hits;
         entries->base.at[at] = entry->base;
-        entries->size_low.at[at] = (int64_t)(entry->size & (((fl_sum)1 << 62) - 1));
-        entries->size_high.at[at] = (int64_t)(entry->size >> 62);
     }
+    if (done)
+        fl_sizes_columns(entries);
     done = done && fl_entries_sketches(entries);
     for (size_t i = 0; i < entries->name_places.n; i++)
         entries->numbers[entries->name_kinds.at[i]][entries->name_places.at[i]] = 0;
