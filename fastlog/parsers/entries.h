@@ -41,6 +41,7 @@ typedef struct {
     uint32_t hits, base; /* a chunk has fewer lines */
     uint32_t row;
     fl_watched of;
+    uint32_t name; /* the number of its key and 1, where that is known already */
 } fl_entry;
 
 typedef struct {
@@ -162,6 +163,37 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
  * holds until the next call. */
 static inline fl_entry *fl_entry_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of) {
     return mark->stamp == stamp ? entries->at + mark->entry : fl_entry_find(entries, mark, stamp, of);
+}
+
+/* Put the name of a key, which is readable for 16 bytes, behind those that there are. 0 where there is no
+ * memory. */
+static inline int fl_entries_name(fl_entries *entries, const uint8_t *text, size_t length) {
+    if (!fl_reserve((void **)&entries->key_text, &entries->key_text_room, entries->key_text_n + length + 16, 1))
+        return 0;
+    memcpy(entries->key_text + entries->key_text_n, text, 16); /* most are no longer: a copy without a call */
+    if (length > 16)
+        memcpy(entries->key_text + entries->key_text_n, text, length);
+    entries->key_text_n += length;
+    return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
+}
+
+/* As fl_entry_at, of a key whose name, readable for 16 bytes, is at hand: now it costs least to put it
+ * down. Its mark is used with a name alone. */
+static inline fl_entry *fl_entry_named(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of,
+                                       const uint8_t *text, size_t length) {
+    if (mark->stamp == stamp)
+        return entries->at + mark->entry;
+    const fl_mark before = *mark;
+    fl_entry *entry = fl_entry_find(entries, mark, stamp, of);
+    if (!entry || entry->name)
+        return entry;
+    if (before.stamp >= entries->stamp)
+        entry->name = entries->at[before.entry].name;
+    else if (fl_entries_name(entries, text, length))
+        entry->name = (uint32_t)entries->key_ends.n;
+    else
+        return NULL;
+    return entry;
 }
 
 /* Entries have their sizes from now on. 0 where there is no memory. */

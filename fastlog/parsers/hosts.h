@@ -18,7 +18,7 @@ typedef struct {
 typedef struct {
     fl_host *at; /* by hash */
     size_t n, mask;
-    uint8_t *text;
+    uint8_t *text; /* readable for 16 bytes more */
     size_t text_n, text_room;
     uint32_t *ends; /* of the text, by number */
     size_t ends_room;
@@ -71,7 +71,7 @@ static fl_host *fl_host_new(fl_hosts *hosts, const uint8_t *text, uint32_t lengt
     uint64_t first, second;
     fl_key_words(text, length, &first, &second);
     size_t end = hosts->text_n + length;
-    if (end > UINT32_MAX || !fl_reserve((void **)&hosts->text, &hosts->text_room, end + 1, 1) ||
+    if (end > UINT32_MAX || !fl_reserve((void **)&hosts->text, &hosts->text_room, end + 16, 1) ||
         !fl_reserve((void **)&hosts->ends, &hosts->ends_room, hosts->n + 1, sizeof *hosts->ends))
         return NULL;
     if (2 * hosts->n >= hosts->mask && !fl_hosts_grow(hosts))

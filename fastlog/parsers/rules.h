@@ -31,7 +31,7 @@ enum {
 #define FL_WAITING 16 /* a power of two */
 #define FL_MOST_GOES (1u << 20)
 #define FL_MUCH ((uint64_t)1 << 62)
-#define FL_AHEAD 8 /* so many cells, or entries, before its turn one is fetched */
+#define FL_AHEAD 8 /* so many cells before its turn one is fetched */
 
 typedef struct {
     uint16_t *at; /* by the number of a value; the class and 1, 0 where it is not known */
@@ -306,26 +306,30 @@ static inline fl_spot *fl_cell_find(fl_rules *rules, uint64_t first, uint64_t se
 
 /* -- hits ------------------------------------------------------------------------------------- */
 
+/* The entry of a rule for the host of a line. NULL where there is no memory. */
+static inline fl_entry *fl_host_entry(fl_rules *rules, fl_host *host, uint32_t rule, const fl_waiting *line) {
+    const fl_watched of = {rule, FL_PER_HOST, host->number - 1};
+    if (rule + 1 == rules->first_by_host)
+        return fl_entry_named(&rules->entries, &host->mark, line->stamp, &of, line->host, line->host_length);
+    fl_marks *marks = rules->host_marks + rule;
+    if (!fl_reserve((void **)&marks->at, &marks->room, host->number, sizeof *marks->at))
+        return NULL;
+    return fl_entry_at(&rules->entries, marks->at + of.place, line->stamp, &of);
+}
+
 /* Count in its entries what the cell does not know of a line. 0 where there is no memory. */
 static inline int fl_rules_line(fl_rules *rules, const fl_waiting *line) {
     fl_host *host = NULL;
     if (line->host && !(host = fl_host_of(&rules->hosts, line->host, line->host_length, line->hash)))
         return 0;
     for (const fl_goal *to = rules->goes + line->goal, *end = to + line->n; to < end; to++) {
-        fl_watched of = {to->slot, FL_PER_HOST, to->by_host ? host->number - 1 : 0};
-        fl_mark *mark;
-        if (to->by_host && to->slot + 1 == rules->first_by_host) {
-            mark = &host->mark;
-        } else if (to->by_host) {
-            fl_marks *marks = rules->host_marks + to->slot;
-            if (!fl_reserve((void **)&marks->at, &marks->room, host->number, sizeof *marks->at))
-                return 0;
-            mark = marks->at + of.place;
+        fl_entry *entry;
+        if (to->by_host) {
+            entry = fl_host_entry(rules, host, to->slot, line);
         } else {
-            mark = &rules->slots[to->slot].mark;
-            of = rules->slots[to->slot].of;
+            fl_slot *slot = rules->slots + to->slot;
+            entry = fl_entry_at(&rules->entries, &slot->mark, line->stamp, &slot->of);
         }
-        fl_entry *entry = fl_entry_at(&rules->entries, mark, line->stamp, &of);
         if (!entry)
             return 0;
         entry->hits += to->counts;
@@ -550,13 +554,12 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
 
 /* -- columns ---------------------------------------------------------------------------------- */
 
-/* Put the name of a key behind those that there are. 0 where there is no memory. */
+/* Put down the name of a key. 0 where there is no memory. */
 static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_watched *of) {
-    fl_entries *entries = &rules->entries;
     const uint32_t place = of->place;
-    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
+    uint8_t status[16] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
     const uint8_t *text = status;
-    size_t length = of->kind == FL_PER_STATUS ? sizeof status : 0;
+    size_t length = of->kind == FL_PER_STATUS ? 3 : 0;
     if (of->kind == FL_PER_HOST) {
         text = fl_host_text(&rules->hosts, place, &length);
     } else if (of->kind == FL_PER_SECTION || of->kind == FL_PER_METHOD) {
@@ -564,22 +567,21 @@ static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_watched *o
         text = table->arena + table->keys[place].text;
         length = table->keys[place].length;
     }
-    if (!fl_reserve((void **)&entries->key_text, &entries->key_text_room, entries->key_text_n + length + 1, 1))
-        return 0;
-    memcpy(entries->key_text + entries->key_text_n, text, length);
-    entries->key_text_n += length;
-    return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
+    return fl_entries_name(&rules->entries, text, length);
 }
 
 /* The number of a key in the chunk; -1 where there is no memory. */
-static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, const fl_watched *of) {
+static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, const fl_entry *entry) {
+    const fl_watched *of = &entry->of;
+    if (entry->name)
+        return entry->name - 1;
     fl_entries *entries = &rules->entries;
     uint32_t *number = entries->numbers[of->kind] + of->place;
     if (!*number) {
         if (!fl_push(&entries->name_kinds, of->kind) || !fl_push(&entries->name_places, of->place) ||
             !fl_key_name(rules, fold, of))
             return -1;
-        *number = (uint32_t)entries->name_kinds.n;
+        *number = (uint32_t)entries->key_ends.n;
     }
     return *number - 1;
 }
@@ -592,17 +594,6 @@ static int fl_numbers_room(fl_rules *rules, const fl_fold *fold) {
                         sizeof(uint32_t)))
             return 0;
     return 1;
-}
-
-/* Fetch what the numbers and the names of keys will be read from: of hosts there are many. */
-static inline void fl_key_fetch(const fl_rules *rules, const fl_watched *soon, const fl_watched *next) {
-    size_t length;
-    if (soon->kind == FL_PER_HOST) {
-        __builtin_prefetch(rules->entries.numbers[FL_PER_HOST] + soon->place, 1);
-        __builtin_prefetch(rules->hosts.ends + soon->place);
-    }
-    if (next->kind == FL_PER_HOST)
-        __builtin_prefetch(fl_host_text(&rules->hosts, next->place, &length));
 }
 
 static inline void fl_sizes_columns(fl_entries *entries) {
@@ -626,9 +617,7 @@ static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
         const fl_entry *entry = entries->at + at;
         while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
             end += (size_t)fold->segment_rows.at[++segment];
-        if (at + 2 * FL_AHEAD < entries->n)
-            fl_key_fetch(rules, &entry[2 * FL_AHEAD].of, &entry[FL_AHEAD].of);
-        int64_t number = fl_key_number(rules, fold, &entry->of);
+        int64_t number = fl_key_number(rules, fold, entry);
         done = number >= 0;
         entries->rules.at[at] = entry->of.rule;
         entries->segments.at[at] = (int64_t)segment;
