@@ -138,6 +138,8 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
     if (entries->again && !(at = fl_entry_place(entries, stamp - entries->stamp, of)))
         return NULL;
     at -= (size_t)entries->again;
+    if (at > entries->n) /* memory ran out behind its place before: the chunk has failed */
+        return NULL;
     if (at == entries->n) {
         if (at == entries->room) {
             size_t room = 2 * at + 64;

@@ -10,7 +10,7 @@
  * it is worked out for a cell, and its hits go to their entries (entries.h), when the run of lines
  * of one second is over. How many rules there are a line does not notice. What cells do not know
  * is counted line by line: hosts, and sketches of durations. A line waits for that until what its
- * host needs is fetched from memory, or the segment ends, or the block of which it is (fl_rules_drain).
+ * host needs is fetched from memory, or the run ends, or the block of which it is (fl_rules_drain).
  *
  * Entries live for a chunk; cells, hosts, targets, classes and outcomes live on, up to `bound`.
  *
@@ -114,7 +114,7 @@ typedef struct fl_rules {
     size_t n_goes, goes_room;
     fl_table slot_keys; /* (rule, place): kinds are the rule's */
     fl_slot *slots;     /* by place in slot_keys */
-    size_t slot_room;
+    size_t n_slots, slot_room;
     fl_marks *host_marks; /* by rule; those of the first one are in the hosts */
     size_t host_rules;
     uint32_t first_by_host; /* that rule and 1 */
@@ -126,7 +126,6 @@ typedef struct fl_rules {
     fl_entries entries;
     fl_waiting waiting[FL_WAITING]; /* lines whose hosts are being fetched, the oldest at first_waiting */
     size_t first_waiting, n_waiting;
-    size_t segment_row; /* of the lines that wait */
 
     fl_seen seen; /* the hit at hand */
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
@@ -163,7 +162,8 @@ static inline uint16_t fl_class(fl_rules *rules, int field, size_t number) {
 static inline void fl_cells_clear(fl_rules *rules) {
     if (rules->n_cells)
         memset(rules->spots, 0, (rules->spot_mask + 1) * sizeof *rules->spots);
-    rules->n_cells = rules->n_goes = 0;
+    rules->n_cells = rules->n_goes = rules->n_slots = 0;
+    rules->any_by_line = 0;
     fl_table_clear(&rules->slot_keys);
 }
 
@@ -175,15 +175,14 @@ static inline size_t fl_cell_hash(const fl_rules *rules, uint64_t first, uint64_
 #define FL_NO_SLOT UINT32_MAX
 
 static inline uint32_t fl_slot_of(fl_rules *rules, const fl_rule_step *step, uint32_t place) {
-    size_t had = rules->slot_keys.n;
     const fl_key *key = fl_pair_key(&rules->slot_keys, step->rule, place);
     if (!key)
         return FL_NO_SLOT;
     size_t at = (size_t)(key - rules->slot_keys.keys);
-    if (at == had) {
+    if (at == rules->n_slots) { /* not only where the key is new: memory may have run out here before */
         if (!fl_reserve((void **)&rules->slots, &rules->slot_room, at + 1, sizeof *rules->slots))
-            return FL_NO_SLOT; /* the key stays without a slot: `torn` makes all be forgotten */
-        rules->slots[at] = (fl_slot){.of = {step->rule, step->kind, place}};
+            return FL_NO_SLOT;
+        rules->slots[rules->n_slots++] = (fl_slot){.of = {step->rule, step->kind, place}};
     }
     return (uint32_t)at;
 }
@@ -213,35 +212,7 @@ static int fl_cell_goes(fl_rules *rules, fl_cell *cell, const fl_outcome *outcom
     return 1;
 }
 
-/* The hits of a run go to their entries. 0 where there is no memory. */
-static int fl_rules_flush(fl_rules *rules) {
-    int done = 1;
-    for (size_t i = 0, n = rules->n_touched; i < n; i++) {
-        fl_spot *spot = rules->spots + rules->touched[i];
-        const fl_cell *cell = rules->cells + spot->cell - 1;
-        if (i + 2 * FL_AHEAD < n)
-            __builtin_prefetch(rules->cells + rules->spots[rules->touched[i + 2 * FL_AHEAD]].cell - 1);
-        if (i + FL_AHEAD < n)
-            __builtin_prefetch(rules->goes + rules->cells[rules->spots[rules->touched[i + FL_AHEAD]].cell - 1].goal);
-        const fl_goal *to = rules->goes + cell->goal, *end = to + cell->n - cell->by_line;
-        for (; to < end; to++) {
-            fl_slot *slot = rules->slots + to->slot;
-            fl_entry *entry = fl_entry_at(&rules->entries, &slot->mark, rules->stamp, &slot->of);
-            if (!entry) {
-                done = 0;
-                break;
-            }
-            entry->hits += to->counts ? spot->hits : 0;
-            entry->base += spot->hits;
-            if (to->sized)
-                fl_entry_size(&rules->entries, entry, spot->size);
-        }
-        spot->hits = 0;
-        spot->size = 0;
-    }
-    rules->n_touched = 0;
-    return done;
-}
+static int fl_rules_flush(fl_rules *rules);
 
 static inline fl_spot *fl_spot_of(fl_spot *spots, size_t mask, size_t hash, uint64_t first, uint64_t second) {
     for (fl_spot *spot;; hash++) {
@@ -342,23 +313,56 @@ static inline int fl_rules_line(fl_rules *rules, const fl_waiting *line) {
     return 1;
 }
 
-/* Count the oldest lines that wait, until so many are left: no later one's host has been forgotten. */
-static inline void fl_rules_drain(fl_rules *rules, fl_fold *fold, size_t left) {
+/* Count the oldest lines that wait, until so many are left. 0 where there is no memory. */
+static inline int fl_rules_drain(fl_rules *rules, size_t left) {
+    int done = 1;
     while (rules->n_waiting > left) {
-        const fl_waiting *line = rules->waiting + rules->first_waiting;
-        fold->failed |= !fl_rules_line(rules, line);
+        done &= fl_rules_line(rules, rules->waiting + rules->first_waiting);
         rules->first_waiting = (rules->first_waiting + 1) % FL_WAITING;
         rules->n_waiting--;
     }
+    return done;
 }
 
-/* The hit at hand waits to be counted by what its cell does not know. */
-static inline void fl_rules_wait(fl_rules *rules, fl_fold *fold, const fl_cell *cell, uint64_t hash) {
+/* The hits of a run go to their entries: of its hosts first, wherever its blocks were cut. 0 where there is
+ * no memory. */
+static int fl_rules_flush(fl_rules *rules) {
+    int done = fl_rules_drain(rules, 0);
+    for (size_t i = 0, n = rules->n_touched; i < n; i++) {
+        fl_spot *spot = rules->spots + rules->touched[i];
+        const fl_cell *cell = rules->cells + spot->cell - 1;
+        if (i + 2 * FL_AHEAD < n)
+            __builtin_prefetch(rules->cells + rules->spots[rules->touched[i + 2 * FL_AHEAD]].cell - 1);
+        if (i + FL_AHEAD < n)
+            __builtin_prefetch(rules->goes + rules->cells[rules->spots[rules->touched[i + FL_AHEAD]].cell - 1].goal);
+        const fl_goal *to = rules->goes + cell->goal, *end = to + cell->n - cell->by_line;
+        for (; to < end; to++) {
+            fl_slot *slot = rules->slots + to->slot;
+            fl_entry *entry = fl_entry_at(&rules->entries, &slot->mark, rules->stamp, &slot->of);
+            if (!entry) {
+                done = 0;
+                break;
+            }
+            entry->hits += to->counts ? spot->hits : 0;
+            entry->base += spot->hits;
+            if (to->sized)
+                fl_entry_size(&rules->entries, entry, spot->size);
+        }
+        spot->hits = 0;
+        spot->size = 0;
+    }
+    rules->n_touched = 0;
+    return done;
+}
+
+/* The hit at hand waits to be counted by what its cell does not know. 0 where there is no memory. */
+static inline int fl_rules_wait(fl_rules *rules, const fl_cell *cell, uint64_t hash) {
     const fl_seen *seen = &rules->seen;
-    fl_rules_drain(rules, fold, FL_WAITING - 1);
+    const int done = fl_rules_drain(rules, FL_WAITING - 1);
     rules->waiting[(rules->first_waiting + rules->n_waiting++) % FL_WAITING] = (fl_waiting){
         rules->has_hosts ? seen->host : NULL, hash, seen->size, seen->duration, seen->host_length, rules->stamp,
         cell->goal + cell->n - cell->by_line, cell->by_line};
+    return done;
 }
 
 /* The place of the hit's target; -1 where there is no memory. */
@@ -404,9 +408,6 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     if (fold->in_future)
         return 1;
     if (stamp != rules->stamp) {
-        if (rules->segment_row != fold->segment_row) /* entries ascend by segment */
-            fl_rules_drain(rules, fold, 0);
-        rules->segment_row = fold->segment_row;
         fold->failed |= rules->n_touched && !fl_rules_flush(rules);
         rules->stamp = stamp;
         rules->last_stamp = stamp > rules->last_stamp ? stamp : rules->last_stamp;
@@ -447,7 +448,7 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     rules->n_touched += !spot->hits++; /* which of both, no processor can foretell */
     spot->size += seen->size;
     if (rules->any_by_line && rules->cells[spot->cell - 1].by_line)
-        fl_rules_wait(rules, fold, rules->cells + spot->cell - 1, hash);
+        fold->failed |= !fl_rules_wait(rules, rules->cells + spot->cell - 1, hash);
     fold->failed |= spot->size >= FL_MUCH && !fl_rules_flush(rules);
     return 1;
 }
@@ -507,7 +508,6 @@ static inline void fl_outcomes_clear(fl_rules *rules) {
 
 /* Forget all classes and outcomes: they get other numbers. */
 static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
-    fl_rules_drain(rules, fold, 0);
     if (!fl_rules_flush(rules) || !fl_entries_again(&rules->entries)) /* slots, and their marks, are new */
         fold->failed = 1;
     for (int field = 0; field < FL_FIELDS; field++)
@@ -540,7 +540,7 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
         rules->spots[rules->touched[i]].hits = 0;
         rules->spots[rules->touched[i]].size = 0;
     }
-    rules->n_touched = rules->n_waiting = rules->segment_row = 0;
+    rules->n_touched = rules->n_waiting = 0;
     if (rules->torn)
         fl_outcomes_clear(rules);
     if (rules->last_stamp > FL_MOST_STAMPS)
@@ -636,7 +636,6 @@ static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
 
 /* End a chunk, which the fold has ended: every column is complete. */
 static inline void fl_rules_end(fl_rules *rules, fl_fold *fold) {
-    fl_rules_drain(rules, fold, 0);
     if (fold->failed || !fl_rules_flush(rules) || !fl_rules_columns(rules, fold))
         fold->failed = 1;
 }
