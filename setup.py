@@ -22,7 +22,19 @@ def extensions() -> list[Extension]:
 
     parts = {
         "parsers": [
-            *("block.h", "entries.h", "fold.h", "hosts.h", "json.h", "keys.h", "line.h", "program.h", "rules.h", "scan.h", "stamp.h"),
+            *(
+                "block.h",
+                "entries.h",
+                "fold.h",
+                "hosts.h",
+                "json.h",
+                "keys.h",
+                "line.h",
+                "program.h",
+                "rules.h",
+                "scan.h",
+                "stamp.h",
+            ),
             *("block.pxi", "rules.pxi"),
         ],
         "executors": [],
