@@ -1,8 +1,8 @@
 /* What rules saw of hits: entries, each of (row, rule, key), and then the columns of Measured.
  *
- * What counts a key, a slot or a host, has a mark in it for the entry that it counted in last.
- * That is the right one as long as seconds do not go back to a row; from then on (`again`) the
- * entry of another row may be there already, and is looked up. The rows of a chunk are stamped
+ * What counts a key, a slot or a host, has a mark in it for the entry that it counted in last, or
+ * some, by row. An entry of a row that its mark has not come to is new, until seconds go back to a
+ * row that its mark has left; from then on (`again`) it may be there already, and is looked up. The rows of a chunk are stamped
  * by numbers that go on from chunk to chunk, so that no mark need be wiped.
  *
  * Entries live for a chunk, and are no more than its lines times its rules.

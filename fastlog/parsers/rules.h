@@ -29,7 +29,8 @@ enum {
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
 #define FL_WAITING 16 /* a power of two */
-#define FL_MOST_GOES (1u << 20)
+#define FL_ROWS 8 /* a power of two */
+#define FL_MOST_GOES (1u << 18)
 #define FL_MUCH ((uint64_t)1 << 62)
 #define FL_AHEAD 8 /* so many cells before its turn one is fetched */
 
@@ -54,7 +55,7 @@ typedef struct {
 } fl_goal;
 
 typedef struct {
-    fl_mark mark;
+    fl_mark marks[FL_ROWS]; /* by row, so that seconds may go back some rows */
     fl_watched of;
 } fl_slot;
 
@@ -299,7 +300,7 @@ static inline int fl_rules_line(fl_rules *rules, const fl_waiting *line) {
             entry = fl_host_entry(rules, host, to->slot, line);
         } else {
             fl_slot *slot = rules->slots + to->slot;
-            entry = fl_entry_at(&rules->entries, &slot->mark, line->stamp, &slot->of);
+            entry = fl_entry_at(&rules->entries, slot->marks + line->stamp % FL_ROWS, line->stamp, &slot->of);
         }
         if (!entry)
             return 0;
@@ -338,7 +339,7 @@ static int fl_rules_flush(fl_rules *rules) {
         const fl_goal *to = rules->goes + cell->goal, *end = to + cell->n - cell->by_line;
         for (; to < end; to++) {
             fl_slot *slot = rules->slots + to->slot;
-            fl_entry *entry = fl_entry_at(&rules->entries, &slot->mark, rules->stamp, &slot->of);
+            fl_entry *entry = fl_entry_at(&rules->entries, slot->marks + rules->stamp % FL_ROWS, rules->stamp, &slot->of);
             if (!entry) {
                 done = 0;
                 break;
