@@ -180,7 +180,9 @@ static inline uint32_t fl_slot_of(fl_rules *rules, const fl_rule_step *step, uin
     if (!key)
         return FL_NO_SLOT;
     size_t at = (size_t)(key - rules->slot_keys.keys);
-    if (at == rules->n_slots) { /* not only where the key is new: memory may have run out here before */
+    if (at > rules->n_slots) /* memory ran out behind its key before: the chunk has failed */
+        return FL_NO_SLOT;
+    if (at == rules->n_slots) {
         if (!fl_reserve((void **)&rules->slots, &rules->slot_room, at + 1, sizeof *rules->slots))
             return FL_NO_SLOT;
         rules->slots[rules->n_slots++] = (fl_slot){.of = {step->rule, step->kind, place}};
