@@ -294,7 +294,7 @@ static inline void fl_target(fl_seen *seen, const uint8_t *p, const uint8_t *sto
 }
 
 /* The host of a field, less what stands before a space in it: `host_of` of hits.py. */
-static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+static inline void fl_host_seen(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
     const uint8_t *at = stop;
     while (at > p && at[-1] != ' ')
         at--;
@@ -309,7 +309,7 @@ static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, c
     const uint8_t *at = p;
     while (at < stop && *at != tail)
         at++;
-    fl_host(seen, p, at);
+    fl_host_seen(seen, p, at);
 }
 
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */

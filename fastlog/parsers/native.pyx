@@ -190,7 +190,7 @@ cdef class NativeParser:
                 self.rules.answer(&self.sums)
                 continue
             self._odd_line((<const char *>data)[line:stop], start + line)
-        if self.sums.failed:
+        if self.sums.failed or (self.rules is not None and not fl_rules_drain(self.rules.made, 0)):
             raise MemoryError
 
     cdef _odd_line(self, bytes line, uint64_t offset):

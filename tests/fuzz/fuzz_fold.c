@@ -28,6 +28,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 
 #define FL_WINDOW window
 #define FL_MOST_KEYS most_keys
+#define FL_MOST_STAMPS 20 /* rows, and then they are counted from 1 again */
 #define FL_LINE_LIMIT 2000 /* bounds are small here: to be over them costs little */
 #define realloc scarce_realloc
 #define calloc scarce_calloc
@@ -131,6 +132,7 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
     seen->duration = (int8_t)line[1];
     if (!fl_rules_count(s->fold.rules, &s->fold))
         answer(&s->fold);
+    s->fold.failed |= !fl_rules_drain(s->fold.rules, 0); /* its texts end here */
 }
 
 static void fold_lines(subject *s, const uint8_t *data, size_t length) {
@@ -146,6 +148,8 @@ static void fold_lines(subject *s, const uint8_t *data, size_t length) {
         else
             odd_line(s, data + start, stop - start);
     }
+    if (s->fold.rules && !fl_rules_drain(s->fold.rules, 0))
+        s->fold.failed = 1;
     check(s->fold.failed || s->block.line == length, "every line is taken up");
 }
 
