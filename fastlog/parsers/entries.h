@@ -1,8 +1,8 @@
 /* What rules saw of hits: entries, each of (row, rule, key), and then the columns of Measured.
  *
- * What counts a key, a slot or a host, has a mark in it for the entry that it counted in last.
- * That is the right one as long as seconds do not go back to a row; from then on (`again`) the
- * entry of another row may be there already, and is looked up. The rows of a chunk are stamped
+ * What counts a key, a slot or a host, has a mark in it for the entry that it counted in last, or
+ * some, by row. An entry of a row that its mark has not come to is new, until seconds go back to a
+ * row that its mark has left; from then on (`again`) it may be there already, and is looked up. The rows of a chunk are stamped
  * by numbers that go on from chunk to chunk, so that no mark need be wiped.
  *
  * Entries live for a chunk, and are no more than its lines times its rules.
@@ -16,6 +16,7 @@
 enum { FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD, FL_PER_HOST, FL_KINDS };
 
 #define FL_NEAR 1024 /* a power of two */
+#define FL_MOST_HOSTS (4 * FL_MOST_KEYS)
 #ifndef FL_MOST_STAMPS
 #define FL_MOST_STAMPS (1u << 31)
 #endif
@@ -37,15 +38,17 @@ typedef struct {
 } fl_watched;
 
 typedef struct {
-    int64_t hits, base;
-    fl_sum size;
+    uint32_t hits, base; /* a chunk has fewer lines */
     uint32_t row;
     fl_watched of;
+    uint32_t name; /* the number of its key and 1, where that is known already */
 } fl_entry;
 
 typedef struct {
     fl_entry *at;
+    fl_sum *sizes; /* of each; only where some rule is `sized` */
     size_t n, room;
+    int sized;
     uint32_t stamp;  /* of the first row */
     int again;       /* in this chunk: `places` has all of them, and is asked */
     fl_table places; /* (row and rule, place and kind): the place of a key is that of its entry */
@@ -57,7 +60,8 @@ typedef struct {
     fl_column key_ends, name_kinds, name_places;
     uint8_t *key_text;
     size_t key_text_n, key_text_room;
-    fl_column numbers[FL_KINDS]; /* by place: the number of its name and 1 */
+    uint32_t *numbers[FL_KINDS]; /* by place: the number of its name and 1 */
+    size_t numbers_room[FL_KINDS];
 } fl_entries;
 
 #define FL_ENTRY_COLUMNS(DO)                                                                        \
@@ -134,6 +138,8 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
     if (entries->again && !(at = fl_entry_place(entries, stamp - entries->stamp, of)))
         return NULL;
     at -= (size_t)entries->again;
+    if (at > entries->n) /* memory ran out behind its place before: the chunk has failed */
+        return NULL;
     if (at == entries->n) {
         if (at == entries->room) {
             size_t room = 2 * at + 64;
@@ -141,8 +147,14 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
             if (!more || room > UINT32_MAX)
                 return NULL;
             entries->at = more;
+            fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
+            if (entries->sized && !sizes)
+                return NULL;
+            entries->sizes = sizes;
             entries->room = room;
         }
+        if (entries->sized)
+            entries->sizes[at] = 0;
         entries->at[entries->n++] = (fl_entry){.row = stamp - entries->stamp, .of = *of};
     }
     *mark = (fl_mark){stamp, (uint32_t)at};
@@ -153,6 +165,50 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
  * holds until the next call. */
 static inline fl_entry *fl_entry_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of) {
     return mark->stamp == stamp ? entries->at + mark->entry : fl_entry_find(entries, mark, stamp, of);
+}
+
+/* Put the name of a key, which is readable for 16 bytes, behind those that there are. 0 where there is no
+ * memory. */
+static inline int fl_entries_name(fl_entries *entries, const uint8_t *text, size_t length) {
+    if (!fl_reserve((void **)&entries->key_text, &entries->key_text_room, entries->key_text_n + length + 16, 1))
+        return 0;
+    memcpy(entries->key_text + entries->key_text_n, text, 16); /* most are no longer: a copy without a call */
+    if (length > 16)
+        memcpy(entries->key_text + entries->key_text_n, text, length);
+    entries->key_text_n += length;
+    return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
+}
+
+/* As fl_entry_at, of a key whose name, readable for 16 bytes, is at hand: now it costs least to put it
+ * down. Its mark is used with a name alone. */
+static inline fl_entry *fl_entry_named(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of,
+                                       const uint8_t *text, size_t length) {
+    if (mark->stamp == stamp)
+        return entries->at + mark->entry;
+    const fl_mark before = *mark;
+    fl_entry *entry = fl_entry_find(entries, mark, stamp, of);
+    if (!entry || entry->name)
+        return entry;
+    if (before.stamp >= entries->stamp)
+        entry->name = entries->at[before.entry].name;
+    else if (fl_entries_name(entries, text, length))
+        entry->name = (uint32_t)entries->key_ends.n;
+    else
+        return NULL;
+    return entry;
+}
+
+/* Entries have their sizes from now on. 0 where there is no memory. */
+static inline int fl_entries_size(fl_entries *entries) {
+    if (!entries->sized && entries->room && !(entries->sizes = (fl_sum *)calloc(entries->room, sizeof(fl_sum))))
+        return 0;
+    entries->sized = 1;
+    return 1;
+}
+
+/* Add to the size of an entry. */
+static inline void fl_entry_size(fl_entries *entries, const fl_entry *entry, fl_sum size) {
+    entries->sizes[entry - entries->at] += size;
 }
 
 /* Count a duration in the sketch of an entry. 0 where there is no memory. */
@@ -167,7 +223,9 @@ static inline int fl_entry_duration(fl_entries *entries, const fl_entry *entry, 
 static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
     if (entries->room > 16 * FL_MOST_KEYS) {
         free(entries->at);
+        free(entries->sizes);
         entries->at = NULL;
+        entries->sizes = NULL;
         entries->room = 0;
     }
     if (entries->again)
@@ -181,39 +239,6 @@ static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
     FL_ENTRY_COLUMNS(FL_EMPTY)
     FL_OTHER_COLUMNS(FL_EMPTY)
 #undef FL_EMPTY
-}
-
-/* Put the name of a key behind those that there are. 0 where there is no memory. */
-static int fl_key_name(fl_entries *entries, const fl_fold *fold, const fl_table *hosts, unsigned kind, size_t place) {
-    const fl_table *tables[FL_KINDS] = {
-        [FL_PER_SECTION] = &fold->sections, [FL_PER_METHOD] = &fold->methods, [FL_PER_HOST] = hosts};
-    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
-    const uint8_t *text = status;
-    size_t length = kind == FL_PER_STATUS ? sizeof status : 0;
-    if (tables[kind]) {
-        text = tables[kind]->arena + tables[kind]->keys[place].text;
-        length = tables[kind]->keys[place].length;
-    }
-    if (!fl_reserve((void **)&entries->key_text, &entries->key_text_room, entries->key_text_n + length + 1, 1))
-        return 0;
-    memcpy(entries->key_text + entries->key_text_n, text, length);
-    entries->key_text_n += length;
-    return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
-}
-
-/* The number of a key in the chunk; -1 where there is no memory. */
-static int64_t fl_key_number(fl_entries *entries, const fl_fold *fold, const fl_table *hosts, unsigned kind, size_t place) {
-    fl_column *numbers = entries->numbers + kind;
-    while (numbers->n <= place)
-        if (!fl_push(numbers, 0))
-            return -1;
-    if (!numbers->at[place]) {
-        if (!fl_push(&entries->name_kinds, kind) || !fl_push(&entries->name_places, (int64_t)place) ||
-            !fl_key_name(entries, fold, hosts, kind, place))
-            return -1;
-        numbers->at[place] = (int64_t)entries->name_kinds.n;
-    }
-    return numbers->at[place] - 1;
 }
 
 typedef struct {
@@ -267,45 +292,17 @@ static inline int fl_entries_room(fl_column *column, size_t n) {
     return 1;
 }
 
-/* End a chunk, which the fold has ended: every column is complete. 0 where there is no memory. */
-static int fl_entries_end(fl_entries *entries, const fl_fold *fold, const fl_table *hosts) {
-#define FL_ROOM(column) done = done && fl_entries_room(&entries->column, entries->n);
-    int done = 1;
-    FL_ENTRY_COLUMNS(FL_ROOM)
-#undef FL_ROOM
-    entries->sketched.n = 0;
-    size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
-    for (size_t at = 0; done && at < entries->n; at++) {
-        const fl_entry *entry = entries->at + at;
-        while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
-            end += (size_t)fold->segment_rows.at[++segment];
-        int64_t number = fl_key_number(entries, fold, hosts, entry->of.kind, entry->of.place);
-        done = number >= 0;
-        entries->rules.at[at] = entry->of.rule;
-        entries->segments.at[at] = (int64_t)segment;
-        entries->seconds.at[at] = fold->seconds.at[entry->row];
-        entries->keys.at[at] = number;
-        entries->hits.at[at] = entry->hits;
-        entries->base.at[at] = entry->base;
-        entries->size_low.at[at] = (int64_t)(entry->size & (((fl_sum)1 << 62) - 1));
-        entries->size_high.at[at] = (int64_t)(entry->size >> 62);
-    }
-    done = done && fl_entries_sketches(entries);
-    for (size_t i = 0; i < entries->name_places.n; i++)
-        entries->numbers[entries->name_kinds.at[i]].at[entries->name_places.at[i]] = 0;
-    return done;
-}
-
 static inline void fl_entries_free(fl_entries *entries) {
     fl_table_free(&entries->places);
     fl_table_free(&entries->cells);
     for (int kind = 0; kind < FL_KINDS; kind++)
-        free(entries->numbers[kind].at);
+        free(entries->numbers[kind]);
 #define FL_FREE(column) free(entries->column.at);
     FL_ENTRY_COLUMNS(FL_FREE)
     FL_OTHER_COLUMNS(FL_FREE)
 #undef FL_FREE
     free(entries->at);
+    free(entries->sizes);
     free(entries->key_text);
 }
 

@@ -31,6 +31,7 @@ cdef extern from "block.h" nogil:
     void fl_rules_begin(fl_rules *rules, const fl_fold *fold)
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
+    int fl_rules_drain(fl_rules *rules, size_t left)
     int fl_rules_class(fl_rules *rules, unsigned number)
     void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
     int fl_rules_outcome(fl_rules *rules)
@@ -116,6 +117,8 @@ cdef class _Rules:
             seen.duration = min(hit.duration, LONGEST_COMPARED)
         if not fl_rules_count(self.made, sums):
             self.answer(sums)
+        if not fl_rules_drain(self.made, 0):  # its texts end here
+            raise MemoryError
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""
