@@ -208,4 +208,5 @@ class Run:
             positions=() if before is None else before.positions,
             formats={} if before is None else before.formats,
             reached=() if before is None else before.reached,
+            epoch=clock.epoch() if follow else 0.0,
         )

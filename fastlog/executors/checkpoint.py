@@ -75,6 +75,7 @@ class Checkpoint:
         self._settings = settings_of(config, rules)
         self._paths = [os.fspath(path) for path in config.paths]
         self._follow = config.follow
+        self._epoch = clock.epoch()
         self._before = self._file.read()
         self._sources: Sequence[OpenSource] = ()
         self._trail = Trail()
@@ -216,7 +217,7 @@ class Checkpoint:
         self._last = record
 
     def _record(self, merger: Merger, *, degraded: bool) -> Record | None:
-        state = merger.state()
+        state = merger.state(clock.epoch() - self._epoch)
         if state is None:
             return None
         record = {
