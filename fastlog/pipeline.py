@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastlog.config import Config
 from fastlog.errors import SourceError
@@ -164,6 +164,10 @@ class Run:
             return run_inline(self._job(), self._committer)
         finally:
             self.close()
+
+    async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Have the record of ``--state``, if there is one, say what has become of its notifications."""
+        await self._committer.amend(notified)
 
     def stop(self) -> None:
         """End a follow with what is there, a replay with what has been read."""

@@ -203,7 +203,7 @@ class Checkpoint:
     async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Note in the last record what has become of its notifications since: they are not sent again.
 
-        ``notified`` makes of what stands there what is to stand there. Raises FastlogError.
+        ``notified`` makes of what stands there what is to stand there. Raises RecordError.
         """
         record = self._last
         if record is None or record["notify"] == notified(record["notify"]):

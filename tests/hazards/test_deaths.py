@@ -13,6 +13,7 @@ import pytest
 
 from tests.hazards import poisoned
 from tests.hazards.command import Command, state_of, until
+from tests.packing import PACK
 from tests.properties.strategies import line
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -214,6 +215,25 @@ def test_a_reader_that_is_killed_in_a_replay_is_replaced_and_nothing_changes(
     until(lambda: command.children("reader"), "another reader")
     os.kill(worker, signal.SIGCONT)
     assert command.rest() == want
+    assert command.wait() == 0
+    assert command.messages == "fastlog: the reader died (killed by SIGKILL): another goes on where it was\n"
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_reader_of_a_packed_file_that_is_killed_is_replaced_and_nothing_changes(
+    kind: str, start: Start, fastlog: Run, tmp_path: Path
+) -> None:
+    """It dies within the second of three members; the other one unpacks what is counted once more."""
+    data = large(6_000)
+    members = (data[:1_500_000], data[1_500_000:5_500_000], data[5_500_000:])
+    (tmp_path / "plain").write_bytes(data)
+    (tmp_path / "packed").write_bytes(b"".join(map(PACK[kind], members)))
+    command, reader, worker = stopped_run(start, "packed")
+    os.kill(reader, signal.SIGKILL)
+    command.told("another goes on where it was")
+    until(lambda: command.children("reader"), "another reader")
+    os.kill(worker, signal.SIGCONT)
+    assert command.rest() == fastlog(*ARGUMENTS, "--lateness", "3600", "plain").stdout
     assert command.wait() == 0
     assert command.messages == "fastlog: the reader died (killed by SIGKILL): another goes on where it was\n"
 
