@@ -924,6 +924,13 @@ def test_wakes_are_coalesced_and_strangers_do_not_wake(
     asked.clear()
     waker.wait(0.25, [])
     assert asked == [pytest.approx(0.25)] * 2  # went on waiting
+    log.unlink()  # 27: gone for good, it is not looked at over and over
+    for _ in range(2):  # for its end, and once more since a watch is gone
+        waker.wait(1.0, [])
+        now += 0.5
+    asked.clear()
+    waker.wait(0.25, [])
+    assert asked == [pytest.approx(0.25)]
     waker.close()
 
 

@@ -230,6 +230,22 @@ def test_a_log_of_many_chunks_is_the_same_for_every_number_of_workers(
         assert rows([json.loads(text) for text in done.stdout.split(b"\n")[:-1]]) == want
 
 
+@pytest.mark.parametrize("parser", ["auto", "regex"])
+@pytest.mark.parametrize(("encoding", "parsed"), [("utf-8-sig", 3), ("utf-16-le", 0), ("utf-16", 0)])
+def test_marks_of_byte_order_are_bytes_like_any(
+    encoding: str, parsed: int, parser: str, tmp_path: Path
+) -> None:
+    """Before the first line of UTF-8 one is a part of its host; UTF-16 is no format that is read."""
+    log = (line(START) * 3).decode().encode(encoding)
+    got = reported(write(tmp_path, log), executor="inline", format="common", parser=parser)
+    assert_same(got, split(expected(log, format="common")))
+    said = json.loads(got["summary"][0])
+    assert (said["parsed"], sum(said["rejected"].values())) == (
+        parsed,
+        log.count(b"\n") + bool(parsed == 0) - parsed,
+    )
+
+
 @pytest.mark.parametrize("offset", [1_439, -1_439])
 def test_the_first_day_and_the_day_before_it(offset: int, tmp_path: Path) -> None:
     """A zone may put a second of the year 0001 into the year before, which has no date in Python."""
