@@ -176,7 +176,7 @@ def test_the_hub_takes_children_with_it_that_are_stopped(method: str, start: Sta
 def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     start: Start, tmp_path: Path, fastlog: Run
 ) -> None:
-    data = log(200_000)
+    data = log(100_000)
     (tmp_path / "access.log").write_bytes(data)
     feeding = subprocess.Popen(["cat", "access.log"], cwd=tmp_path, stdout=subprocess.PIPE)
     assert feeding.stdout is not None

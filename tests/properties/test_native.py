@@ -51,10 +51,10 @@ def both(format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int |
 
     compiled = compile_format(format)
     parser = NativeParser(compiled, chosen)
+    # The segments of the regex parser begin anew with each block: it gets the whole.
+    wanted = canonical(RegexParser(compiled, chosen).fold([(0, data)], horizon))
     for _ in range(2):  # what a parser has learnt from a chunk changes nothing in the next
-        folded = parser.fold(blocks(data, cuts), horizon)
-        # The segments of the regex parser begin anew with each block: it gets the whole.
-        assert canonical(folded) == canonical(RegexParser(compiled, chosen).fold([(0, data)], horizon))
+        assert canonical(parser.fold(blocks(data, cuts), horizon)) == wanted
 
 
 def test_the_parser_in_use_is_the_one_that_was_built() -> None:
@@ -113,7 +113,7 @@ def test_native_is_regex_between_tabs_on_hostile_logs(format: Format) -> None:
 @native
 @pytest.mark.parametrize("format", FORMATS)
 def test_native_is_regex_at_every_boundary(format: Format) -> None:
-    log = random_log(7, format=format)[:4000]
+    log = random_log(7, format=format)[:2500]
     for cut in range(0, len(log), 7):
         both(format, plan(), log, [cut])
 
