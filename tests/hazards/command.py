@@ -53,7 +53,11 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 def state_of(pid: int) -> str:
     """The state letter of a process; empty when it is gone."""
-    return next((state for other, _, state in processes() if other == pid), "")
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+    return "" if state in "ZX" else state
 
 
 def _sleeps(pid: int) -> str:
