@@ -210,6 +210,18 @@ class Command:
         count = fcntl.ioctl(self.process.stdout.fileno(), termios.FIONREAD, b"\0" * 4)
         return int.from_bytes(count, sys.byteorder)
 
+    def held_up(self) -> bool:
+        """Whether it waits for somebody to take what it writes into a pipe.
+
+        How many bytes wait there does not tell: a piece that does not fit behind a short one waits for all
+        of the room.
+        """
+        try:
+            waits = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/wchan")]
+        except OSError:  # a thread has ended
+            return False
+        return any("pipe_write" in wait for wait in waits)
+
     def kill(self, number: signal.Signals) -> None:
         self.children()
         os.kill(self.pid, number)

@@ -96,9 +96,9 @@ def blocked(start: Start) -> Command:
     """A replay whose standard output is full, since nobody reads it."""
     command = start(*LIVE, "-")
     assert command.process.stdout is not None
-    size = fcntl.fcntl(command.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+    fcntl.fcntl(command.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
     command.feed(log(400))
-    until(lambda: command.unread() == size, "a full pipe")
+    until(command.held_up, "a full pipe")
     return command
 
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,15 @@ def _works() -> bool:
 pytestmark = pytest.mark.skipif(not _works(), reason="no strace that may trace here")
 
 
+@cache
+def a_log() -> bytes:
+    return b"".join(line(1_525_881_600 + n // 100, REQUEST) for n in range(LINES))
+
+
 @pytest.fixture
 def traced(tmp_path: Path, environment: dict[str, str]) -> Traced:
     """Run the command over access.log with an injection, into the calls that touch ``paths`` if given."""
-    (tmp_path / "access.log").write_bytes(
-        b"".join(line(1_525_881_600 + n // 100, REQUEST) for n in range(LINES))
-    )
+    (tmp_path / "access.log").write_bytes(a_log())
 
     def run(injection: str, *paths: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
         only = [argument for path in paths if path for argument in ("-P", str(tmp_path / path))]

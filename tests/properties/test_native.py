@@ -70,7 +70,7 @@ def test_a_parser_that_was_not_built_is_refused() -> None:
 
 
 @native
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=110, deadline=None)
 @given(data=st.data(), format=formats, lateness=st.sampled_from((0, 1, 5, 60, 5000)), cells=st.booleans())
 def test_native_is_regex_on_hostile_logs(
     data: st.DataObject, format: Format, lateness: int, *, cells: bool
@@ -81,7 +81,7 @@ def test_native_is_regex_on_hostile_logs(
 
 
 @native
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=110, deadline=None)
 @given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
 def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
@@ -95,7 +95,7 @@ def tabbed(log: bytes) -> bytes:
 
 
 @native
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=110, deadline=None)
 @given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
 def test_native_is_regex_between_tabs(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
