@@ -7,7 +7,7 @@
 PYTHON ?= python3
 ARGS   ?=
 # Half as many again as there are cores: the tests that follow a log wait for seconds of it to pass.
-TESTERS := $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1) // 2)' 2>/dev/null)
+TESTERS := $(shell $(PYTHON) -c 'import os; print(3 * len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) // 2)' 2>/dev/null)
 KILLS  ?= 300
 SEED   ?=
 
