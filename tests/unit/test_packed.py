@@ -11,6 +11,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ gzips = pytest.mark.parametrize("kind", ["gzip", ZLIB], indirect=True)
 kinds = pytest.mark.parametrize("kind", [*PACK, ZLIB], indirect=True)
 
 
+@cache
 def log(lines: int, seed: int = 1) -> bytes:
     chance = random.Random(seed)
     return b"".join(
@@ -174,7 +176,7 @@ def test_a_flipped_bit_never_passes(kind: str, from_file: Callable[[bytes], Raw]
 def test_gzip_with_a_wrong_checksum_or_length_gives_all_of_it(
     behind: int, lines: int, kind: str, raw: Callable[[bytes], Raw]
 ) -> None:
-    whole = bytearray(gzip.compress(log(lines).rstrip(b"\n")))
+    whole = bytearray(gzip.compress(log(lines).rstrip(b"\n"), 1))
     whole[-behind] ^= 1
     given, said = unpacked(raw(bytes(whole)))
     assert given == log(lines).rstrip(b"\n")
