@@ -172,7 +172,7 @@ class Merger:
         yield from self._merge(None)
 
     def tick(self, now: float) -> Iterator[Event]:
-        """Nothing more was there to read at wall time ``now``: the clocks of idle sources go on."""
+        """Nothing more was there to read at ``now``: the clocks of idle sources go on."""
         return self._merge(now)
 
     def finish(self) -> Iterator[Event]:
@@ -197,13 +197,22 @@ class Merger:
             if self._windows is not None:
                 yield from self._windows.rest(self._last)
 
-    def state(self) -> State | None:
-        """All that it knows; None while it holds lines of which it is not known yet when their turn comes."""
+    def state(self, ahead: float = 0.0) -> State | None:
+        """All that it knows; None while it holds lines of which it is not known yet when their turn comes.
+
+        ``ahead`` is how far the wall clock, by which a later run begins, has got ahead of the times
+        that this one is told.
+        """
         if self._waiting or any(entry.clock.suspect is not None for entry in self._sources.values()):
             return None
         return {
             "sources": [
-                [source, entry.name, entry.clock.greatest, entry.clock.seen_at]
+                [
+                    source,
+                    entry.name,
+                    entry.clock.greatest,
+                    None if entry.clock.seen_at is None else entry.clock.seen_at + ahead,
+                ]
                 for source, entry in self._sources.items()
             ],
             "closed": self._closed,

@@ -4,7 +4,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from itertools import chain, islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastlog.config import Config
 from fastlog.errors import SourceError
@@ -165,6 +165,10 @@ class Run:
         finally:
             self.close()
 
+    async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Have the record of ``--state``, if there is one, say what has become of its notifications."""
+        await self._committer.amend(notified)
+
     def stop(self) -> None:
         """End a follow with what is there, a replay with what has been read."""
         if self._hub is None:
@@ -208,4 +212,5 @@ class Run:
             positions=() if before is None else before.positions,
             formats={} if before is None else before.formats,
             reached=() if before is None else before.reached,
+            epoch=clock.epoch() if follow else 0.0,
         )

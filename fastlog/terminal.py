@@ -159,8 +159,7 @@ class Terminal:
         if isinstance(last, Summary):  # it waits until it can tell what arrived; nothing else does
             await self._write(events)
             await self._notifier.finish()
-            if self._checkpoint is not None:
-                await self._checkpoint.amend(self._notifier.finished)
+            await self._run.amend(self._notifier.finished)
             events, last = [], replace(last, notify=self._notifier.counts)
         await self._write([*events, last])
 

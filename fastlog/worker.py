@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from fastlog.formats.compile import compile_format
 from fastlog.model.chunk import Block, Chunk
 from fastlog.model.partial import Partial
-from fastlog.model.plan import FUTURE_SECONDS, Plan
+from fastlog.model.plan import Plan
 from fastlog.parsers.select import Parser, make_parser, parser_name
 from fastlog.sources.files import OpenSource
 from fastlog.sources.ranges import RangeReader
@@ -31,7 +31,7 @@ class Worker:
             parser = make_parser(self._parser, compile_format(log_format), self._plan)
             self._parsers[log_format] = parser
         if isinstance(chunk, Block):
-            horizon = self._plan.horizon if chunk.at is None else int(chunk.at) + FUTURE_SECONDS
+            horizon = self._plan.horizon if chunk.horizon is None else chunk.horizon
             return parser.fold([(chunk.start, chunk.data)], horizon), True
         source = self._sources[chunk.source]
         assert source.end is not None

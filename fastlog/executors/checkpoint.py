@@ -75,6 +75,7 @@ class Checkpoint:
         self._settings = settings_of(config, rules)
         self._paths = [os.fspath(path) for path in config.paths]
         self._follow = config.follow
+        self._epoch = clock.epoch()
         self._before = self._file.read()
         self._sources: Sequence[OpenSource] = ()
         self._trail = Trail()
@@ -202,7 +203,7 @@ class Checkpoint:
     async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
         """Note in the last record what has become of its notifications since: they are not sent again.
 
-        ``notified`` makes of what stands there what is to stand there. Raises FastlogError.
+        ``notified`` makes of what stands there what is to stand there. Raises RecordError.
         """
         record = self._last
         if record is None or record["notify"] == notified(record["notify"]):
@@ -216,7 +217,7 @@ class Checkpoint:
         self._last = record
 
     def _record(self, merger: Merger, *, degraded: bool) -> Record | None:
-        state = merger.state()
+        state = merger.state(clock.epoch() - self._epoch)
         if state is None:
             return None
         record = {

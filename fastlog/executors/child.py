@@ -117,6 +117,7 @@ def _read(job: Job, channel: Channel) -> None:
                 link=link,
                 positions=job.positions,
                 formats=job.formats,
+                epoch=job.epoch,
             )
         else:
             from fastlog.reader.replay import replay_sources

@@ -1,7 +1,7 @@
 """Items in the reader's order, committed to the merger as they become ready."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastlog.errors import RecordError
 from fastlog.formats.compile import compile_format
@@ -56,13 +56,26 @@ class Committer:
         try:
             written = await self.checkpoint.write(self.merger, degraded=self.degraded)
         except RecordError as error:
-            if not self.unrecorded:  # nothing of the result is missing: it is no less complete
-                self._notify(Notice(f"{error}: tried again every second", degraded=True))
-            self.unrecorded = True
+            until = "until then a next run would count again what came since"
+            self._not_on_record(f"{error}: tried again every second, {until}")
         else:
             if written and self.unrecorded:
                 self._notify(Notice("--state: the record could be written again"))
                 self.unrecorded = False
+
+    async def amend(self, notified: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Have the last record say what has become of its notifications. Failing, it is said."""
+        if self.checkpoint is None:
+            return
+        try:
+            await self.checkpoint.amend(notified)
+        except RecordError as error:
+            self._not_on_record(f"{error}: a next run would send again what waited for it to be delivered")
+
+    def _not_on_record(self, text: str) -> None:
+        if not self.unrecorded:  # nothing of the result is missing: it is no less complete
+            self._notify(Notice(text, degraded=True))
+        self.unrecorded = True
 
     @property
     def wants_first_record(self) -> bool:

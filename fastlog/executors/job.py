@@ -19,7 +19,7 @@ class Job(NamedTuple):
     to follow. Exactly one of them is empty. ``reached`` is where the reader of a
     replay goes on: one entry a source, or none to begin at their starts. ``positions``
     are those of the followed files of a run or reader before, and ``formats`` what those
-    files had, by name.
+    files had, by name. ``epoch`` is that of the clock when a follow began.
     """
 
     plan: Plan
@@ -31,6 +31,7 @@ class Job(NamedTuple):
     positions: Sequence[dict[str, Any]] = ()
     formats: Mapping[str, str] = MappingProxyType({})
     reached: Sequence[Reached] = ()
+    epoch: float = 0.0
 
     def header(self) -> dict[str, Any]:
         """As a frame's header. Paths may hold bytes that are no text, so they go as numbers."""
@@ -68,4 +69,5 @@ class Job(NamedTuple):
             positions=header["positions"],
             formats=header["formats"],
             reached=[Reached(**reached) for reached in header["reached"]],
+            epoch=header["epoch"],
         )

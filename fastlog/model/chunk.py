@@ -46,8 +46,9 @@ class Block(NamedTuple):
     ``start`` is the offset of the first byte in its source. The last line may
     lack its newline only where the source ends with it. A line longer than
     ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
-    without being held. ``at`` is the wall clock in epoch seconds when the bytes
-    were read from a live source, None in replay. ``position`` is that of the
+    without being held. ``at`` is when the bytes were read from a live source: epoch seconds, but of
+    a clock that nobody sets, since silence is measured by it; ``horizon`` is the last second that is
+    believed of them. Both are None in replay. ``position`` is that of the
     followed file after this block, None where positions are not asked for. ``taken``
     is how many bytes of the source were read for it, for those who watch the progress;
     None: as many as it has. ``stop`` is the offset at which reading goes on after it, None where what was
@@ -62,6 +63,7 @@ class Block(NamedTuple):
     position: FilePosition | None = None
     taken: int | None = None
     stop: int | None = None
+    horizon: int | None = None
 
 
 Chunk = ByteRange | Block
@@ -89,7 +91,7 @@ class Closed(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """Nothing more was there to read at wall time ``now`` (epoch seconds)."""
+    """Nothing more was there to read at ``now``: epoch seconds, of the clock of ``Block.at``."""
 
     now: float
 

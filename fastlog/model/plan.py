@@ -18,7 +18,7 @@ class Plan(NamedTuple):
     """The part of the configuration that decides what a partial holds and how it is merged.
 
     ``horizon`` is the last second believed in replay (wall clock at start +
-    FUTURE_SECONDS); in follow it is None and each block's own ``at`` counts.
+    FUTURE_SECONDS); in follow it is None and each block's own counts.
     ``cells`` asks for the tables of each pane, which only statistics windows need:
     hits by section, by method, by status, and bytes. ``rejects`` asks for the
     rejected lines themselves, all of them instead of a chunk's first few. ``compiled``

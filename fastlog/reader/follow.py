@@ -1,6 +1,6 @@
 """Follow: what is appended to files that are known by name, and the ticks of idle time."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -22,22 +22,28 @@ def follow_sources(
     from_start: bool,
     log_format: str,
     link: Link,
+    epoch: float,
     positions: Sequence[dict[str, Any]] = (),
     formats: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Hand out what comes, until the hub wants no more. Raises FormatError.
 
     ``positions`` are those of the files of a run or reader before, and ``formats`` what they had, by name.
-    Those of this one are handed out.
+    Those of this one are handed out. ``epoch`` is what ``clock.epoch`` said when the run began: readers that
+    take one another's place share it, so that silence is not told by how the clock was set meanwhile.
 
     ``link.wait`` raising Stopped is the ordinary end: what is there by then is still
     read.
     """
+
+    def steady() -> float:
+        return epoch + clock.elapsed()
+
     follower = Follower(
         paths,
         from_start=from_start,
         clock=clock.wall,
-        monotonic=clock.monotonic,
+        steady=steady,
         positions=[FilePosition.from_dict(plain) for plain in positions],
     )
     feed = _Feed(follower, log_format, link, formats)
@@ -47,26 +53,26 @@ def follow_sources(
         if notice:
             link.emit(notice)
         try:
-            _follow(feed, follower, wake, link)
+            _follow(feed, follower, wake, link, steady)
         except Stopped:
             feed.read(follower.drain())
-            feed.settle(clock.wall(), at_once=True)
+            feed.settle(steady(), at_once=True)
     finally:
         wake.close()
         follower.close()
 
 
-def _follow(feed: "_Feed", follower: Follower, wake: Waker, link: Link) -> None:
+def _follow(feed: "_Feed", follower: Follower, wake: Waker, link: Link, steady: Callable[[], float]) -> None:
     tick = 0.0
     while True:
         if feed.read(follower.poll()):
             wake.watch([*follower.paths, *follower.patterns])
-        now = clock.wall()
+        now = steady()
         feed.settle(now)
         if now >= tick:
             link.emit(Tick(now))
-        tick = next_tick(feed.seen_at.values(), clock.wall())
-        pause = max(0.0, tick - clock.wall())
+        tick = next_tick(feed.seen_at.values(), steady())
+        pause = max(0.0, tick - steady())
         notice = wake.wait(min(pause, 0.1) if feed.waiting else pause, [link.fileno()])
         if notice:
             link.emit(notice)
@@ -200,7 +206,7 @@ def _blocks(held: Sequence[Block | Placed | Left]) -> list[Block]:
 
 
 def next_tick(seen_at: Collection[float], now: float) -> float:
-    """When a second closes next by wall time alone: a whole number of seconds after some source's lines."""
+    """When a second closes next by silence alone: a whole number of seconds after some source's lines."""
     if not seen_at:
         return now + 1.0
     if len(seen_at) > 8:  # they close at any moment

@@ -79,8 +79,8 @@ class RecordFile:
             os.rename(new, self._path)
             _sync_folder(self._path)
         except OSError as error:
-            why = f"{error.strerror}: a next run would count again what came since the last record"
-            raise RecordError(f"{self._name}: {why}: free some space, or check the disk") from error
+            why = f"{error.strerror}: free some space, or check the disk"
+            raise RecordError(f"{self._name}: {why}") from error
 
     def close(self) -> None:
         """Let another run have it. Safe to call twice."""

@@ -37,6 +37,9 @@ class Follower:
     others. Those of an earlier run, in any order, are resumed: the files are found again, also under
     rotated names beside the old ones, and read on from there, the oldest first. A run that resumes is to
     be made with ``from_start``: a file without a position came while nobody looked.
+
+    ``clock`` is the wall clock; ``steady`` gives epoch seconds too, but only ever goes forwards at its pace:
+    blocks say when they were read by it, and grace times are measured by it.
     """
 
     def __init__(
@@ -45,10 +48,10 @@ class Follower:
         *,
         from_start: bool,
         clock: Callable[[], float],
-        monotonic: Callable[[], float],
+        steady: Callable[[], float],
         positions: Sequence[FilePosition] | None = None,
     ) -> None:
-        self._clock, self._monotonic = clock, monotonic
+        self._clock, self._steady = clock, steady
         self._tracked = positions is not None
         self._patterns = [path for path in paths if is_pattern(path)]
         self._names: dict[int, FollowedName] = {}
@@ -61,7 +64,7 @@ class Follower:
                 self._add(path, passing=False)
         self._resume(positions or ())
         for name in self._names.values():
-            name.look(monotonic(), first=True, at_end=not from_start)
+            name.look(steady(), first=True, at_end=not from_start)
         self._scan(at_end=not from_start)
         if self._patterns and not self._names:
             shown = ", ".join(map(printable, self._patterns))
@@ -87,7 +90,7 @@ class Follower:
         while turn:
             more = []
             for name in turn:
-                if name.take(self._monotonic()):
+                if name.take(self._steady()):
                     more.append(name)
                 yield from self._said()
             turn = more or self._scan()  # when the others have been read, it is known what is a copy of them
@@ -105,7 +108,7 @@ class Follower:
             return
         self._scan()
         for name in self._names.values():
-            name.look(self._monotonic())
+            name.look(self._steady())
 
     def head(self, source: int) -> bytes:
         """Whole lines at the start of the file, 64 KiB at most; empty where there is none yet."""
@@ -129,7 +132,8 @@ class Follower:
 
     def _add(self, path: str, *, passing: bool) -> FollowedName:
         source = next(number for number in range(len(self._names) + 1) if number not in self._names)
-        voice = Voice(source, path, self._out, self._clock, tracked=self._tracked, passing=passing)
+        clocks = self._clock, self._steady
+        voice = Voice(source, path, self._out, *clocks, tracked=self._tracked, passing=passing)
         name = FollowedName(path, self._registry, voice, passing=passing)
         self._names[source] = self._registry.names[source] = name
         return name
@@ -142,13 +146,13 @@ class Follower:
         # A path that is not asked for was found by a pattern.
         names = [known.get(path) or self._add(path, passing=True) for path in by_path]
         for name in names:
-            name.hold(by_path[name.path], self._monotonic())
+            name.hold(by_path[name.path], self._steady())
         for name in names:
-            name.resume(self._monotonic())
+            name.resume(self._steady())
 
     def _scan(self, *, at_end: bool = False) -> list[FollowedName]:
         """Take up files that fit a pattern and that no other name leads to; the names that are new."""
-        now = self._monotonic()
+        now = self._steady()
         if not self._patterns or now < self._scan_at:
             return []
         self._scan_at = now + SCAN_SECONDS

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fastlog.model.chunk import Block, Left, Notice, Placed
+from fastlog.model.plan import FUTURE_SECONDS
 from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
 from fastlog.sources.held import HeldFile
@@ -39,12 +40,14 @@ class Voice:
         path: str,
         out: deque[Spoken],
         clock: Callable[[], float],
+        steady: Callable[[], float],
         *,
         tracked: bool,
         passing: bool,
     ) -> None:
         self.ill_since: float | None = None
-        self._source, self._path, self._out, self._clock = source, path, out, clock
+        self._source, self._path, self._out = source, path, out
+        self._clock, self._steady = clock, steady
         self._tracked, self._passing = tracked, passing
         self._problem: str | None = None
         out.append(Named(source, path))
@@ -54,9 +57,15 @@ class Voice:
         return int(self._clock() * 1e9)
 
     def give(self, file: HeldFile, start: int, data: bytes) -> None:
-        """Lines of a file that start at ``start``; it stands behind them."""
+        """Lines of a file that start at ``start``; it stands behind them.
+
+        Decision: their stamps are held against what the wall clock shows and against what it would show
+        had nobody set it, whichever is later: who writes them may have been given the new time, or not.
+        """
         position = file.position(self._path) if self._tracked else None
-        self._out.append(Block(self._source, start, data, self._clock(), position=position))
+        at = self._steady()
+        horizon = int(max(at, self._clock())) + FUTURE_SECONDS
+        self._out.append(Block(self._source, start, data, at, position=position, horizon=horizon))
 
     def place(self, file: HeldFile) -> None:
         """Where a file stands, without lines."""

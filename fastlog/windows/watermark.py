@@ -17,7 +17,7 @@ class SourceClock(Generic[Held]):
     """The clock of one source: ``greatest`` is the greatest credible second it has shown.
 
     ``suspect`` is a single hit (its second, and what the caller keeps of it) that
-    waits for a witness. ``seen_at`` is the wall time of its last lines, in follow.
+    waits for a witness. ``seen_at`` is the time of its last lines, in follow.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class SourceClock(Generic[Held]):
         if self.greatest is None or second > self.greatest:
             self.greatest = second
 
-    def now(self, wall: float | None) -> float | None:
-        """Where the clock stands at ``wall``: it goes on while no line comes."""
-        if self.greatest is None or wall is None or self.seen_at is None:
+    def now(self, time: float | None) -> float | None:
+        """Where the clock stands at ``time``: it goes on while no line comes."""
+        if self.greatest is None or time is None or self.seen_at is None:
             return self.greatest
-        return self.greatest + max(0.0, wall - self.seen_at)
+        return self.greatest + max(0.0, time - self.seen_at)

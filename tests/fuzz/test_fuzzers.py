@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O1", "-g")
+# Not optimised: so few runs do not win back what that takes.
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-O0", "-g")
 native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
 
 

@@ -53,7 +53,35 @@ def processes() -> Iterator[tuple[int, int, str]]:
 
 def state_of(pid: int) -> str:
     """The state letter of a process; empty when it is gone."""
-    return next((state for other, _, state in processes() if other == pid), "")
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+    return "" if state in "ZX" else state
+
+
+def _sleeps(pid: int) -> str:
+    """How often a process has gone to sleep; empty while it does not sleep, or has yet to get its turn."""
+    rows = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").split("\n")
+    found = dict(row.split(":\t", 1) for row in rows if ":\t" in row)
+    return found["voluntary_ctxt_switches"] if found["State"][0] in "ST" else ""
+
+
+_RESTING: dict[int, tuple[str, int]] = {}
+
+
+def at_rest(pid: int) -> bool:
+    """Whether a process has slept through so many looks that it waits for something."""
+    seen = _sleeps(pid)
+    before, looks = _RESTING.get(pid, ("", 0))
+    _RESTING[pid] = (seen, looks + 1 if seen and seen == before else 0)
+    return _RESTING[pid][1] > 40
+
+
+def bytes_read(pid: int) -> int:
+    """What a process has read so far, from whatever it was."""
+    counts = Path(f"/proc/{pid}/io").read_text(encoding="utf-8").split("\n")
+    return int(counts[0].split()[1])
 
 
 def role_of(pid: int) -> str:
@@ -147,12 +175,8 @@ class Command:
 
     def line(self) -> bytes:
         """The next line of standard output; what is left of it, perhaps nothing, at its end."""
-        assert self.process.stdout is not None
-        fd = self.process.stdout.fileno()
         while b"\n" not in self._half:
-            ready, _, _ = select.select([fd], [], [], PATIENCE)
-            assert ready, f"nothing more on standard output; messages: {self.messages}"
-            piece = os.read(fd, 65_536)
+            piece = self._piece()
             if not piece:
                 rest, self._half = self._half, b""
                 return rest
@@ -166,10 +190,16 @@ class Command:
 
     def rest(self) -> bytes:
         """All that is still to come on standard output."""
-        data = b""
-        while piece := self.line():
-            data += piece
-        return data
+        begun, self._half = self._half, b""
+        return b"".join([begun, *iter(self._piece, b"")])
+
+    def _piece(self) -> bytes:
+        """Some bytes of standard output as soon as there are any; none at its end."""
+        assert self.process.stdout is not None
+        fd = self.process.stdout.fileno()
+        ready, _, _ = select.select([fd], [], [], PATIENCE)
+        assert ready, f"nothing more on standard output; messages: {self.messages}"
+        return os.read(fd, 1 << 20)
 
     def events(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.rest().split(b"\n")[:-1]]
@@ -179,6 +209,18 @@ class Command:
         assert self.process.stdout is not None
         count = fcntl.ioctl(self.process.stdout.fileno(), termios.FIONREAD, b"\0" * 4)
         return int.from_bytes(count, sys.byteorder)
+
+    def held_up(self) -> bool:
+        """Whether it waits for somebody to take what it writes into a pipe.
+
+        How many bytes wait there does not tell: a piece that does not fit behind a short one waits for all
+        of the room.
+        """
+        try:
+            waits = [path.read_text() for path in Path(f"/proc/{self.pid}/task").glob("*/wchan")]
+        except OSError:  # a thread has ended
+            return False
+        return any("pipe_write" in wait for wait in waits)
 
     def kill(self, number: signal.Signals) -> None:
         self.children()

@@ -25,7 +25,7 @@ class Rig:
             [str(path) for path in paths],
             from_start=from_start,
             clock=lambda: self.now,
-            monotonic=lambda: self.now,
+            steady=lambda: self.now,
             positions=positions,
         )
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.hazards import poisoned
-from tests.hazards.command import Command, state_of, until
+from tests.hazards.command import Command, at_rest, bytes_read, state_of, until
+from tests.packing import PACK
 from tests.properties.strategies import line
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -175,7 +176,7 @@ def test_the_hub_takes_children_with_it_that_are_stopped(method: str, start: Sta
 def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     start: Start, tmp_path: Path, fastlog: Run
 ) -> None:
-    data = log(200_000)
+    data = log(100_000)
     (tmp_path / "access.log").write_bytes(data)
     feeding = subprocess.Popen(["cat", "access.log"], cwd=tmp_path, stdout=subprocess.PIPE)
     assert feeding.stdout is not None
@@ -183,8 +184,8 @@ def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     feeding.stdout.close()
     reader, worker = command.child("reader"), command.child("worker")
     until(lambda: state_of(worker) == "T", "a stopped worker")
-    until(lambda: _at_rest(reader) and _at_rest(feeding.pid) and _at_rest(command.pid), "a run at rest")
-    fed = _bytes_read(feeding.pid)
+    until(lambda: at_rest(reader) and at_rest(feeding.pid) and at_rest(command.pid), "a run at rest")
+    fed = bytes_read(feeding.pid)
     assert command.unread() == 0
     os.kill(worker, signal.SIGCONT)
     output = command.rest()
@@ -204,7 +205,7 @@ def stopped_run(start: Start, method: str, *names: str) -> tuple[Command, int, i
     command = poisonous(start, way, *ARGUMENTS, "-w", "1", "--lateness", "3600", *names)
     reader, worker = command.child("reader"), command.child("worker")
     until(lambda: state_of(worker) == "T", "a stopped worker")
-    until(lambda: _at_rest(reader) and _at_rest(command.pid), "a reader that waits for leave")
+    until(lambda: at_rest(reader) and at_rest(command.pid), "a reader that waits for leave")
     return command, reader, worker
 
 
@@ -223,6 +224,25 @@ def test_a_reader_that_is_killed_in_a_replay_is_replaced_and_nothing_changes(
     until(lambda: command.children("reader"), "another reader")
     os.kill(worker, signal.SIGCONT)
     assert command.rest() == want
+    assert command.wait() == 0
+    assert command.messages == "fastlog: the reader died (killed by SIGKILL): another goes on where it was\n"
+
+
+@pytest.mark.parametrize("kind", PACK)
+def test_a_reader_of_a_packed_file_that_is_killed_is_replaced_and_nothing_changes(
+    kind: str, start: Start, fastlog: Run, tmp_path: Path
+) -> None:
+    """It dies within the second of three members; the other one unpacks what is counted once more."""
+    data = large(6_000)
+    members = (data[:1_500_000], data[1_500_000:5_500_000], data[5_500_000:])
+    (tmp_path / "plain").write_bytes(data)
+    (tmp_path / "packed").write_bytes(b"".join(map(PACK[kind], members)))
+    command, reader, worker = stopped_run(start, "", "packed")
+    os.kill(reader, signal.SIGKILL)
+    command.told("another goes on where it was")
+    until(lambda: command.children("reader"), "another reader")
+    os.kill(worker, signal.SIGCONT)
+    assert command.rest() == fastlog(*ARGUMENTS, "--lateness", "3600", "plain").stdout
     assert command.wait() == 0
     assert command.messages == "fastlog: the reader died (killed by SIGKILL): another goes on where it was\n"
 
@@ -254,24 +274,3 @@ def _waits(pid: int) -> bool:
 
 def _wchan(pid: int) -> str:
     return Path(f"/proc/{pid}/wchan").read_text(encoding="utf-8")
-
-
-def _switches(pid: int) -> str:
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-    return next(row for row in status.split("\n") if row.startswith("voluntary"))
-
-
-_RESTING: dict[int, tuple[str, int]] = {}
-
-
-def _at_rest(pid: int) -> bool:
-    """Whether a process has slept through so many looks that it waits for something."""
-    seen = _switches(pid)
-    before, looks = _RESTING.get(pid, ("", 0))
-    _RESTING[pid] = (seen, looks + 1 if seen == before else 0)
-    return _RESTING[pid][1] > 40
-
-
-def _bytes_read(pid: int) -> int:
-    counts = Path(f"/proc/{pid}/io").read_text(encoding="utf-8").split("\n")
-    return int(counts[0].split()[1])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.command import Command, until
+from tests.hazards.command import Command, state_of, until
 from tests.properties.strategies import line
 
 Start = Callable[..., Command]
@@ -356,14 +356,17 @@ def test_a_pattern_takes_in_files_that_come(start: Start, tmp_path: Path) -> Non
 
 
 def test_one_request_that_comes_as_two_signals_is_one(start: Start, tmp_path: Path) -> None:
-    """``timeout -s INT`` signals its child, then the group that the child is in."""
+    """``timeout`` signals its child, then the group that the child is in."""
     path = tmp_path / "access.log"
     path.write_bytes(b"")
     command = begun(follow(start, "access.log"), path)
     append(path, entry(0, "before"))
     push(path, 0)
     hits_until(command, 0)
-    command.kill(signal.SIGTERM)
-    command.kill(signal.SIGTERM)
+    os.kill(command.pid, signal.SIGSTOP)
+    until(lambda: state_of(command.pid) == "T", "a stopped command")
+    os.kill(command.pid, signal.SIGTERM)
+    os.kill(command.pid, signal.SIGINT)
+    os.kill(command.pid, signal.SIGCONT)  # both wait for it: no time passes between them, whatever else runs
     assert command.events()[-1]["event"] == "summary"
     assert command.wait() == 0

@@ -258,7 +258,7 @@ class LogLife(RuleBasedStateMachine):
             paths,
             from_start=True,
             clock=lambda: self.stamp / 1e9,
-            monotonic=lambda: self.now,
+            steady=lambda: self.now,
             positions=list(self.positions.values()),
         )
         self.anchored = bool(self.positions)  # a file of the name has been known

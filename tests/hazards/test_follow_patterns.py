@@ -107,6 +107,12 @@ def test_a_link_beside_its_target_counts_once(tmp_path: Path) -> None:
         assert rig.poll(1) == b"%d\n" % number
         append(target, b"more\n")
         assert rig.poll(1) == b"more\n"
+        if number % 2:
+            link.unlink()
+        os.truncate(target, 0)
+        append(target, b"cut\n")
+        assert rig.poll(1) == b"cut\n"
+    assert rig.said("was truncated") == 5
     rig.follower.close()
 
 

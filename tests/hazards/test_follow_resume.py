@@ -91,6 +91,25 @@ def test_rotated_while_nobody_looked(log: Path, rotations: int) -> None:  # 50, 
     assert rig.poll() + rig.poll(LATER) == b""
 
 
+@pytest.mark.parametrize("head", [b"#", b"# the same head\n", b"# the same head\n" * 500])
+def test_files_that_begin_alike_are_told_apart(tmp_path: Path, head: bytes) -> None:  # 60
+    """Of one followed name, and of two: the beginning alone would take one for the other."""
+    one, two = tmp_path / "one.log", tmp_path / "two.log"
+    one.write_bytes(head + b"one\n")
+    two.write_bytes(head + b"two\ntwo\n")
+    rig = Rig(one, two, positions=())
+    assert rig.poll() == head + b"one\n" + head + b"two\ntwo\n"
+    append(one, b"rest of one\n")
+    shift(one)
+    one.write_bytes(head + b"new one\n")
+    append(two, b"rest of two\n")
+    rig = rig.again(one, two)
+    assert rig.poll() == b"rest of one\nrest of two\n" + head + b"new one\n"
+    assert rig.again(one, two).poll() == b""
+    assert not any(notice.degraded for notice in rig.notices)
+    assert rig.said("truncated") == 0
+
+
 def test_rotated_files_with_dates_in_their_names(tmp_path: Path) -> None:
     log = tmp_path / "site.log"
     for old in ("site-20260101.log", "site-20260102.log"):

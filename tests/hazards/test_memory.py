@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hazards.command import Command
+from tests.hazards.command import PARSER, Command
 from tests.hazards.conftest import Start
 from tests.properties.strategies import line
 
@@ -72,3 +72,28 @@ def test_a_gibibyte_without_a_newline_is_one_line_and_takes_little_memory(
     assert command.wait() == 0
     assert (said["lines"], said["rejected"]["oversize"], said["hits"]) == (20_003, 1, 20_002)
     assert sum(grown.values()) < ROOM, grown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_million_sections_take_little_memory_and_are_counted(start: Start, tmp_path: Path) -> None:
+    """In ten seconds of log, in a window that holds them all; the second command has as many hits of one."""
+    sections = 100_000 if PARSER else 1_000_000  # of the regex, as many as it can do in a moment
+    grown = []
+    for name in (b"GET /%06x/y HTTP/1.1", b"GET /y/%06x HTTP/1.1"):
+        with (tmp_path / "access.log").open("wb") as file:
+            for second in range(10):
+                one = line(1_525_881_600 + second, b"GET /@/y HTTP/1.1")
+                before, after = one.split(b"GET /@/y HTTP/1.1")
+                some = range(second, sections, 10)
+                file.write(b"".join([before + name % number + after for number in some]))
+        command = start(*ARGUMENTS, "--stats", "-t", "10000", "access.log", "-")
+        command.feed(line(1_525_882_000) * 20_000)
+        window = command.event()
+        assert (window["start"], window["hits"]) == (1_525_881_600, sections)
+        assert sum(window["sections"].values()) == sections
+        grown.append(peak(command.pid))
+        command.end_input()
+        assert command.events()[-1]["hits"] == sections + 20_000
+        assert command.wait() == 0
+    assert len(window["sections"]) == 1
+    assert grown[0] - grown[1] < 2 * ROOM, grown

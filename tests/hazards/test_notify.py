@@ -125,7 +125,7 @@ def run(coroutine: Coroutine[Any, Any, None]) -> None:
 async def come(condition: Callable[[], Any]) -> None:
     """Wait until the condition has come true; ``run`` has the deadline."""
     while not condition():  # noqa: ASYNC110 - of files and processes nobody tells
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(0.005)
 
 
 def counts(delivered: int, given_up: int) -> dict[str, int]:

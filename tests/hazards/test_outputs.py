@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hazards.command import Command, until
+from tests.hazards.command import Command, at_rest, bytes_read, until
 from tests.properties.strategies import line
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -84,6 +84,25 @@ def test_rejects_that_nobody_takes_do_not_keep_the_signals_waiting(start: Start,
     assert command.messages == ""
 
 
+def test_an_output_that_nobody_takes_stops_the_input_and_loses_nothing(start: Start, tmp_path: Path) -> None:
+    request = b"GET /" + b"x" * 920 + b" HTTP/1.1"
+    data = b"".join(line(START + second, request) for second in range(20_000))
+    (tmp_path / "access.log").write_bytes(data)
+    feeding = subprocess.Popen(["cat", "access.log"], cwd=tmp_path, stdout=subprocess.PIPE)
+    assert feeding.stdout is not None
+    command = start(*ARGUMENTS, "--lateness", "0", "-", stdin=feeding.stdout)
+    feeding.stdout.close()
+    until(lambda: command.children("reader") and command.unread(), "the first windows")
+    pids = (command.pid, command.child("reader"), command.child("worker"), feeding.pid)
+    until(lambda: all(map(at_rest, pids)), "a run at rest")
+    assert bytes_read(feeding.pid) < 8 << 20 < len(data)  # the chunks under way, and the pipes
+    windows = command.rest().split(b"\n")[:-1]
+    assert command.wait() == 0
+    assert feeding.wait() == 0
+    assert len(windows) == 20_001
+    assert b'"complete":true,"lines":20000,"parsed":20000' in windows[-1]
+
+
 @pytest.mark.parametrize("parser", ["auto", "regex"])
 def test_a_million_windows_neither_fill_the_memory_nor_keep_the_signals_waiting(
     parser: str, start: Start, tmp_path: Path
@@ -94,8 +113,8 @@ def test_a_million_windows_neither_fill_the_memory_nor_keep_the_signals_waiting(
     command = start(*ARGUMENTS, *sliding, "access.log")
     stdout = command.process.stdout
     assert stdout is not None
-    size = fcntl.fcntl(stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
-    until(lambda: command.unread() >= size, "a full pipe")
+    fcntl.fcntl(stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+    until(command.held_up, "a full pipe")
     status = Path(f"/proc/{command.pid}/status").read_text(encoding="utf-8")
     peak = next(int(row.split()[1]) for row in status.split("\n") if row.startswith("VmHWM"))
     assert peak < 256 * 1024  # KiB

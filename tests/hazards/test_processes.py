@@ -96,9 +96,9 @@ def blocked(start: Start) -> Command:
     """A replay whose standard output is full, since nobody reads it."""
     command = start(*LIVE, "-")
     assert command.process.stdout is not None
-    size = fcntl.fcntl(command.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
+    fcntl.fcntl(command.process.stdout.fileno(), fcntl.F_SETPIPE_SZ, 4096)
     command.feed(log(400))
-    until(lambda: command.unread() == size, "a full pipe")
+    until(command.held_up, "a full pipe")
     return command
 
 
@@ -484,7 +484,7 @@ def test_names_of_missing_files_with_anything_in_them(start: Start) -> None:
         assert message.startswith(f"fastlog: {shown}: No such file or directory: ")
 
 
-@pytest.mark.parametrize("kind", ["file", "pipe", "null", "socket", "fifo", "offset"])
+@pytest.mark.parametrize("kind", ["file", "pipe", "null", "socket", "fifo", "offset", "terminal"])
 def test_standard_input_of_every_kind(kind: str, start: Start, tmp_path: Path) -> None:
     data = log(20)
     path = tmp_path / "access.log"
@@ -500,6 +500,11 @@ def test_standard_input_of_every_kind(kind: str, start: Start, tmp_path: Path) -
         theirs.close()
         ours.sendall(data)
         ours.close()
+    elif kind == "terminal":
+        ours_fd, theirs_fd = os.openpty()
+        command = start(*REPLAY, "-", stdin=theirs_fd)
+        os.write(ours_fd, data + b"\x04")  # what is typed, then Ctrl-D
+        os.close(theirs_fd)
     elif kind == "fifo":
         os.mkfifo(tmp_path / "fifo")
         both = os.open(tmp_path / "fifo", os.O_RDWR)

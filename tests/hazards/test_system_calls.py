@@ -3,12 +3,15 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from fastlog.sinks.record import RecordFile
 from tests.hazards.command import FASTLOG, PARSER
 from tests.properties.strategies import line
 
@@ -30,18 +33,21 @@ def _works() -> bool:
 pytestmark = pytest.mark.skipif(not _works(), reason="no strace that may trace here")
 
 
+@cache
+def a_log() -> bytes:
+    return b"".join(line(1_525_881_600 + n // 100, REQUEST) for n in range(LINES))
+
+
 @pytest.fixture
 def traced(tmp_path: Path, environment: dict[str, str]) -> Traced:
-    """Run the command over access.log with an injection, into the calls that touch ``path`` if given."""
-    (tmp_path / "access.log").write_bytes(
-        b"".join(line(1_525_881_600 + n // 100, REQUEST) for n in range(LINES))
-    )
+    """Run the command over access.log with an injection, into the calls that touch ``paths`` if given."""
+    (tmp_path / "access.log").write_bytes(a_log())
 
-    def run(injection: str, path: str = "") -> subprocess.CompletedProcess[bytes]:
-        only = ["-P", str(tmp_path / path)] if path else []
+    def run(injection: str, *paths: str, options: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
+        only = [argument for path in paths if path for argument in ("-P", str(tmp_path / path))]
         strace = ["strace", "-f", "-qq", "-o", os.devnull, *only, "-e", f"inject={injection}"]
         return subprocess.run(
-            [*strace, *FASTLOG, *PARSER, *ARGUMENTS, tmp_path / "access.log"],
+            [*strace, *FASTLOG, *PARSER, *ARGUMENTS, *options, tmp_path / "access.log"],
             cwd=tmp_path, env=environment, capture_output=True, timeout=60, check=False,
         )  # fmt: skip
 
@@ -88,11 +94,43 @@ DEATHS = {
 
 
 @pytest.mark.parametrize("moment", DEATHS)
-def test_children_that_die_now_and_then_change_nothing(moment: str, traced: Traced, tmp_path: Path) -> None:
+def test_children_that_die_now_and_then_change_nothing(
+    moment: str, traced: Traced, fastlog: Traced, tmp_path: Path
+) -> None:
     """Every one of them does, at that call of its own."""
-    assert traced("getcwd:error=EIO").returncode == 0
-    want = (tmp_path / "out").read_bytes()
+    want = fastlog(*ARGUMENTS[:-2], "access.log").stdout
     done = traced(*DEATHS[moment])
     assert done.returncode == 0, done.stderr.decode()
     assert (tmp_path / "out").read_bytes() == want
     assert b" died (killed by SIG" in done.stderr
+
+
+WRITES = {"write": 5, "rename": 2}
+"""System calls that put what is written in its place, and how often a run of two records makes each."""
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_killed_at_any_write_of_the_output_and_its_record_it_goes_on(
+    call: str, traced: Traced, fastlog: Traced, tmp_path: Path
+) -> None:
+    """The output is never shorter than the record says, and the next run makes it whole."""
+    log = b"".join(line(1_525_881_600 + n // 4, b"GET /a/ HTTP/1.1") for n in range(1_200))
+    (tmp_path / "access.log").write_bytes(log)
+    options = ("--stats", "-t", "0.5")
+    want = fastlog(*ARGUMENTS[:-2], *options, "access.log").stdout
+    # Its whole path, since strace compares names as they are given.
+    kept, paths = (*options, "--state", str(tmp_path / "state")), ("out", "state", "state.new")
+    for number in range(1, WRITES[call] + 1):
+        for path in tmp_path.glob("state*"):
+            path.unlink()
+        killed = traced(f"{call}:signal=KILL:when={number}", *paths, options=kept)
+        assert killed.returncode == -signal.SIGKILL
+        file = RecordFile(tmp_path / "state")
+        record = file.read()
+        file.close()
+        out = (tmp_path / "out").read_bytes()
+        assert want.startswith(out)
+        assert len(out) >= (record["output"] if record else 0)
+        done = fastlog(*ARGUMENTS, *kept, tmp_path / "access.log")
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (tmp_path / "out").read_bytes() == want

@@ -74,7 +74,7 @@ def said(chosen: Plan, parser: Any, pieces: list[bytes]) -> list[dict[str, Any]]
 
 
 @pytest.mark.parametrize(("parser", "compiled"), TWINS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(lines, max_size=40),
     window=st.integers(1, 30),
@@ -117,7 +117,7 @@ PARTS = st.one_of(
 
 
 @pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(name=st.sampled_from(UNITS), parts=st.lists(PARTS, min_size=1, max_size=6))
 def test_native_is_regex_for_durations_in_every_unit(name: str, parts: list[bytes]) -> None:
     before, part, after = {

@@ -73,7 +73,7 @@ def both(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int)
         assert canonical(folded) == canonical(wanted)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     data=st.data(),
     format=formats,
@@ -121,7 +121,7 @@ PROGRAMS = [name for name in WRITERS if program_of(compile_format(name), {"host"
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     data=st.data(),
     log=st.lists(some_lines, min_size=1, max_size=40),

@@ -299,7 +299,7 @@ def said(parts: list[Partial], lateness: int) -> list[Event]:
     return [*events, *merger.close(0), *merger.finish(), merger.summary(complete=True)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=130, deadline=None)
 @given(data=st.data(), format=formats, lateness=st.sampled_from((0, 1, 5, 60)))
 def test_where_a_log_is_cut_changes_nothing(data: st.DataObject, format: Format, lateness: int) -> None:
     log = data.draw(logs(format))
@@ -445,7 +445,7 @@ def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) 
     assert partials[0] == partials[1]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=130, deadline=None)
 @given(data=st.data(), format=formats)
 def test_a_quick_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
     agree(data.draw(mutated(format)), format)

@@ -1,6 +1,5 @@
 """The yardstick measured: results that were worked out by hand."""
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -289,6 +288,14 @@ def test_the_request_ends_where_status_and_size_follow(rest: bytes, status: str,
         (b"\x0b", "common", "format"),
         (FRONT + b'"GET /a" 200 1234567890123456789', "common", "format"),
         (FRONT + b'"GET /a" 20 5', "common", "format"),
+        (FRONT + b'"GET /a" 2_0 5', "common", "format"),
+        (FRONT + b'"GET /a"  200 5', "common", "format"),
+        (FRONT + b'"GET /a" ' + "\uff12\uff10\uff10".encode() + b" 5", "common", "format"),
+        (FRONT + b'"GET /a" 200 1_0', "common", "format"),
+        (FRONT + b'"GET /a" 200 -5', "common", "format"),
+        (FRONT + b'"GET /a" 200 ' + "\uff15".encode(), "common", "format"),
+        (FRONT + b'"GET /a" 200 1' + b"0" * 30, "common", "format"),
+        (FRONT + b'"GET /a" 200 ' + b"9" * 5_000, "common", "format"),
         (FRONT + b'"GET /a" 200 5x', "common", "format"),
         (FRONT + b'"GET /a" 200', "common", "format"),
         (FRONT + b'"GET /a 200 5', "common", "format"),
@@ -475,9 +482,9 @@ def test_a_combined_line_is_a_common_line_too(text: bytes) -> None:
     assert parse(text, "common") == hit
 
 
+# Not a measurement: second by second, the two thousand years of the gap take hours.
+@pytest.mark.timeout(60)
 def test_a_day_of_traffic_takes_moments() -> None:
     """The yardstick may be slow, not useless: its cost must not grow with the length of a gap."""
     log = line(-62_135_596_800) + at(*range(0, 86_400, 60)) + line(WALL) * 2
-    began = time.monotonic()
     assert summary(log)["future"] == 0
-    assert time.monotonic() - began < 20

@@ -161,7 +161,7 @@ def counted(rule: Rule, log: list[Line], wanted: Fits, of: Fits) -> list[tuple[A
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=45, deadline=None)
 @given(
     several=st.lists(written(), min_size=1, max_size=3),
     log=st.lists(lines, min_size=1, max_size=50),

@@ -70,7 +70,7 @@ class Recount:
 
 
 @traffic_windows
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     moves=moves,
     window=st.integers(1, 20),
@@ -149,7 +149,7 @@ def put(windows: Any, start: int, sections: dict[bytes, int]) -> None:
 
 
 @stats_windows
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(moves=moves, window=st.integers(1, 20), step=st.integers(1, 20), empty=st.booleans())
 def test_statistics_windows_are_a_recount(
     windows_of: Any, moves: list[Any], window: int, step: int, *, empty: bool

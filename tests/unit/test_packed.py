@@ -11,6 +11,7 @@ import tempfile
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ gzips = pytest.mark.parametrize("kind", ["gzip", ZLIB], indirect=True)
 kinds = pytest.mark.parametrize("kind", [*PACK, ZLIB], indirect=True)
 
 
+@cache
 def log(lines: int, seed: int = 1) -> bytes:
     chance = random.Random(seed)
     return b"".join(

@@ -23,7 +23,7 @@ def _grown(patterns: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     text=st.recursive(_atoms, _grown, max_leaves=8),
     subjects=st.lists(st.text("abc.1", max_size=8), max_size=8),

@@ -104,6 +104,26 @@ def test_a_link_in_the_place_of_the_new_one_is_not_followed(path: Path) -> None:
     assert (read(path), victim.read_bytes()) == (RECORD, b"mine")
 
 
+@pytest.mark.parametrize("name", ["state", "state.lock"])
+def test_that_of_another_user_is_refused_and_unchanged(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """In a folder that all may write to, another can have put it there."""
+    whole = written(path)
+    theirs, real = path.with_name(name).stat(), os.fstat
+
+    def owned(fd: int) -> os.stat_result:
+        fields = list(real(fd))
+        fields[stat.ST_UID] += os.path.samestat(real(fd), theirs)
+        return os.stat_result(fields)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.os, "fstat", owned)
+        with pytest.raises(UsageError, match="belongs to another user: name another"):
+            read(path)
+    assert path.read_bytes() == whole
+
+
 def test_what_is_no_file_is_refused(path: Path) -> None:
     os.mkfifo(path)
     with pytest.raises(UsageError, match="is not a regular file"):
