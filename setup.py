@@ -22,7 +22,7 @@ def extensions() -> list[Extension]:
 
     parts = {
         "parsers": [
-            *("block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "rules.h", "scan.h", "stamp.h"),
+            *("block.h", "fold.h", "json.h", "keys.h", "line.h", "program.h", "rules.h", "scan.h", "stamp.h", "walk.h"),
             *("block.pxi", "rules.pxi"),
         ],
         "executors": [],

@@ -16,7 +16,7 @@
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
-#include "program.h"
+#include "walk.h"
 
 #ifndef FL_WINDOW
 #define FL_WINDOW (16 * 1024)
