@@ -174,12 +174,25 @@ static const uint8_t *fl_many_words(fl_tails *tails, const uint8_t *p, const uin
 /* Where the last of `count` words ends that begin at `p`, a tail between each two; NULL where one of
  * them is empty, or the line ends before. */
 static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail, int count) {
-    uint64_t mask = fl_tails_from(tails, p), last = mask;
-    for (int word = 1; word < count; word++)
-        last &= last - 1;
-    if (!last || mask & (mask << 1 | 1))
-        return fl_many_words(tails, p, end, tail, count);
-    return p + __builtin_ctzll(last);
+    for (uint64_t mask = fl_tails_from(tails, p);; mask = tails->mask) {
+        uint64_t last = 0;
+        if (mask & (mask << 1 | 1)) /* somewhere a word is empty */
+            return fl_many_words(tails, p, end, tail, count);
+        for (; mask; mask &= mask - 1) {
+            if (--count == 0)
+                return p + __builtin_ctzll(mask);
+            last = mask;
+        }
+        if (last) {
+            p += __builtin_ctzll(last);
+            if (p == end)
+                return NULL;
+            p++;
+        }
+        *tails = fl_tails_at(p, end, tail);
+        if (!tails->mask)
+            return fl_many_words(tails, p, end, tail, count);
+    }
 }
 
 /* The first byte of a step's stops from `p` on, or `end`. */
