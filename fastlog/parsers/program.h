@@ -30,6 +30,7 @@ typedef struct {
     uint8_t wide[4][16]; /* each of them 16 times */
     int behind, after_text, words; /* see Op of program.py */
     uint32_t unit;                 /* of a duration, in microseconds */
+    unsigned decimals;             /* of a number in that unit that are no finer than a microsecond */
 } fl_step;
 
 typedef struct {
@@ -104,6 +105,7 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     step->usual = fl_usual(program, step);
     step->jump = length > 8 || step->after_text ? FL_RARE : step->usual;
     step->unit = unit;
+    step->decimals = unit == 1000000 ? 6 : unit == 1000 ? 3 : 0;
     program->dated |= kind == FL_STAMP_STEP;
 }
 
@@ -225,11 +227,14 @@ static inline const uint8_t *fl_next_of_two(const fl_step *step, int two, const 
 #ifdef FL_X86
     const __m128i a = _mm_loadu_si128((const __m128i *)step->wide[0]),
                   b = _mm_loadu_si128((const __m128i *)step->wide[1]);
-    for (; p < end; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)p), hits = _mm_cmpeq_epi8(bytes, a);
-        if (two)
-            hits = _mm_or_si128(hits, _mm_cmpeq_epi8(bytes, b));
-        uint32_t mask = (uint32_t)_mm_movemask_epi8(hits);
+    for (; p < end; p += 32) {
+        __m128i low = _mm_loadu_si128((const __m128i *)p), high = _mm_loadu_si128((const __m128i *)(p + 16));
+        __m128i low_hits = _mm_cmpeq_epi8(low, a), high_hits = _mm_cmpeq_epi8(high, a);
+        if (two) {
+            low_hits = _mm_or_si128(low_hits, _mm_cmpeq_epi8(low, b));
+            high_hits = _mm_or_si128(high_hits, _mm_cmpeq_epi8(high, b));
+        }
+        uint32_t mask = (uint32_t)_mm_movemask_epi8(low_hits) | (uint32_t)_mm_movemask_epi8(high_hits) << 16;
         if (mask) {
             p += __builtin_ctz(mask);
             break;
@@ -285,8 +290,11 @@ static const uint8_t *fl_text(const fl_step *step, const fl_step *next, const ui
     int before_quote = next->length && next->literal[next->length - 1] == '"';
     /* Where no other byte is a stop, and none is looked at before what follows stands there in full. */
     int pairs = next->length > 1 && !before_quote && step->stops[0] == *next->literal && step->stops[3] == *next->literal;
+    int two = step->stops[1] == step->stops[3];
     for (const uint8_t *at = p;; at++) {
-        at = pairs ? fl_next_pair(step, next->literal[1], at, end) : fl_next_stop(step, at, end);
+        at = pairs ? fl_next_pair(step, next->literal[1], at, end)
+             : two ? fl_next_of_two(step, 1, at, end)
+                   : fl_next_stop(step, at, end);
         if (at >= end)
             return NULL;
         if (fl_is_literal(next, at, end) && (step->behind < 0 || fl_is_before(at + next->length, end, step->behind)))

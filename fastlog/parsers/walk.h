@@ -75,9 +75,18 @@ static inline uint64_t fl_few_value(const uint8_t *p, unsigned digits) {
     return fl_eight_value((fl_load64(p) ^ 0x3030303030303030u) << (8 * (8 - digits)));
 }
 
-/* The number that 1 to 7 digits at `p` and zeros behind them, eight in all, are. */
-static inline uint64_t fl_few_decimals(const uint8_t *p, unsigned digits) {
-    return fl_eight_value((fl_load64(p) ^ 0x3030303030303030u) & ~(FL_ALL << (8 * digits)));
+/* A decimal of at most 8 bytes at `p` with `few` digits before its point, in microseconds, and where it
+ * ends; NULL where it is no such, or finer than a microsecond. `decimals` of its digits are microseconds. */
+static inline const uint8_t *fl_short_decimal(const uint8_t *p, unsigned few, unsigned decimals, int64_t *micros) {
+    static const uint32_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    uint64_t word = fl_load64(p), below = ~(FL_ALL << (8 * few));
+    uint64_t digits = ((word & below) | (word >> 8 & ~below)) ^ 0x3030303030303030u; /* less the point */
+    uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u; /* the eighth, if no other */
+    unsigned all = (unsigned)__builtin_ctzll(other | (uint64_t)1 << 63) >> 3, fine = all - few;
+    if (fine - 1 >= decimals || fl_is_digit(p[all + 1]))
+        return NULL;
+    *micros = (int64_t)(fl_eight_value(digits << (8 * (8 - all))) * tens[decimals - fine]);
+    return p + all + 1;
 }
 
 #define FL_LONGEST_PART ((int64_t)1 << 56) /* longer parts count as this: 2,283 years */
@@ -265,15 +274,12 @@ timed_digits:
     FL_NEXT();
 timed:
     few = fl_few_digits(p);
-    stop = p + few;
-    part = (int64_t)(fl_few_value(p, few) * step->unit);
-    if (few && *stop == '.') {
-        unsigned more = fl_few_digits(stop + 1);
-        part += (int64_t)(fl_few_decimals(stop + 1, more) * step->unit / 100000000);
-        stop += 1 + more;
-        few = more;
-    }
     if (!few)
+        goto decimal;
+    stop = p + few;
+    if (*stop != '.')
+        part = (int64_t)(fl_few_value(p, few) * step->unit);
+    else if (!(stop = fl_short_decimal(p, few, step->decimals, &part)))
         goto decimal;
     found->duration += part;
     found->timed = 1;
@@ -298,7 +304,12 @@ seconds:
 date:
     dated = p;
     stop = p + 10;
-    goto stamped;
+    if (step[1].jump != FL_CLOCK_STEP)
+        goto stamped;
+    step++;
+    if (stop > end || ((fl_load64(stop) ^ step->word) & step->mask) != 0)
+        return 0;
+    p = stop + step->length;
 clock:
     stop = fl_clock_at(&program->stamp, dated, p, &found->second);
 stamped:
