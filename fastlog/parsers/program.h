@@ -14,8 +14,8 @@ enum {
     FL_WORD, FL_NAME, FL_LIST, FL_UNTIL, FL_TEXT, FL_QUOTED, FL_BRACKETED, FL_DIGITS, FL_STATUS, FL_DECIMAL,
     FL_PADDED, FL_QUERY, FL_MARK, FL_STAMP_STEP, FL_END,
     FL_WORDS_STEP, FL_TAIL_WORD, FL_TAIL_SPELLED, FL_UNTIL_ONE, FL_UNTIL_TWO, FL_HIT_STATUS, FL_HIT_SIZE,
-    FL_TIMED_DIGITS, FL_TIMED, FL_TIMED_PADDED, FL_CLF_STEP, FL_LOCAL_STEP, FL_ISO_STEP, FL_SECONDS_STEP,
-    FL_DATE_STEP, FL_CLOCK_STEP, FL_RARE
+    FL_TIMED_DIGITS, FL_TIMED, FL_TIMED_PADDED, FL_TAIL_NUMBER, FL_TAIL_SIZE, FL_TAIL_TIMED,
+    FL_CLF_STEP, FL_LOCAL_STEP, FL_ISO_STEP, FL_SECONDS_STEP, FL_DATE_STEP, FL_CLOCK_STEP, FL_RARE
 };
 enum { FL_SKIP, FL_REQUEST, FL_METHOD, FL_TARGET, FL_STATUS_ROLE, FL_SIZE_ROLE, FL_DURATION, FL_HOST_ROLE };
 
@@ -37,6 +37,7 @@ typedef struct {
     fl_step steps[FL_STEPS];
     int n;
     uint8_t tail;
+    uint8_t wide[16]; /* the tail, in one load */
     uint8_t comment; /* what no line of a hit begins with */
     int plain;     /* a quoted field holds no escapes */
     int dated;     /* a stamp is among the steps */
@@ -83,6 +84,17 @@ static inline int fl_may_begin_blank(const fl_program *program, const fl_step *s
     return 1;
 }
 
+/* What is quicker for a number that ends at a tail, or with the line. */
+static inline void fl_before_tail(fl_step *step) {
+    uint8_t usual = step->usual;
+    step->usual = usual == FL_DIGITS || usual == FL_DECIMAL ? FL_TAIL_NUMBER
+                  : usual == FL_HIT_SIZE                      ? FL_TAIL_SIZE
+                  : usual == FL_TIMED                         ? FL_TAIL_TIMED
+                                                              : usual;
+    if (step->jump == usual)
+        step->jump = step->usual;
+}
+
 static inline void fl_program_step(fl_program *program, const uint8_t *literal, uint32_t length, int kind, int role,
                                    const uint8_t *stops, uint32_t n_stops, int behind, int after_text, int words,
                                    uint32_t unit) {
@@ -107,20 +119,23 @@ static inline void fl_program_step(fl_program *program, const uint8_t *literal, 
     step->unit = unit;
     step->decimals = unit == 1000000 ? 6 : unit == 1000 ? 3 : 0;
     program->dated |= kind == FL_STAMP_STEP;
+    memset(program->wide, program->tail, sizeof program->wide);
+    if (program->n > 1 && (length ? *literal == program->tail : kind == FL_END))
+        fl_before_tail(step - 1);
 }
 
-/* A bit for each of 64 bytes that is `byte`. */
-static inline uint64_t fl_mask64(const uint8_t *p, uint8_t byte) {
+/* A bit for each of 64 bytes that is the byte which stands 16 times at `wide`. */
+static inline uint64_t fl_mask64(const uint8_t *p, const uint8_t *wide) {
     uint64_t mask = 0;
 #ifdef FL_X86
-    const __m128i wanted = _mm_set1_epi8((char)byte);
+    const __m128i wanted = _mm_loadu_si128((const __m128i *)wide);
     for (int part = 0; part < 4; part++) {
         __m128i bytes = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * part)), wanted);
         mask |= (uint64_t)(uint32_t)_mm_movemask_epi8(bytes) << (16 * part);
     }
 #else
     for (int i = 0; i < 64; i++)
-        mask |= (uint64_t)(p[i] == byte) << i;
+        mask |= (uint64_t)(p[i] == *wide) << i;
 #endif
     return mask;
 }
@@ -132,10 +147,10 @@ typedef struct {
     uint64_t mask;
 } fl_tails;
 
-static inline fl_tails fl_tails_at(const uint8_t *p, const uint8_t *end, uint8_t tail) {
+static inline fl_tails fl_tails_at(const uint8_t *p, const uint8_t *end, const uint8_t *wide) {
     size_t left = (size_t)(end - p);
     uint64_t bit = left < 64 ? (uint64_t)1 << left : 0;
-    return (fl_tails){p, (fl_mask64(p, tail) & (bit - 1)) | bit};
+    return (fl_tails){p, (fl_mask64(p, wide) & (bit - 1)) | bit};
 }
 
 /* The bits of `tails` from `p` on. */
@@ -145,24 +160,24 @@ static inline uint64_t fl_tails_from(const fl_tails *tails, const uint8_t *p) {
 }
 
 /* Where a word ends that goes on past the tails known. */
-static const uint8_t *fl_far_word(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail) {
+static const uint8_t *fl_far_word(fl_tails *tails, const uint8_t *p, const uint8_t *end, const uint8_t *wide) {
     for (;; p += 64) {
-        *tails = fl_tails_at(p, end, tail);
+        *tails = fl_tails_at(p, end, wide);
         if (tails->mask)
             return p + __builtin_ctzll(tails->mask);
     }
 }
 
 /* Where the word that begins at `p` ends: at a tail, or the end of the line. */
-static inline const uint8_t *fl_tail_word(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail) {
+static inline const uint8_t *fl_tail_word(fl_tails *tails, const uint8_t *p, const uint8_t *end, const uint8_t *wide) {
     uint64_t mask = fl_tails_from(tails, p);
-    return mask ? p + __builtin_ctzll(mask) : fl_far_word(tails, p, end, tail);
+    return mask ? p + __builtin_ctzll(mask) : fl_far_word(tails, p, end, wide);
 }
 
 /* As fl_words, one after the other. */
-static const uint8_t *fl_many_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail, int count) {
+static const uint8_t *fl_many_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, const uint8_t *wide, int count) {
     for (;; p++) {
-        const uint8_t *stop = fl_tail_word(tails, p, end, tail);
+        const uint8_t *stop = fl_tail_word(tails, p, end, wide);
         if (stop == p)
             return NULL;
         if (--count == 0)
@@ -175,11 +190,11 @@ static const uint8_t *fl_many_words(fl_tails *tails, const uint8_t *p, const uin
 
 /* Where the last of `count` words ends that begin at `p`, a tail between each two; NULL where one of
  * them is empty, or the line ends before. */
-static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, uint8_t tail, int count) {
+static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const uint8_t *end, const uint8_t *wide, int count) {
     for (uint64_t mask = fl_tails_from(tails, p);; mask = tails->mask) {
         uint64_t last = 0;
         if (mask & (mask << 1 | 1)) /* somewhere a word is empty */
-            return fl_many_words(tails, p, end, tail, count);
+            return fl_many_words(tails, p, end, wide, count);
         for (; mask; mask &= mask - 1) {
             if (--count == 0)
                 return p + __builtin_ctzll(mask);
@@ -191,9 +206,9 @@ static inline const uint8_t *fl_words(fl_tails *tails, const uint8_t *p, const u
                 return NULL;
             p++;
         }
-        *tails = fl_tails_at(p, end, tail);
+        *tails = fl_tails_at(p, end, wide);
         if (!tails->mask)
-            return fl_many_words(tails, p, end, tail, count);
+            return fl_many_words(tails, p, end, wide, count);
     }
 }
 

@@ -142,18 +142,19 @@ static int fl_take_steps(fl_program *program, fl_found *found, const uint8_t *da
         &&word, &&spelled, &&spelled, &&until, &&text, &&quoted, &&until, &&digits, &&status, &&decimal,
         &&padded, &&query, &&mark, &&stamp, &&end_of_line,
         &&words, &&tail_word, &&tail_spelled, &&until_one, &&until_two, &&hit_status, &&hit_size,
-        &&timed_digits, &&timed, &&timed_padded, &&clf, &&local, &&iso, &&seconds,
-        &&date, &&clock, &&rare,
+        &&timed_digits, &&timed, &&timed_padded, &&tail_number, &&tail_size, &&tail_timed,
+        &&clf, &&local, &&iso, &&seconds, &&date, &&clock, &&rare,
     };
     static const void *const roles[] = {&&skipped, &&request, &&method, &&target, &&status_role, &&size_role,
                                         &&duration, &&host};
     const fl_step *step = program->steps;
     const uint8_t *stop = p, *dated = p;
-    uint8_t tail = program->tail;
+    const uint8_t *wide = program->wide;
     int64_t part;
+    size_t length;
     uint32_t word;
     unsigned few;
-    fl_tails tails = fl_tails_at(p, end, tail);
+    fl_tails tails = fl_tails_at(p, end, wide);
 
 #define FL_TAKE()                                                                                   \
     do {                                                                                            \
@@ -186,15 +187,15 @@ word:
     stop = fl_next_stop(step, p, end);
     FL_ENDS_IF(stop != p);
 words:
-    stop = fl_words(&tails, p, end, tail, step->words);
+    stop = fl_words(&tails, p, end, wide, step->words);
     if (!stop)
         return 0;
     FL_NEXT();
 tail_word:
-    stop = fl_tail_word(&tails, p, end, tail);
+    stop = fl_tail_word(&tails, p, end, wide);
     FL_ENDS_IF(stop != p);
 tail_spelled:
-    stop = fl_tail_word(&tails, p, end, tail);
+    stop = fl_tail_word(&tails, p, end, wide);
     FL_ENDS_IF(stop != p && !fl_goes_on(step, stop, end));
 spelled:
     stop = fl_next_stop(step, p, end);
@@ -285,6 +286,41 @@ timed:
     found->timed = 1;
     FL_NEXT();
 
+    /* Where the tail says that a number ends, the next field is looked at before this one is: so the
+     * processor does not wait for the digits. */
+tail_number:
+    stop = fl_tail_word(&tails, p, end, wide);
+    length = (size_t)(stop - p);
+    few = fl_few_digits(p);
+    if (!few || few != length) {
+        if (step->kind == FL_DIGITS)
+            goto digits;
+        if (!few || p[few] != '.' || few + 1 + fl_few_digits(p + few + 1) != length)
+            goto decimal;
+    }
+    FL_ENDS_IF(1);
+tail_size:
+    stop = fl_tail_word(&tails, p, end, wide);
+    few = fl_few_digits(p);
+    if (!few || few != (size_t)(stop - p))
+        goto hit_size;
+    found->size = fl_few_value(p, few);
+    FL_NEXT();
+tail_timed:
+    stop = fl_tail_word(&tails, p, end, wide);
+    length = (size_t)(stop - p);
+    few = fl_few_digits(p);
+    if (few && few == length) {
+        part = (int64_t)(fl_few_value(p, few) * step->unit);
+    } else {
+        const uint8_t *point_end = few && p[few] == '.' ? fl_short_decimal(p, few, step->decimals, &part) : NULL;
+        if (!point_end || (size_t)(point_end - p) != length)
+            goto timed;
+    }
+    found->duration += part;
+    found->timed = 1;
+    FL_NEXT();
+
     /* `dated` is where a date begins whose clock is a step of its own. */
 stamp:
     stop = fl_stamp_at(&program->stamp, p, &found->second);
@@ -352,7 +388,7 @@ duration:
 skipped:
     FL_NEXT();
 end_of_line:
-    return p == end || (p < end && *p == tail);
+    return p == end || (p < end && *p == program->tail);
 #undef FL_ENDS_IF
 #undef FL_NEXT
 #undef FL_TAKE
