@@ -4,6 +4,8 @@
  * One that does not say its zone is read here where the zone is UTC; in any other zone,
  * and for a form that has no name, the regex parser reads a new text once
  * (fl_stamp_learn), and only lines with the same text are certain.
+ *
+ * Past 300 lines: how a stamp is read, and how the last one is known again, must agree form by form.
  */
 #ifndef FASTLOG_STAMP_H
 #define FASTLOG_STAMP_H
@@ -318,7 +320,8 @@ static inline void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t l
         head = (uint32_t)length;
     } else if (stamp->utc || stamp->form == FL_CLF || !head || length < head || !fl_is_usual(stamp, text)) {
         return; /* it is read here, or is an odd one */
-    } else if (length > head && ((text[head] != '.' && text[head] != ',') || fl_fraction(text + head) != text + length)) {
+    } else if (length > head &&
+               ((text[head] != '.' && text[head] != ',') || fl_fraction(text + head) != text + length)) {
         return;
     }
     if (head == 0 || head > FL_MOST_STAMP - 8)
