@@ -31,6 +31,8 @@ FUZZ_SEED     = $(or $(SEED),$(shell date +%s))
 SANITIZE     := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The suite starts the command a thousand times: each would compile the whole package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -121,5 +123,5 @@ $(VENV)/.fuzz: EXTRAS := [fuzz]
 $(VENV)/.lint: EXTRAS := [bench,lint,test]
 
 $(VENV)/.run $(VENV)/.test $(VENV)/.bench $(VENV)/.compare $(VENV)/.fuzz $(VENV)/.lint: $(VENV)/.made $(INPUTS)
-	$(PY) -m pip install --quiet --editable '.$(EXTRAS)'
+	$(PY) -m pip install --quiet --config-settings editable_mode=compat --editable '.$(EXTRAS)'
 	@touch $@

@@ -15,15 +15,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import fastlog
-from bench.process import tree
 from bench.record import ROOT
 
 PERF_HZ = 997
@@ -59,44 +56,23 @@ def _with_perf(argv: Sequence[str]) -> Iterator[Stack]:
         data = f"{folder}/perf.data"
         record = ["perf", "record", "--quiet", "-g", "-F", str(PERF_HZ), "-o", data, "--", *argv]
         environment = os.environ | {"PYTHONPERFSUPPORT": "1"}  # Python 3.12 and later
-        process = subprocess.Popen(record, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment)
-        roles = _roles(process)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, record)
+        subprocess.run(record, stdout=subprocess.DEVNULL, cwd=ROOT, env=environment, check=True)
         # Inlined functions would be looked up one by one, by another program: minutes for a few seconds.
         script = ["perf", "script", "--no-inline", "-F", "comm,pid,ip,sym,dso", "-i", data]
         said = subprocess.run(script, capture_output=True, text=True, errors="replace", check=True).stdout
-        yield from parse_perf(said, roles)
+        yield from parse_perf(said)
 
 
-def _roles(process: "subprocess.Popen[bytes]") -> dict[int, str]:
-    """What each process of the tree is, seen while it runs; perf keeps no arguments."""
-    roles: dict[int, str] = {}
-    while process.poll() is None:
-        for pid in tree(process.pid):
-            # A process may be gone between two looks; one that has just ended has no words left.
-            with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
-                if words[0]:
-                    roles[pid] = role(words)
-        time.sleep(0.02)
-    return roles
-
-
-def role(words: Iterable[str]) -> str:
-    """A child's command line names its role; the hub's names none."""
-    return next((word for word in words if word in ROLES), "hub")
-
-
-def parse_perf(said: str, roles: dict[int, str]) -> Iterator[Stack]:
-    """Blocks of ``COMM PID`` and a frame a line: ``ADDRESS SYMBOL (FILE)``."""
+def parse_perf(said: str) -> Iterator[Stack]:
+    """Blocks of ``COMM PID`` and a frame a line: ``ADDRESS SYMBOL (FILE)``. Children name themselves."""
     for block in said.split("\n\n"):
         head, *lines = block.strip("\n").split("\n")
-        found = re.search(r"(\d+)\s*$", head)
+        found = re.fullmatch(r"(.*?)\s+\d+\s*", head)
         if found is None:
             continue
+        role = found[1].removeprefix("fastlog-")
         frames = tuple(line.split(maxsplit=1)[1] for line in lines if len(line.split(maxsplit=1)) == 2)
-        yield Stack(roles.get(int(found[1]), "hub"), frames, 1.0)
+        yield Stack(role if role in ROLES else "hub", frames, 1.0)
 
 
 def _py_spy() -> str:
@@ -122,15 +98,19 @@ def _with_py_spy(argv: Sequence[str]) -> Iterator[Stack]:
 def parse_py_spy(said: str) -> Iterator[Stack]:
     """A stack a line, outermost frame first: ``process N:"ARGV";FRAME;FRAME COUNT``; ARGV holds newlines.
 
+    A child that is a copy of the hub has the hub's words and its frames, down to where it became a child.
+
     Stacks without a Python function are left out: they are of an interpreter that starts or
     ends, which py-spy's own work makes many times as long as it is (perf shows it as it is).
     """
     for record in re.split(r'\n(?=process \d+:")', said.strip()):
-        processes = re.findall(r'process \d+:"([^"]*)";', record)
         frames, _, count = re.sub(r'process \d+:"[^"]*";', "", record).rpartition(" ")
-        if processes and count.isdigit() and re.search(r"\.py:\d+\)|<frozen ", frames):
-            innermost_first = tuple(reversed(frames.split(";")))
-            yield Stack(role(processes[-1].split()), innermost_first, float(count))
+        if not count.isdigit() or not re.search(r"\.py:\d+\)|<frozen ", frames):
+            continue
+        own = re.split(r"\b_be_child \([^;]*;", frames)[-1]
+        found = re.search(r"\b_(read|work) \(\S*executors/child\.py", own)
+        role = "hub" if found is None else {"read": "reader", "work": "worker"}[found[1]]
+        yield Stack(role, tuple(reversed(own.split(";"))), float(count))
 
 
 def _with_cprofile(path: str, *, stats: bool) -> Iterator[Stack]:

@@ -105,22 +105,27 @@ def _main(arguments: Sequence[str] | None) -> int:
 
         allow_many_files()
         occupy_standard_streams()
-        if not {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
-            return _with_early_children(options)
+        return _with_early_children(options, copies=arguments is None)
     return _run(options)
 
 
-def _with_early_children(options: dict[str, Any]) -> int:
-    """Start children before the imports that take longest. A signal waits until it can be answered."""
+def _with_early_children(options: dict[str, Any], *, copies: bool) -> int:
+    """Start children before the imports that take longest. A signal waits until it can be answered.
+
+    ``copies``: they may be copies of this process, which is the command's own.
+    """
     from fastlog.executors.launch import end_spare, start_early
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    start_early()
+    signals = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    start_early(options.get("workers"), copies=copies)
+    if {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
         return _run(options)
     finally:
         end_spare()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def _run(options: dict[str, Any]) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import Literal, get_args
 
+from fastlog.cpus import usable_cpus
 from fastlog.errors import UsageError
 
 DEFAULT_LOG = "/tmp/access.log"
@@ -22,14 +23,6 @@ ParserName = Literal["auto", "native", "regex"]
 ColorMode = Literal["auto", "always", "never"]
 ExecutorName = Literal["processes", "inline"]
 _LONGEST = 366 * 86400
-
-
-def usable_cpus() -> int:
-    """CPUs that this process may run on, at least 1."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS has no affinity
-        return os.cpu_count() or 1
 
 
 def _whole(option: str, value: object, least: int, most: int = _LONGEST) -> None:

@@ -1,6 +1,7 @@
 """A run at a terminal: the sinks, the signals and the standard streams around it."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -103,6 +104,8 @@ class Terminal:
             if self._listener is not None:
                 await self._listener.start()
                 self._say(Notice(f"metrics at {self._listener.url}"))
+            gc.freeze()  # what is loaded by now stays
+            gc.enable()
             async with aclosing(self._run.events()) as batches:
                 async for batch in batches:
                     await self._show(batch)

@@ -12,7 +12,7 @@ import fastlog
 PACKAGE = Path(fastlog.__file__).parent
 # From the ground up. What stands on one line does not know of one another.
 LAYERS = (
-    ("errors", "version"),
+    ("errors", "version", "cpus"),
     ("model", "config"),
     # Decision: the two languages that a user writes, formats and rules, are understood on one floor: the
     # workers evaluate rules by line, the windows by cell, and both stand above.

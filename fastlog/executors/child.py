@@ -5,10 +5,12 @@ What it cannot help it says as its last words, and dies of: the hub knows how to
 on without it.
 """
 
+import gc
 import os
 import select
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from fastlog.errors import FastlogError
 from fastlog.executors.guard import GONE, leave_with_hub, start_timer, stop_timer, take_signals_as_they_are
@@ -23,11 +25,13 @@ _WATCH_SECONDS = 0.5
 
 def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     """Run a role until the hub has had enough. ``parent`` is the hub's process id."""
+    gc.enable()  # a copy of the command begins without
+    name_process(role)
     take_signals_as_they_are()
     leave_with_hub(lifeline, parent)
     channel = Channel(socket.socket(fileno=fd))
     try:
-        _load(role)
+        load(role)
         handed = receive_descriptors(channel.sock)
         first = channel.receive()
         if first is not None:
@@ -47,14 +51,18 @@ def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     os._exit(0)
 
 
-def _load(role: str) -> None:
+def load(role: str) -> None:
     """Import what the role will need. The hub is still loading too: once the job is here, it waits."""
-    if role == "reader":
-        pass
-    else:
+    if role == "worker":
         from fastlog.parsers.select import load_parser
 
         load_parser()
+
+
+def name_process(role: str) -> None:
+    """Let ``ps -o comm`` and ``top`` tell who is who, where the kernel lets a process name itself."""
+    with suppress(OSError), open("/proc/self/comm", "wb") as comm:
+        comm.write(f"fastlog-{role}".encode())
 
 
 def _linger(channel: Channel) -> None:

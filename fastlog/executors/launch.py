@@ -1,7 +1,9 @@
-"""Processes for the reader and the workers: fresh interpreters, with one end of a socket pair each.
+"""Processes for the reader and the workers, with one end of a socket pair each.
+
+They are copies of the command, or fresh interpreters: see the package for which, and why.
 
 It stands apart from ``children``, where the hub speaks with them, since it is loaded before all else: what it
-starts loads on another processor while the hub itself does.
+starts is at work while the hub still loads.
 """
 
 import os
@@ -10,12 +12,15 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import NamedTuple
 
 import fastlog
+from fastlog.cpus import usable_cpus
 from fastlog.errors import WorkerError
+from fastlog.executors.forked import Forked, can_fork, fork, preload
 
 FEWER = "use fewer --workers or files, or raise the limits (ulimit -n, -u)"
 
@@ -27,35 +32,48 @@ _START = (
 )
 
 
+_Start = Callable[[str, Sequence[int]], "subprocess.Popen[bytes] | Forked"]
+
+
 class Launched(NamedTuple):
     """A process that lives as long as ``lifeline``, the write end of a pipe, is open here."""
 
     role: str
-    process: "subprocess.Popen[bytes]"
+    process: "subprocess.Popen[bytes] | Forked"
     sock: socket.socket
     lifeline: int
 
 
+_MOST_COPIES = 8
+"""Workers that are copied before it is known whether the log keeps so many busy."""
 _spare: deque[Launched] = deque()
 
 
-def start_early() -> None:
-    """Start a reader and a worker that wait for a hub.
+def start_early(workers: int | None, *, copies: bool) -> None:
+    """Start a reader and workers that wait for a hub: ``workers`` is how many are asked for, None by default;
+    ``copies`` whether they may be copies of this process.
 
     Where that fails, the hub will meet the same and say so.
     """
+    start: _Start = _start
+    count = 1
+    if copies and can_fork():
+        preload()
+        start, count = _copy, min(workers or usable_cpus(), _MOST_COPIES)
     try:
-        _spare.extend([_launch("reader"), _launch("worker")])
+        _spare.extend(_launch(role, start) for role in ("reader", *["worker"] * count))
     except WorkerError:
         return
 
 
 def end_spare() -> None:
     """End those that were started early and that no hub took."""
-    while _spare:
-        spare = _spare.popleft()
+    spares = list(_spare)
+    _spare.clear()
+    for spare in spares:
         spare.sock.close()
         spare.process.kill()
+    for spare in spares:
         spare.process.wait()
         os.close(spare.lifeline)
 
@@ -64,12 +82,12 @@ def launch(role: str) -> Launched:
     """A process of that role: one that was started early, if there is one left. Raises WorkerError."""
     spare = next((spare for spare in _spare if spare.role == role), None)
     if spare is None:
-        return _launch(role)
+        return _launch(role, _start)
     _spare.remove(spare)
     return spare
 
 
-def _launch(role: str) -> Launched:
+def _launch(role: str, start: "_Start") -> Launched:
     with ExitStack() as theirs, ExitStack() as ours:
         try:
             sock, far_end = socket.socketpair()
@@ -78,11 +96,20 @@ def _launch(role: str) -> Launched:
             tied, lifeline = os.pipe()
             ours.callback(os.close, lifeline)
             theirs.callback(os.close, tied)
-            process = _start(role, [far_end.fileno(), tied])
+            process = start(role, [far_end.fileno(), tied])
         except OSError as error:
             raise WorkerError(f"cannot start a {role}: {error.strerror}: {FEWER}") from error
         ours.pop_all()
     return Launched(role, process, sock, lifeline)
+
+
+def _copy(role: str, own: Sequence[int]) -> Forked:
+    """A copy of this process as a child that gets ``own``. Raises OSError."""
+    from fastlog.executors import child
+
+    # As for a fresh one, signals are blocked: it answers none before it has said that it ignores them.
+    fd, tied = own
+    return fork(partial(child.main, role, fd, tied, os.getpid()), own)
 
 
 def _start(role: str, own: Sequence[int]) -> "subprocess.Popen[bytes]":

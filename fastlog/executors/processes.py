@@ -17,6 +17,7 @@ from fastlog.executors.children import Child, start_child
 from fastlog.executors.committer import Committer
 from fastlog.executors.isolate import Isolation
 from fastlog.executors.job import Job
+from fastlog.executors.launch import end_spare
 from fastlog.executors.line import Line, Slot
 from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partial
 from fastlog.model.chunk import Block, ByteRange, Notice, Relayed, Tick
@@ -140,6 +141,7 @@ class Hub:
     async def _start(self) -> None:
         reader = self._new_child("reader")
         workers = [self._new_child("worker") for _ in range(self._count)]
+        end_spare()
         await self._employ(reader, self._job)
         for worker in workers:
             await self._welcome(worker)

@@ -123,7 +123,7 @@ def _time(text: str, found: "re.Match[str]", argument: str) -> Field:
     if not argument:
         return Field("time", "time", "time", APACHE)
     try:
-        return Field("time", "time", "time", _TIMES.get(argument) or spelled_out(argument))
+        return Field("time", "time", "time", _TIMES.get(argument) or spelled_out(argument, strict=True))
     except KeyError as error:
         place = found.start(2) + found[2].find(error.args[0])
         raise format_error(

@@ -62,16 +62,20 @@ _LETTERS = {
     "L": r"[0-9]{1,9}+",
     "%": r"%",
 }
+_OURS = frozenset("KLQ")
 _SHORT = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "D": "%m/%d/%y", "R": "%H:%M", "c": "%a %b %e %H:%M:%S %Y",
           "r": "%I:%M:%S %p", "n": "\n", "t": "\t"}  # fmt: skip
 _LETTER = re.compile(r"%[EO^_#0-]?(.)|%\Z", re.DOTALL)
 
 
-def spelled_out(pattern: str) -> str:
-    """A strftime string without its abbreviations. Raises KeyError with the letter that is not known."""
+def spelled_out(pattern: str, *, strict: bool = False) -> str:
+    """A strftime string without its abbreviations; ``strict`` knows none of our own letters.
+
+    Raises KeyError with the letter that is not known.
+    """
     text = _LETTER.sub(lambda found: _SHORT.get(found[1] or "", found[0]), pattern)
     for found in _LETTER.finditer(text):
-        if found[1] not in _LETTERS:
+        if found[1] not in _LETTERS or (strict and found[1] in _OURS):
             raise KeyError(found[0])
     return text
 
@@ -86,9 +90,10 @@ def stamp_regex(pattern: str) -> str:
     at = 0
     for found in _LETTER.finditer(text):
         regex = _LETTERS[found[1]]
-        if found[1] in seen:
-            regex = re.sub(r"\?P<\w>", "?:", regex)
-        seen.add(found[1])
+        groups = set(re.findall(r"\?P<\w>", regex))
+        for group in groups & seen:  # said twice, perhaps by another letter: the first one counts
+            regex = regex.replace(group, "?:")
+        seen |= groups
         parts += [re.escape(text[at : found.start()]), regex]
         at = found.end()
     parts.append(re.escape(text[at:]))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from fastlog.model.sketch import Sketch, cell_value
+from fastlog.model.sketch import Sketch, cell_of, cell_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +23,16 @@ class DurationHistogram:
 
 BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Of the buckets, in seconds: those that dashboards expect, and some more at both ends."""
+_CELLS = [cell_of(round(bound * 1_000_000)) for bound in BOUNDS]
 
 
 def histogram(sketch: Sketch) -> DurationHistogram:
-    """The durations of a sketch."""
+    """The durations of a sketch; one that is a bound counts under it, as do those of its cell above it."""
     hits = [0] * (len(BOUNDS) + 1)
     micros = 0
     for cell, count in sketch.counts.items():
         middle = cell_value(cell)
-        hits[bisect_left(BOUNDS, middle / 1_000_000)] += count
+        hits[bisect_left(_CELLS, cell)] += count
         micros += middle * count
     *up_to, total = accumulate(hits)
     return DurationHistogram(tuple(zip(BOUNDS, up_to, strict=True)), total, micros / 1_000_000)

@@ -9,6 +9,8 @@ _PATH = re.compile(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?+(/[^/?#]*+)")
 _DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _NO_REQUEST = b"- -"
 
+LONGEST_COMPARED = 1 << 56
+"""Rules compare longer durations, in microseconds, as this one (2,283 years)."""
 
 Details = tuple[int | None, bytes, bytes]
 """Duration, host and target of a line: the end of a Hit, which only some rules ask for."""

@@ -11,9 +11,7 @@ from libc.string cimport memcpy
 from fastlog.model.measured import Measured
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.sketch import LONGEST
-from fastlog.parsers.json_lines import JsonParser
-from fastlog.parsers.keys_program import key_program
-from fastlog.parsers.outcomes import LONGEST_COMPARED
+from fastlog.parsers.hits import LONGEST_COMPARED
 from fastlog.parsers.program import program_of
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.rejects import is_kept, reject
@@ -83,6 +81,9 @@ cdef class NativeParser:
         self.has_keys = log_format.keys is not None
         rules = None
         if self.has_keys:
+            from fastlog.parsers.json_lines import JsonParser
+            from fastlog.parsers.keys_program import key_program
+
             self.definition = JsonParser(log_format, plan)
             program = None if plan.rules else key_program(log_format.keys)
         else:

@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from fastlog.model.rules import PERCENTILES
+from fastlog.parsers.hits import LONGEST_COMPARED
 from fastlog.rulebook.watch import PLACES, Hit, Test, Watch, value_test
 
 Step = tuple[int, bool]
 """A rule that looks at a hit, by its number, and whether the hit counts there."""
-
-LONGEST_COMPARED = 1 << 56
-"""Longer durations, in microseconds, compare as this one (2,283 years)."""
 
 _NOT_LOOKED_AT = Hit(b"", b"", 0)
 

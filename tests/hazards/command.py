@@ -57,11 +57,12 @@ def state_of(pid: int) -> str:
 
 
 def role_of(pid: int) -> str:
+    """What a child is, as soon as it has named itself."""
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
     except OSError:
         return ""
-    return next((role for role in ("reader", "worker") if role.encode() in words), "")
+    return name.removeprefix("fastlog-") if name in ("fastlog-reader", "fastlog-worker") else ""
 
 
 PARSER = () if importlib.util.find_spec("fastlog.parsers.native") else ("--parser", "regex")

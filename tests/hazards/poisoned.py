@@ -1,8 +1,8 @@
 """The real command whose children meet an end over certain lines: ``python poisoned.py HOW [ARGUMENT ...]``.
 
-The seam is the text with which the hub starts a child: in front of the child's own
-entry this file is imported, and lays itself around ``Worker.fold``. Hub, processes,
-sockets and signals are the real ones, and nothing in the package knows of it.
+The seam is the entry of a child, a copy of the hub or a fresh interpreter: in front of
+it this file lays itself around ``Worker.fold``. Hub, processes, sockets and signals are
+the real ones, and nothing in the package knows of it.
 """
 
 import os
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 MARK = b"/poison"
+FRESH = "fresh:"
+"""In front of HOW: children are fresh interpreters from the beginning, not copies of the hub."""
 _ENTRY = "from fastlog.executors.child import main;"
 
 
@@ -95,17 +97,35 @@ def arm(how: str, role: str) -> None:
     Worker.fold = poisoned
 
 
+def begin(how: str, role: str) -> None:
+    """What an armed child does first: a test that looks for it knows it by its name."""
+    from fastlog.executors.child import name_process
+
+    name_process(role)
+    arm(how, role)
+
+
 def main(how: str) -> int:
     """In the hub: arm the children, then be the command."""
     from fastlog import cli
-    from fastlog.executors import launch, processes
+    from fastlog.executors import child, launch, processes
 
+    if how.startswith(FRESH):
+        how = how.removeprefix(FRESH)
+        launch.can_fork = lambda: False
     if how == "kill-all":
         processes._DEATHS = 12
     assert _ENTRY in launch._START
     here = str(Path(__file__).parent)
-    armed = f"sys.path.append({here!r}); import poisoned; poisoned.arm({how!r}, sys.argv[1]);"
+    armed = f"sys.path.append({here!r}); import poisoned; poisoned.begin({how!r}, sys.argv[1]);"
     launch._START = launch._START.replace(_ENTRY, armed + _ENTRY)
+    entry = child.main
+
+    def armed_entry(role: str, *rest: int) -> None:
+        begin(how, role)
+        entry(role, *rest)
+
+    child.main = armed_entry
     return cli.main()
 
 

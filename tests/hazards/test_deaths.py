@@ -45,6 +45,10 @@ def poisonous(start: Start, how: str, *arguments: str, **streams: Any) -> Comman
     return start(*arguments, program=(sys.executable, poisoned.__file__, how), **streams)
 
 
+# Children are copies of the hub, or fresh interpreters, as for a program that uses the API.
+each_start_method = pytest.mark.parametrize("method", ["", poisoned.FRESH], ids=["copies", "fresh"])
+
+
 def complete(data: bytes) -> bytes:
     """Output as it were if nothing had been missing."""
     return data.replace(b'"complete":false', b'"complete":true')
@@ -62,14 +66,15 @@ FATES = {
 }
 
 
+@each_start_method
 @pytest.mark.parametrize("how", FATES)
 def test_the_line_that_workers_die_over_is_found_and_rejected(
-    how: str, start: Start, fastlog: Run, tmp_path: Path
+    how: str, method: str, start: Start, fastlog: Run, tmp_path: Path
 ) -> None:
     before, after = log(6), log(2, START + 1)
     (tmp_path / "harmless.log").write_bytes(before + b"nonsense\n" + after)
     (tmp_path / "access.log").write_bytes(before + poison(START) + after)
-    command = poisonous(start, how, *ARGUMENTS, "-w", "2", "--rejects", "rejects", "access.log")
+    command = poisonous(start, method + how, *ARGUMENTS, "-w", "2", "--rejects", "rejects", "access.log")
     output = command.rest()
     assert command.wait() == 1
     assert output != complete(output) == fastlog(*ARGUMENTS, "harmless.log").stdout
@@ -143,9 +148,10 @@ def test_a_log_of_nothing_but_poison_ends_the_run_at_a_stated_limit(start: Start
     assert "13 workers died one after another (killed by SIGKILL): check " in command.messages
 
 
-def test_the_hub_takes_a_worker_with_it_that_is_deep_in_a_fold(start: Start) -> None:
+@each_start_method
+def test_the_hub_takes_a_worker_with_it_that_is_deep_in_a_fold(method: str, start: Start) -> None:
     """The worker holds the interpreter's lock: no thread or handler of its own could end it."""
-    command = poisonous(start, "deep", *ARGUMENTS, "-w", "1", "-")
+    command = poisonous(start, method + "deep", *ARGUMENTS, "-w", "1", "-")
     command.feed(poison(START))
     worker = command.child("worker")
     until(lambda: _cpu_ticks(worker) > 50, "a worker that is deep in a fold")
@@ -153,8 +159,9 @@ def test_the_hub_takes_a_worker_with_it_that_is_deep_in_a_fold(start: Start) -> 
     assert command.wait() == -signal.SIGKILL
 
 
-def test_the_hub_takes_children_with_it_that_are_stopped(start: Start) -> None:
-    command = start(*ARGUMENTS, "-w", "1", "-").started()
+@each_start_method
+def test_the_hub_takes_children_with_it_that_are_stopped(method: str, start: Start) -> None:
+    command = poisonous(start, method + "nothing", *ARGUMENTS, "-w", "1", "-").started()
     command.feed(log(10))
     children = command.children()
     until(lambda: all(_waits(child) for child in children), "children that have nothing to do")
@@ -191,24 +198,26 @@ def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
 # -- the reader --------------------------------------------------------------------------------
 
 
-def stopped_run(start: Start, *names: str) -> tuple[Command, int, int]:
+def stopped_run(start: Start, method: str, *names: str) -> tuple[Command, int, int]:
     """A replay whose reader has handed out all that it may, since the worker is stopped."""
-    command = poisonous(start, "stopped-worker", *ARGUMENTS, "-w", "1", "--lateness", "3600", *names)
+    way = f"{method}stopped-worker"
+    command = poisonous(start, way, *ARGUMENTS, "-w", "1", "--lateness", "3600", *names)
     reader, worker = command.child("reader"), command.child("worker")
     until(lambda: state_of(worker) == "T", "a stopped worker")
     until(lambda: _at_rest(reader) and _at_rest(command.pid), "a reader that waits for leave")
     return command, reader, worker
 
 
+@each_start_method
 @pytest.mark.parametrize("several", [False, True])
 def test_a_reader_that_is_killed_in_a_replay_is_replaced_and_nothing_changes(
-    several: bool, start: Start, fastlog: Run, tmp_path: Path
+    several: bool, method: str, start: Start, fastlog: Run, tmp_path: Path
 ) -> None:
     names = ["access.log", "access.log.1", "access.log.2"] if several else ["access.log"]
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(large(20_000 - 6_000 * number, START + 77 * number))
     want = fastlog(*ARGUMENTS, "--lateness", "3600", *names).stdout
-    command, reader, worker = stopped_run(start, *names)
+    command, reader, worker = stopped_run(start, method, *names)
     os.kill(reader, signal.SIGKILL)
     command.told("another goes on where it was")
     until(lambda: command.children("reader"), "another reader")

@@ -23,6 +23,8 @@ Start = Callable[..., Command]
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Labels = tuple[tuple[str, str], ...]
 START = 1_525_881_600
+COMMON = '$remote_addr - $remote_user [$time_local] "$request" $status $bytes_sent'
+DURATIONS = "fastlog_request_duration_seconds"
 HOSTILE = line(START, b'GET /"\\a\x1b\xff/x HTTP/1.1')
 
 
@@ -60,7 +62,7 @@ class Served:
         assert status == 200
         samples: dict[str, dict[Labels, float]] = {}
         for family in text_string_to_metric_families(page):
-            assert family.type in {"counter", "gauge"}
+            assert family.type in {"counter", "gauge", "histogram"}
             for sample in family.samples:
                 labels = tuple(sorted(sample.labels.items()))
                 assert labels not in samples.setdefault(sample.name, {})
@@ -112,6 +114,25 @@ def test_the_figures_are_those_of_the_summary(served: Served) -> None:
     assert found["fastlog_future_total"] == {(): summary["future"]} == {(): 0}
     assert found["fastlog_alert_firing"] == {(("key", ""), ("rule", "traffic")): 0}
     assert found["fastlog_watermark_lag_seconds"][()] > 0
+
+
+def test_durations_are_a_histogram(start: Start) -> None:
+    served = Served(start("--listen", "0", "--json", "-w", "1", "--format", f"{COMMON} $request_time", "-"))
+    seconds = [b"0.001", b"0.040", b"0.500", b"0.510", b"7.000", b"-"]
+    served.command.feed(b"".join(line(START)[:-1] + b" " + duration + b"\n" for duration in seconds))
+    found = served.metrics_after(len(seconds))
+    buckets = {dict(labels)["le"]: hits for labels, hits in found[f"{DURATIONS}_bucket"].items()}
+    assert [buckets[le] for le in ("0.001", "0.025", "0.05", "0.5", "1.0", "10.0", "+Inf")] == [
+        1,
+        1,
+        2,
+        3,
+        4,
+        5,
+        5,
+    ]
+    assert found[f"{DURATIONS}_count"] == {(): 5}
+    assert found[f"{DURATIONS}_sum"][()] == pytest.approx(8.051, rel=0.01)
 
 
 def test_hits_of_the_future_are_in_the_sum(served: Served) -> None:

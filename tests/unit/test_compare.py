@@ -222,10 +222,10 @@ def test_a_wait_is_no_work() -> None:
 
 def test_perf_blocks_are_stacks() -> None:
     said = (
-        "python  7 \n\t  ab fl_line (/x/native.so)\n\t  cd [unknown] ([unknown])\n\n"
+        "fastlog-worker  7 \n\t  ab fl_line (/x/native.so)\n\t  cd [unknown] ([unknown])\n\n"
         "python  8 \n\t  ef vfs_read ([kernel.kallsyms])\n\n"
     )
-    assert list(parse_perf(said, {7: "worker"})) == [
+    assert list(parse_perf(said)) == [
         Stack("worker", ("fl_line (/x/native.so)", "[unknown] ([unknown])"), 1.0),
         Stack("hub", ("vfs_read ([kernel.kallsyms])",), 1.0),
     ]
@@ -234,12 +234,14 @@ def test_perf_blocks_are_stacks() -> None:
 def test_py_spy_lines_are_stacks_whatever_the_arguments_hold() -> None:
     said = (
         'process 7:"python -m fastlog";main (fastlog/cli.py:1);fl_merge (native.so) 3\n'
-        'process 7:"";process 8:"python -c main() worker 5 /a\n/b\n";fold (fastlog/worker.py:2) 5\n'
+        'process 7:"";process 8:"python -c main() 5 /a\n/b\n";'
+        "main (fastlog/cli.py:1);_be_child (fastlog/executors/forked.py:80);"
+        "_work (fastlog/executors/child.py:9);fold (fastlog/worker.py:2) 5\n"
         'process 7:"";gc_collect_main (libpython3.11.so.1.0) 9\n'
     )
     found = list(parse_py_spy(said))
     assert found == [
         Stack("hub", ("fl_merge (native.so)", "main (fastlog/cli.py:1)"), 3.0),
-        Stack("worker", ("fold (fastlog/worker.py:2)",), 5.0),
+        Stack("worker", ("fold (fastlog/worker.py:2)", "_work (fastlog/executors/child.py:9)"), 5.0),
     ]
     assert shares(found)["parse"] == {"hub": 0.0, "reader": 0.0, "worker": 62.5}

@@ -226,6 +226,13 @@ def test_strings(
     assert fold(text, line.encode() + b"\n").parsed == 1
 
 
+def test_an_hour_that_is_said_by_two_letters_counts_once() -> None:
+    line = b'10/Oct/2000:13:55:36 -0700 13 "GET / HTTP/1.1"'
+    text = '%{%d/%b/%Y:%T %z %k}t "%r"'
+    assert make_line_reader(compile_format(text), plan()).second(line) == SECOND
+    assert fold(text, line + b"\n").parsed == 1
+
+
 def test_parts_of_a_time_that_stand_apart_make_one() -> None:
     text = '%>{%Y-%m-%dT%H:%M:%S}t.%>{usec_frac}t%>{%z}t "%r"'
     line = b'2000-10-10T13:55:36.123456-0700 "GET / HTTP/1.1"'
@@ -242,6 +249,7 @@ def test_parts_of_a_time_that_stand_apart_make_one() -> None:
         ('%t "%r" %Z', "%Z is no directive", "Z"),
         ('%t "%r" 100% sure', "no directive of LogFormat begins here", "% sure"),
         ("%{%Y %E}t %r", "no letter of strftime", "%E}t"),
+        ("%{%Y %Q}t %r", "no letter of strftime", "%Q}t"),  # the pattern's own letter for milliseconds
         ('%t "%r" %b%D', "nothing stands between size and duration", "%D"),
         ("[$time_local] $request_uri$status", "nothing stands between target and status", "$status"),
         ("json:a=time,b=nonsense", "nonsense is no field", "nonsense"),

@@ -15,7 +15,7 @@ from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.model.printable import printable
 from fastlog.model.sketch import RELATIVE_ERROR, Sketch
-from fastlog.model.snapshot import DurationHistogram, Snapshot, histogram
+from fastlog.model.snapshot import BOUNDS, DurationHistogram, Snapshot, histogram
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.select import make_parser
 from fastlog.sinks.metrics import KEYS_NAMED, metrics_page
@@ -75,6 +75,14 @@ def test_the_histogram_of_a_sketch_is_within_its_error() -> None:
     assert (up_to[0.001], up_to[0.25], up_to[0.5], up_to[2.5], up_to[60.0], made.hits) == (2, 2, 3, 4, 4, 5)
     assert abs(made.seconds - sum(micros) / 1e6) <= RELATIVE_ERROR * made.seconds
     assert histogram(Sketch()).hits == 0
+
+
+@pytest.mark.parametrize("bound", BOUNDS)
+def test_a_duration_that_is_a_bound_counts_under_it(bound: float) -> None:
+    sketch = Sketch()
+    sketch.add(round(bound * 1_000_000))
+    sketch.add(round(bound * 1_000_000 * (1 + 2 * RELATIVE_ERROR)))
+    assert dict(histogram(sketch).buckets)[bound] == 1
 
 
 def test_keys_of_a_rule_are_bounded() -> None:

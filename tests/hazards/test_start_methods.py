@@ -1,0 +1,74 @@
+"""How the children start: what they inherit, and what the command cannot start."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.hazards import poisoned
+from tests.hazards.command import Command, until
+from tests.properties.strategies import line
+
+Start = Callable[..., Command]
+START = 1_525_881_600
+ARGUMENTS = ("--json", "--format", "common", "--stats", "--stats-window", "1", "--lateness", "0")
+
+
+def leads(pid: int) -> list[str]:
+    """What the descriptors of a process lead to, without the numbers of pipes and sockets."""
+    found = map(os.readlink, Path(f"/proc/{pid}/fd").iterdir())
+    return sorted(lead.partition(":")[0] for lead in found)
+
+
+@pytest.mark.parametrize("method", ["", poisoned.FRESH], ids=["copies", "fresh"])
+def test_a_child_holds_its_own_ends_alone(method: str, start: Start, tmp_path: Path) -> None:
+    """Its socket, its lifeline and the log: a sibling's end that it held would never come to its end."""
+    program = (sys.executable, poisoned.__file__, f"{method}nothing")
+    command = start(*ARGUMENTS, "-w", "3", "-", program=program).started(3)
+    command.feed(line(START))
+    command.feed(line(START + 1))
+    command.feed(line(START + 2))
+    assert command.event()["hits"] == 1  # by now each has what it was handed
+    for child in command.children("worker"):
+        assert leads(child) == ["/dev/null"] * 3 + ["pipe", "pipe", "socket"]
+    assert leads(command.child("reader")).count("socket") == 1
+    assert leads(command.child("reader")).count("pipe") == 2
+
+
+def test_a_program_with_threads_starts_no_copies(tmp_path: Path, environment: dict[str, str]) -> None:
+    asked = """
+import threading
+from fastlog.executors.forked import can_fork
+assert can_fork()
+held = threading.Event()
+threading.Thread(target=held.wait).start()
+assert not can_fork()
+held.set()
+"""
+    if sys.platform != "linux":
+        pytest.skip("copies are for Linux")
+    subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=environment, check=True)
+
+
+def test_more_workers_than_are_copied_in_advance(start: Start, tmp_path: Path) -> None:
+    """The others are fresh interpreters, and none that has nothing to do stays."""
+    command = start(*ARGUMENTS, "-w", "10", "-").started(10)
+    assert len(command.children("worker")) == 10
+    command.end_input()
+    assert command.events()[-1]["lines"] == 0
+    assert command.wait() == 0
+
+
+def test_copies_that_nothing_is_left_for_leave_at_once(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "access.log").write_bytes(line(START))
+    program = (sys.executable, poisoned.__file__, "stopped-worker")
+    command = start(*ARGUMENTS, "-w", "3", "access.log", program=program)
+    until(lambda: len(command.children("worker")) == 3, "three copies")
+    until(lambda: len(command.children("worker")) == 1, "the end of those that are not needed")
+    os.kill(command.child("worker"), signal.SIGCONT)
+    assert command.events()[-1]["lines"] == 1
+    assert command.wait() == 0
