@@ -196,8 +196,8 @@ def test_every_program_is_the_regex_on_real_logs(path) -> None:
 
 
 DECIMALS = (
-    "0", "0.5", "0.000073", "0.0000731", "12.345678", "1234567", "1234567.5", "12345678", "12345678.123456", "60.",
-    "0.123456789012345678", "0.1234567890123456789", "-1", "-", "+1.5", ".5", "1.2.3", "1e3", "", "00000.25",
+    "0", "0.5", "0.000073", "0.0000731", "12.345678", "1234567", "1234567.5", "12345678", "12345678.123456",
+    "60.", "0.123456789012345678", "0.1234567890123456789", "-1", "-", "+1.5", ".5", "1.2.3", "1e3", "", "00000.25",
     "123456789012345678", "1234567890123456789",
 )  # fmt: skip
 TIMED = (
@@ -209,7 +209,7 @@ TIMED = (
                 '"GET http://a/b HTTP/1.1"'),
     ("w3c:date time cs-method cs-uri sc-status time-taken", "2015-01-13 00:32:17 GET /a/b 200 {0}"),
 )  # fmt: skip
-"""Formats whose durations and sizes stand before a tail, before the end of the line, or before another byte."""
+"""Formats whose durations and sizes stand before a tail, the end of the line, or another byte."""
 
 
 @pytest.mark.parametrize(("name", "template"), TIMED, ids=[name for name, _ in TIMED])
@@ -220,7 +220,17 @@ def test_a_number_of_any_length_is_what_the_regex_reads(name: str, template: str
         agree(name, f"{line}\n".encode(), [])
 
 
-CLOCKS = ("13:55:36", "13:55:37", "13:56:00", "13:59:60", "13:00:00", "13:55:61", "13:60:00", "13;55:36", "14:00:00")
+CLOCKS = (
+    "13:55:36",
+    "13:55:37",
+    "13:56:00",
+    "13:59:60",
+    "13:00:00",
+    "13:55:61",
+    "13:60:00",
+    "13;55:36",
+    "14:00:00",
+)
 
 
 @pytest.mark.parametrize("log_tz", ZONES)
