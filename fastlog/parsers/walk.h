@@ -250,8 +250,9 @@ hit_status:
 hit_size:
     few = fl_few_digits(p);
     stop = p + few;
-    found->size = fl_few_value(p, few);
-    if (!few) {
+    if (few) {
+        found->size = fl_few_value(p, few);
+    } else {
         stop = fl_number_end(p, end, 0);
         if (!stop || !fl_size(p, stop, &found->size))
             return 0;
