@@ -13,7 +13,7 @@ from fastlog.formats.catalog import CATALOG
 from fastlog.formats.fields import Field, Layout, Step
 from fastlog.formats.json_keys import JsonKeys, parse_keys
 from fastlog.formats.layout import Compiler, Patterns, best_fields
-from fastlog.formats.plain import plain_rows
+from fastlog.formats.plain import Plain, plain_rows
 from fastlog.formats.stamps import ANY, is_whole
 
 _FORMATS_KEPT = 256
@@ -43,6 +43,13 @@ class Format:
     ) -> None:
         self.name, self.kind, self.layout, self.stamp = name, kind, layout, stamp
         self.comment, self.keys, self.certain, self.closed = comment, keys, certain, closed
+
+    @property
+    def bare_stamp(self) -> bool:
+        """Whether the brackets around the stamp belong to the format."""
+        places = _times(self.layout)
+        after = self.layout[places[0] + 1 :] if places else ()
+        return bool(after) and self.layout[places[0]][0].endswith("[") and after[0][0].startswith("]")
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -83,13 +90,13 @@ class Format:
         return self._rows[1]
 
     @cached_property
-    def plain(self) -> re.Pattern[bytes] | None:
+    def plain(self) -> Plain | None:
         """All of a buffer, where it holds only lines of the usual kind; see ``formats.plain``."""
         strict = self.rows_strict
         if strict is None or self.groups != ("time", "request", "status", "size"):
             return None
-        pattern = plain_rows(strict.pattern)
-        return None if pattern is None else re.compile(pattern)
+        user = next((at for at, (_, field) in enumerate(self.layout) if field.role == "user"), 0)
+        return plain_rows(strict.pattern, ident=user > 0 and self.layout[user - 1][1].name == "ident")
 
     @property
     def groups(self) -> tuple[str, ...]:

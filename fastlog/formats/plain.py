@@ -2,10 +2,13 @@
 
 It is the quick pattern with each piece put looser, as far as what is lost can be
 told afterwards by the whole buffer or by the columns. A class of one byte is scanned
-many times as fast as one of two, and a capture costs more than the text in it.
+many times as fast as one of two, and a capture costs more than the text in it. So it
+begins behind the stamp of a line and ends before that of another, a few lines further:
+what stands between two matches is a stamp, which costs no capture.
 """
 
 import re
+from typing import NamedTuple
 
 WORD = rb"[^ \n]++"
 USER = rb"[^ \[\n]++"
@@ -16,36 +19,62 @@ RESPONSE = rb"([0-9]{3})\ ([0-9]{1,18}+|-)"
 LINE_END = rb"(?:\n|\r\n|\ .*+\n)"
 """Pieces of the quick pattern, see ``layout``. LINE_END lets any fields follow."""
 
+LINES = 4
+"""So many lines are a match: with more of them it gets no faster."""
+
 _START = b"(?m)^"
 _LOOSER = (
-    (STAMP, rb"([^\[](?s:.{24})[^\]])"),
-    (REQUEST, rb'([A-Z]{1,32}+ /[^/?#" ]*+)[^"]*+'),
+    (REQUEST, rb'((?:GET|[A-Z]{1,32}+) /[^/?#" ]*+)[^"]*+'),
     (QUOTED, rb'[^"]*+'),
     (WORD, rb"[^ ]++"),
     (USER, rb"[^ ]++"),
 )
-_REST = rb"\n|(?s:.)++"
-"""A line's end; or else all that is left, so that the first other line ends the search."""
+_STAMP = rb"((?s:.{26}))"
+_NO_IDENT = rb"\-\ "
+_REST = rb"(?s:.)++"
+"""Of what is no such line all is taken: the first ends the search."""
 
 
-def plain_rows(strict: bytes) -> bytes | None:
-    """The pattern from the quick one; None where the format has other pieces or another order.
+class Plain(NamedTuple):
+    """``head`` is a line up to its stamp, ``rows`` go on from there to the stamp of the line that is LINES
+    further, with three columns: request, response, and stamp of the next line, but for the last.
 
-    Its groups are stamp, request, and status and size as one text. Behind its last match
-    nothing is left; the groups of a match that is no line are None. It is right where
+    The response is status, a space, the size, and ``end``. All groups of a match that is no such
+    lines are None. It is right where
 
-    - there are as many matches as newlines, and each is a line: then each holds one newline,
-      at its end;
+    - each match holds LINES newlines, at the ends of its lines, and what is between two holds none;
     - no backslash stands before a quote, and no ``\\r`` in the buffer;
-    - what it took for status and size is three digits, a space, and 1 to 18 digits or ``-``.
+    - stamps are as the definition has them, without brackets;
+    - a response is three digits, a space, 1 to 18 digits or ``-``, and its end.
     """
-    head, response, tail = strict.partition(RESPONSE)
-    if not (response and head.startswith(_START) and head.count(STAMP) == head.count(REQUEST) == 1):
+
+    head: re.Pattern[bytes]
+    rows: re.Pattern[bytes]
+    end: bytes
+
+
+def plain_rows(strict: bytes, *, ident: bool) -> Plain | None:
+    """The patterns from the quick one; None where the format has other pieces or another order.
+
+    ``ident`` says that the word before the user is one that servers have ceased to ask for.
+    """
+    head, stamp, line = strict.removeprefix(_START).partition(STAMP)
+    if ident:
+        head = (_NO_IDENT + USER).join(head.rsplit(WORD + rb"\ " + USER, 1))
+    request, response, tail = line.partition(RESPONSE)
+    if not (stamp and response and head.endswith(rb"\[") and request.startswith(rb"\]")):
         return None
-    size = rb"[^\n]++" if tail == LINE_END else rb"[^ ]++"
-    if not tail.endswith(LINE_END) or (tail != LINE_END and not tail.startswith(rb'\ "')):
+    if tail == LINE_END:
+        end, response = b"\n", rb"((?s:...)\ [^\n]++\n)"
+    elif tail.startswith(rb'\ "') and tail.endswith(LINE_END):
+        end, response = b' "', rb'((?s:...)\ [^"]*+")' + tail[3:].removesuffix(LINE_END) + rb"\n"
+    else:
         return None
-    pattern = head.removeprefix(_START) + rb"((?s:.{3})\ " + size + b")" + tail.removesuffix(LINE_END)
     for piece, looser in _LOOSER:
-        pattern = pattern.replace(piece, looser)
-    return pattern + _REST if re.compile(pattern).groups == 3 else None
+        head, request, response = (part.replace(piece, looser) for part in (head, request, response))
+    row = request + response + head
+    if re.compile(row).groups != 2:
+        return None
+    opening = rb"\]"
+    rows = row.removeprefix(opening) + (_STAMP + row) * (LINES - 1)
+    return Plain(re.compile(head), re.compile(opening + b"(?:" + rows + b"|" + _REST + b")"), end)

@@ -180,7 +180,8 @@ class Partial:
 def sum_of(partials: Iterable[Partial]) -> Partial:
     """All partials added up in their order. A single one costs nothing."""
     found = iter(partials)
-    return reduce(add, found, next(found, Partial()))
+    first = next(found, None)
+    return Partial() if first is None else reduce(add, found, first)
 
 
 COLUMNS = columns_of(Partial)

@@ -16,6 +16,7 @@
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
+#include "rejects.h"
 #include "walk.h"
 
 #ifndef FL_WINDOW
@@ -104,6 +105,8 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
         if (!(program               ? fl_walk(program, fold, data, line, at, quotes, newline)
               : shape->tail == '\t' ? fl_line(shape, '\t', fold, data, line, at, quotes, newline)
                                     : fl_line(shape, ' ', fold, data, line, at, quotes, newline))) {
+            if (!program && fl_reject(shape, fold, data, line, at, quotes, newline))
+                continue;
             *start = line;
             *stop = newline;
             return 1;

@@ -20,6 +20,8 @@ cdef extern from "json.h" nogil:
         void *rules
         int failed
         int64_t future
+        int64_t *rejected
+        int rejects_shown
         int64_t *status_hits
         fl_table sections
         fl_table methods
@@ -68,6 +70,7 @@ cdef extern from "json.h" nogil:
 
     int FL_CLF, FL_ISO, FL_OTHER
     int FL_STATUSES
+    int FL_REASONS
     int FL_CELLS
     int FL_PAIR_STATUS
     int FL_MOST_STAMP

@@ -23,7 +23,9 @@ if TYPE_CHECKING:  # a run without rules loads nothing of them
 
 _DIGITS = b"0123456789"
 _SIZE_END = 10**18
+_TO_COMMAS = bytes.maketrans(b' "\n', b", ,")
 _STRIDE = 32
+_STEPS = (16, 8, 4, 2, 1)
 
 Key = TypeVar("Key")
 
@@ -118,16 +120,17 @@ def integers(texts: list[bytes]) -> list[int]:
         return list(map(int, digits.split(b",")))
 
 
-def responses(texts: list[bytes]) -> tuple[list[int], list[int]] | None:
-    """The statuses and sizes of texts of three bytes, a space and more; None where some text is not
-    three digits, a space, and 1 to 18 digits or ``-``, or has a number with a zero in front."""
-    joined = b",".join(texts)
+def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | None:
+    """The statuses and sizes of texts of three bytes, a space, more, and the last byte of ``end``, which is
+    nowhere else in them; None where some text is not three digits, a space, 1 to 18 digits or ``-``, and
+    ``end``, or has a number with a zero in front."""
+    joined = b"".join(texts)
     if b"-" in joined:
         joined = joined.replace(b" -", b" 0")
-    if joined.translate(None, _DIGITS) != (b" ," * len(texts))[:-1]:
+    if joined.translate(None, _DIGITS) != (b" " + end) * len(texts):
         return None
     try:
-        numbers = integers_between_commas(joined.replace(b" ", b","))
+        numbers = integers_between_commas(joined.translate(_TO_COMMAS).rstrip(b", "))
     except ValueError:
         return None
     sizes = numbers[1::2]
@@ -140,8 +143,34 @@ def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
     """The stamps without their repetitions, and how often each stood in a row."""
     if not stamps:
         return [], []
-    ends = [*compress(count(1), map(ne, stamps, islice(stamps, 1, None))), len(stamps)]
+    ends = _ends_of_long(stamps) or [
+        *compress(count(1), map(ne, stamps, islice(stamps, 1, None))),
+        len(stamps),
+    ]
     return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
+
+
+def _ends_of_long(stamps: list[bytes]) -> list[int]:
+    """Where the runs of equal stamps end, found by comparing many at once; none where most runs are
+    short, or stamps differ in length."""
+    sample = stamps[::_STRIDE]
+    width = len(stamps[0]) + 1
+    if 2 * sum(map(eq, sample, islice(sample, 1, None))) < len(sample):
+        return []
+    text = b"\n".join(stamps) + b"\n"
+    if len(text) != width * len(stamps) or text[width - 1 :: width] != b"\n" * len(stamps):
+        return []
+    ends: list[int] = []
+    at = 0
+    while at < len(stamps):
+        many = (stamps[at] + b"\n") * _STRIDE
+        while text.startswith(many, at * width):
+            at += _STRIDE
+        for step in _STEPS:
+            if text.startswith(many[: step * width], at * width):
+                at += step
+        ends.append(at)
+    return ends
 
 
 def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:

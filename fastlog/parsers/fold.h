@@ -17,6 +17,8 @@
 #define FL_CELLS (((FL_LONGEST_BITS - FL_CELL_BITS) << FL_CELL_BITS) + (1 << FL_CELL_BITS))
 #define FL_NEVER INT64_MIN
 
+enum { FL_NO_REASON = -1, FL_BLANK, FL_FORMAT, FL_TIME, FL_OVERSIZE, FL_REASONS }; /* REASONS of partial.py */
+
 typedef unsigned __int128 fl_sum;
 
 struct fl_rules; /* rules.h */
@@ -33,6 +35,8 @@ typedef struct {
     int64_t durations[FL_CELLS];
     fl_table sections, methods;
     fl_table pairs; /* of section and status: the text of a key is their number, see fl_count_pair */
+    int64_t rejected[FL_REASONS]; /* lines of which only the reason counts */
+    int rejects_shown; /* 1: no line counts so but a blank one; 2: none does */
     struct fl_rules *rules; /* what looks at each hit behind the fold; NULL where nothing does */
     int failed; /* memory has run out: the chunk must not count */
 
@@ -286,6 +290,7 @@ static inline void fl_fold_begin(fl_fold *fold, int64_t horizon) {
     memset(fold->status_hits, 0, sizeof fold->status_hits);
     memset(fold->pane_status, 0, sizeof fold->pane_status);
     memset(fold->durations, 0, sizeof fold->durations);
+    memset(fold->rejected, 0, sizeof fold->rejected);
     memset(fold->pane_duration, 0, sizeof fold->pane_duration);
     fold->horizon = horizon;
     fold->future = fold->run = fold->pane_hits = 0;

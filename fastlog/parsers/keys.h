@@ -74,17 +74,34 @@ static inline uint64_t fl_mix(uint64_t a, uint64_t b) {
 
 /* `text` is readable for 16 bytes, whatever its length. Neither factor of the first product is
  * known outside: with one that is, a text could be written that makes it 0, whatever the other. */
-static inline uint64_t fl_hash(const fl_table *table, const uint8_t *text, uint32_t length, uint64_t first,
-                               uint64_t second) {
-    uint64_t hash = fl_mix(first ^ table->seed, second ^ length ^ table->seed * 0x9e3779b97f4a7c15u);
+static inline uint64_t fl_hash_of(uint64_t seed, const uint8_t *text, uint32_t length, uint64_t first,
+                                  uint64_t second) {
+    uint64_t hash = fl_mix(first ^ seed, second ^ length ^ seed * 0x9e3779b97f4a7c15u);
     if (length > 16) {
         uint32_t at = 16;
         for (; at + 8 <= length; at += 8)
-            hash = fl_mix(hash ^ fl_load64(text + at), table->seed | 1);
+            hash = fl_mix(hash ^ fl_load64(text + at), seed | 1);
         for (; at < length; at++)
-            hash = fl_mix(hash ^ text[at], table->seed | 1);
+            hash = fl_mix(hash ^ text[at], seed | 1);
     }
     return hash;
+}
+
+static inline uint64_t fl_hash(const fl_table *table, const uint8_t *text, uint32_t length, uint64_t first,
+                               uint64_t second) {
+    return fl_hash_of(table->seed, text, length, first, second);
+}
+
+/* The first 16 bytes of a text, which is readable for so many; zeros behind its end. */
+static inline void fl_key_words(const uint8_t *text, uint32_t length, uint64_t *first, uint64_t *second) {
+    *first = fl_load64(text);
+    *second = fl_load64(text + 8);
+    if (length < 8) {
+        *first &= ~(~(uint64_t)0 << (8 * length));
+        *second = 0;
+    } else if (length < 16) {
+        *second &= ~(~(uint64_t)0 << (8 * (length - 8)));
+    }
 }
 
 static int fl_table_grow(fl_table *table) {
@@ -137,13 +154,8 @@ static fl_key *fl_key_new(fl_table *table, const uint8_t *text, uint32_t length,
 /* The key of a text, which is readable for 16 bytes; NULL where memory has run out.
  * The pointer holds until the next call. */
 static inline fl_key *fl_key_of(fl_table *table, const uint8_t *text, uint32_t length) {
-    uint64_t first = fl_load64(text), second = fl_load64(text + 8);
-    if (length < 8) {
-        first &= ~(~(uint64_t)0 << (8 * length));
-        second = 0;
-    } else if (length < 16) {
-        second &= ~(~(uint64_t)0 << (8 * (length - 8)));
-    }
+    uint64_t first, second;
+    fl_key_words(text, length, &first, &second);
     if (table->mask) {
         size_t slot = fl_hash(table, text, length, first, second);
         for (uint32_t number; (number = table->slots[slot & table->mask]) != 0; slot++) {

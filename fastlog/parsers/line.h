@@ -161,6 +161,21 @@ static inline int fl_usual_head(const fl_shape *shape, uint8_t tail, const uint8
     return !shape->vhost || ident[0] != '-' || ident[1] != ' ';
 }
 
+/* Whether a stamp, or what looks like one, may stand in a user name, whose bracket is behind a tail: then
+ * the name ends there. Two bytes behind the name are the tail and the bracket of the line's own stamp. */
+static int fl_has_stamp(uint8_t tail, const uint8_t *p, size_t length) {
+    for (size_t at = 0; at + 1 < length; at++) {
+        if (p[at] != tail || p[at + 1] != '[')
+            continue;
+        size_t close = at + 2;
+        while (p[close] != '[' && p[close] != ']')
+            close++;
+        if (p[close] == ']' && p[close + 1] == tail && (p[close + 2] == '"' || p[close + 2] == '-'))
+            return 1;
+    }
+    return 0;
+}
+
 /* Whether the words before the stamp are as many as they should be, none of them empty. The
  * last one, the user name, may hold spaces. */
 static inline int fl_head(const fl_shape *shape, uint8_t tail, const uint8_t *p, size_t length) {
@@ -179,8 +194,7 @@ static inline int fl_head(const fl_shape *shape, uint8_t tail, const uint8_t *p,
     }
     if (at == length)
         return 0;
-    /* A bracket behind a space may begin a stamp before this one. */
-    return !memchr(p + at, tail, length - at) || !memchr(p + at, '[', length - at);
+    return !fl_has_stamp(tail, p + at, length - at);
 }
 
 /* A letter of a method (RFC 9110 has more, logs have these). */
@@ -281,7 +295,7 @@ static inline void fl_target(fl_seen *seen, const uint8_t *p, const uint8_t *sto
 }
 
 /* The host of a field, less what stands before a space in it: `host_of` of hits.py. */
-static inline void fl_host(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
+static inline void fl_host_seen(fl_seen *seen, const uint8_t *p, const uint8_t *stop) {
     const uint8_t *at = stop;
     while (at > p && at[-1] != ' ')
         at--;
@@ -296,7 +310,7 @@ static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, c
     const uint8_t *at = p;
     while (at < stop && *at != tail)
         at++;
-    fl_host(seen, p, at);
+    fl_host_seen(seen, p, at);
 }
 
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */
@@ -347,25 +361,33 @@ static inline const uint8_t *fl_answer(const uint8_t *quote, const uint8_t *end,
     return (at == end || *at == tail) && fl_size(quote + 6, at, size) ? at : NULL;
 }
 
-/* As fl_line for a line that has escaped quotes, stray ones or further fields. */
-static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, const uint8_t *start,
-                        const uint32_t *quotes, size_t n, const uint8_t *end, int64_t second) {
-    const uint8_t *open = data + quotes[0], *close = NULL, *at = NULL;
-    unsigned status = 0;
-    uint64_t size = 0;
+/* Where the request and what is behind it stand. */
+typedef struct {
+    const uint8_t *close;
+    unsigned status;
+    uint64_t size;
+} fl_fields;
+
+/* The fields behind the stamp of a line that has escaped quotes, stray ones or further fields: 1; 0 where it
+ * is not certain what they are, -1 where it is that they are not all there. */
+static int fl_hard_fields(const fl_shape *shape, const uint8_t *data, const uint32_t *quotes, size_t n,
+                          const uint8_t *end, fl_fields *fields) {
+    const uint8_t *open = data + quotes[0], *at = NULL;
     uint8_t tail = shape->tail;
     size_t i = 1;
     for (; i < n && !at; i++) {
-        close = data + quotes[i];
-        if (!fl_escaped(close, open + 1))
-            at = fl_answer(close, end, tail, &status, &size);
+        fields->close = data + quotes[i];
+        if (!fl_escaped(fields->close, open + 1))
+            at = fl_answer(fields->close, end, tail, &fields->status, &fields->size);
     }
     if (!at)
-        return 0;
+        return -1;
     for (int field = 0; field < shape->quoted; field++) {
         int last = field + 1 == shape->quoted;
-        if (at + 1 >= end || *at != tail || i >= n || data + quotes[i] != at + 1)
-            return 0;
+        if (end - at > 1 && *at == tail && at[1] == '-')
+            return 0; /* a bare "-" may be the field */
+        if (end - at <= 1 || *at != tail || i >= n || data + quotes[i] != at + 1)
+            return -1;
         const uint8_t *begin = at + 2;
         for (i++, at = NULL; i < n && !at; i++) {
             const uint8_t *quote = data + quotes[i];
@@ -377,9 +399,17 @@ static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *dat
                 return 0; /* a bare "-" may be the next field */
         }
         if (!at)
-            return 0;
+            return -1;
     }
-    return fl_line_hit(shape, fold, start, open, close, second, status, size);
+    return 1;
+}
+
+/* As fl_line, of the fields behind the stamp of a hard line. */
+static int fl_hard_line(const fl_shape *shape, fl_fold *fold, const uint8_t *data, const uint8_t *start,
+                        const uint32_t *quotes, size_t n, const uint8_t *end, int64_t second) {
+    fl_fields fields;
+    return fl_hard_fields(shape, data, quotes, n, end, &fields) > 0 &&
+           fl_line_hit(shape, fold, start, data + quotes[0], fields.close, second, fields.status, fields.size);
 }
 
 /* Count a line; 0 where it is not certain that it is a hit, and which, or rules ask something

@@ -1,8 +1,9 @@
 """The compiled twin of the regex and JSON parsers: its contract.
 
-A line is counted here only when it is certain what the format's definition makes of
-it; every other line goes to ``RegexParser.parse`` or ``JsonParser.parse``, whose word is final. So both
-parsers give the same partial for the same bytes. Not to be shared between threads.
+A line is counted here, as a hit or as rejected, only when it is certain what the format's
+definition makes of it; every other line, and those that are rejected and shown, go to
+``RegexParser.parse`` or ``JsonParser.parse``, whose word is final. So both parsers give the same
+partial for the same bytes. Not to be shared between threads.
 """
 
 from collections.abc import Iterable

@@ -157,6 +157,7 @@ cdef class NativeParser:
         self.block.lines = 0
         self.rejected = [0] * len(REASONS)
         self.rejects = []
+        self._show_rejects()
 
     cdef _feed(self, const uint8_t[::1] data, uint64_t start):
         cdef size_t length = <size_t>data.shape[0], safe
@@ -189,7 +190,7 @@ cdef class NativeParser:
                 self.rules.answer(&self.sums)
                 continue
             self._odd_line((<const char *>data)[line:stop], start + line)
-        if self.sums.failed:
+        if self.sums.failed or (self.rules is not None and not fl_rules_drain(self.rules.made, 0)):
             raise MemoryError
 
     cdef _odd_line(self, bytes line, uint64_t offset):
@@ -199,6 +200,7 @@ cdef class NativeParser:
             self.rejected[REASONS.index(hit)] += 1
             if is_kept(hit, len(self.rejects), self.plan):
                 self.rejects.append(reject(self.definition, offset, hit, line, self.plan))
+            self._show_rejects()
             return
         cdef bytes method, section
         method, section = hit.request.split(b" ", 1)
@@ -213,6 +215,11 @@ cdef class NativeParser:
             fl_hit_duration(&self.sums, min(hit.duration, LONGEST))
         if self.rules is not None:
             self.rules.odd(&self.sums, section_key, method_key, hit, size)
+
+    cdef _show_rejects(self):
+        """Which of the next rejected lines are still to be shown, and not only counted."""
+        cdef size_t kept = len(self.rejects)
+        self.sums.rejects_shown = is_kept("format", kept, self.plan) + is_kept("blank", kept, self.plan)
 
     cdef _learn(self, bytes stamp, int64_t second):
         cdef bytes padded = stamp + bytes(FL_MOST_STAMP)
@@ -230,10 +237,12 @@ cdef class NativeParser:
         return key
 
     cdef _end(self):
-        cdef int status, cell
+        cdef int status, cell, reason
         fl_fold_end(&self.sums)
         if self.sums.failed:
             raise MemoryError
+        for reason in range(FL_REASONS):
+            self.rejected[reason] += self.sums.rejected[reason]
         partial = Partial(lines=self.block.lines, rejected=self.rejected, rejects=self.rejects)
         partial.future = self.sums.future
         partial.total_bytes = (int(fl_bytes_high(&self.sums)) << 64) + fl_bytes_low(&self.sums)

@@ -110,7 +110,7 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
     comment = (log_format.comment or b"\n")[0]
-    shape = _shape(log_format.program or (), log_format.tail)
+    shape = None if plain or log_format.comment else _shape(log_format.program or (), log_format.tail)
     return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
 
 

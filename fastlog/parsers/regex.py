@@ -27,7 +27,7 @@ from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.cells import NO_CELL, Cells, cells_of, whole_numbers
-from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, responses, runs_of
+from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, runs_of
 from fastlog.parsers.hits import (
     Hit,
     host_of,
@@ -39,6 +39,7 @@ from fastlog.parsers.hits import (
     status_of,
     target_of,
 )
+from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject, rejects_of
 from fastlog.parsers.timestamps import Seconds
 
@@ -56,7 +57,7 @@ class RegexParser:
         self.format = log_format
         self._quick = log_format
         self._plan = plan
-        self._seconds = Seconds(log_format.stamp, plan.log_tz)
+        self._seconds = Seconds(log_format.stamp, plan.log_tz, bare=log_format.bare_stamp)
         self._loose = True
         self._wait = 0
         self._units = self._quick_units = log_format.durations()
@@ -88,11 +89,11 @@ class RegexParser:
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
-        seconds = list(map(self._seconds.__getitem__, stamps))
+        seconds = self._seconds.of(stamps)
         if None in seconds:
             columns = self._without_bad_stamps(columns, data, partial)
             stamps, lengths = runs_of(columns.stamps)
-            seconds = list(map(self._seconds.__getitem__, stamps))
+            seconds = self._seconds.of(stamps)
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
             count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
@@ -194,25 +195,25 @@ class RegexParser:
 
     def _plain_columns(self, data: bytes, lines: int) -> Columns | None:
         """The columns of ``data`` where all its lines are of the usual kind; None where one may not be."""
-        pattern = self._quick.plain
+        plain = self._quick.plain
         if self._wait:
             self._wait -= 1
             return None
-        if pattern is None or (b"\\" in data and b'\\"' in data):
+        if plain is None or (b"\\" in data and b'\\"' in data):
             return None
-        if b"\r" in data:
+        end = data.find(b"\n")
+        if data[end - 1 : end] == b"\r":
             data = data.replace(b"\r\n", b"\n")
-            if b"\r" in data:
-                return None
-        fields = pattern.split(data)
-        numbers = None
-        if len(fields) // 4 == lines and fields[-2:-1] != [None]:
-            numbers = responses(fields[3::4])
-        if numbers is None:
+        found = plain_lines(plain, data, lines)
+        last = [] if found is None else [hit for hit in map(self.parse, found.rest) if isinstance(hit, Hit)]
+        if found is None or len(last) < len(found.rest):
             self._wait = _PATIENCE
             return None
-        cells = [NO_CELL] * lines if self._timed else []
-        return Columns(fields[1::4], fields[2::4], *numbers, [], cells)
+        cells = [NO_CELL] * len(found.stamps) if self._timed else []
+        columns = Columns(*found[:4], [], cells)
+        for hit in last:
+            columns.append(hit, detailed=False, timed=self._timed)
+        return columns
 
     def _learn(self, data: bytes) -> None:
         """Take the labels of the first line that parses for those of all; others are read one by one."""

@@ -3,32 +3,36 @@
  * Each field that rules compare has a class by its value; what the rules make of a hit, its
  * outcome, follows from the classes. Both are asked for in Python, once: a hit that needs an
  * answer first is put off (fl_rules_count returns 0, `asks` says what is asked), and counted
- * when it is there. From then on a line costs a look at the class of each field, one for the
- * outcome, and one for each kind of key that rules of the outcome have: the *record* of (row,
- * outcome, key) counts the hits. Records become entries (row, rule, key) when the chunk ends.
+ * when it is there.
  *
- * Hosts may be as many as lines, so what can be is spared them: where one outcome alone has them,
- * a host knows its last record itself, and where no two records can be of one entry, none is
- * looked up for it. `again` says that they can be after all.
+ * Hits that no rule tells apart share a *cell*: section, method, status, and the classes of what
+ * else is compared. So a line costs one look for its cell, and one count; what the rules make of
+ * it is worked out for a cell, and its hits go to their entries (entries.h), when the run of lines
+ * of one second is over. How many rules there are a line does not notice. What cells do not know
+ * is counted line by line: hosts, and sketches of durations. A line waits for that until what its
+ * host needs is fetched from memory, or the run ends, or the block of which it is (fl_rules_drain).
  *
- * Everything is a table of keys.h. Records and entries live for a chunk, and are no more than
- * its lines times its rules; hosts, targets, classes and outcomes live on, up to `bound`.
+ * Entries live for a chunk; cells, hosts, targets, classes and outcomes live on, up to `bound`.
+ *
+ * Over 300 lines, since all of it is one state.
  */
 #ifndef FASTLOG_RULES_H
 #define FASTLOG_RULES_H
 
-#include "fold.h"
+#include "hosts.h"
 
 /* The places of Hit of watch.py. */
 enum {
     FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION, FL_OF_TARGET, FL_FIELDS
 };
-/* What keys are: PERS of model/rules.py behind the first. */
-enum { FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD, FL_PER_HOST, FL_KINDS };
 
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
-#define FL_NEAR 1024 /* a power of two */
+#define FL_WAITING 16 /* a power of two */
+#define FL_ROWS 8 /* a power of two */
+#define FL_MOST_GOES (1u << 18)
+#define FL_MUCH ((uint64_t)1 << 62)
+#define FL_AHEAD 8 /* so many cells before its turn one is fetched */
 
 typedef struct {
     uint16_t *at; /* by the number of a value; the class and 1, 0 where it is not known */
@@ -41,21 +45,37 @@ typedef struct {
 } fl_rule_step;
 
 typedef struct {
-    size_t first, n;                /* its steps */
-    uint32_t kinds, sketched, sized; /* a bit for each kind of key: there, with durations, with bytes */
-    uint32_t row, record;           /* of FL_PER_NOTHING, the last one; row and 1 */
+    size_t first, n; /* its steps */
 } fl_outcome;
 
+/* Where the hits of a cell go. */
 typedef struct {
-    int64_t base;
-    fl_sum size;
-} fl_measured;
+    uint32_t slot; /* of the rule and the key; of a host the rule */
+    uint8_t counts, sketched, sized, by_host;
+} fl_goal;
 
-/* A place in a table by its key, for the next time. */
 typedef struct {
-    uint64_t first, second;
-    size_t place; /* and 1 */
-} fl_near;
+    fl_mark marks[FL_ROWS]; /* by row, so that seconds may go back some rows */
+    fl_watched of;
+} fl_slot;
+
+typedef struct {
+    uint32_t goal; /* its first one; those that are counted line by line come behind the others */
+    uint32_t n, by_line;
+} fl_cell;
+
+/* Where a cell is found, and its hits of the run of lines at hand: all that a line needs in one place. */
+typedef struct {
+    uint64_t first, second; /* what its hits are: see fl_rules_count */
+    uint64_t size;          /* of them all, less than FL_MUCH more than that */
+    uint32_t hits, cell;    /* cell: its number and 1; 0 where nothing stands */
+} fl_spot;
+
+/* Of the hosts of a rule, by place. */
+typedef struct {
+    fl_mark *at;
+    size_t room;
+} fl_marks;
 
 /* A hit as rules see it; texts are readable for 16 bytes. */
 typedef struct {
@@ -67,87 +87,52 @@ typedef struct {
     int64_t duration; /* in microseconds; FL_NO_DURATION */
 } fl_seen;
 
+/* What is counted line by line of a hit. */
+typedef struct {
+    const uint8_t *host;
+    uint64_t hash, size;
+    int64_t duration;
+    uint32_t host_length, stamp, goal, n;
+} fl_waiting;
+
 typedef struct fl_rules {
     uint8_t looked_at[FL_FIELDS], has_hosts;
     fl_column size_edges, duration_edges;
     size_t bound;
     fl_classes classes[FL_FIELDS];
-    fl_table hosts, targets, outcomes, records, cells, entries, entry_cells;
+    fl_hosts hosts;
+    fl_table targets, outcomes;
     fl_outcome *outcome; /* by place in outcomes */
     size_t n_outcomes, outcome_room;
     fl_rule_step *steps;
     size_t n_steps, step_room;
-    uint32_t *outcomes_of; /* by rule: how many have it */
-    size_t rule_room, host_outcomes;
-    uint8_t again; /* in this chunk records are not looked up, or entries are from before */
-    fl_sum *sizes; /* by place in records */
-    size_t size_room;
-    fl_measured *measured; /* by place in entries */
-    size_t measured_room;
 
-    fl_near near_records[FL_NEAR], near_outcomes[FL_NEAR];
+    fl_cell *cells;
+    fl_spot *spots; /* by hash */
+    size_t n_cells, cell_room, spot_mask;
+    uint64_t seed;
+    fl_goal *goes; /* of all cells */
+    size_t n_goes, goes_room;
+    fl_table slot_keys; /* (rule, place): kinds are the rule's */
+    fl_slot *slots;     /* by place in slot_keys */
+    size_t n_slots, slot_room;
+    fl_marks *host_marks; /* by rule; those of the first one are in the hosts */
+    size_t host_rules;
+    uint32_t first_by_host; /* that rule and 1 */
+
+    int any_by_line; /* whether some cell is not all that a hit is counted by */
+    uint32_t *touched; /* spots with hits of the run; room for every cell and one */
+    size_t n_touched;
+    uint32_t stamp, last_stamp; /* of the row of the run; the greatest that there was */
+    fl_entries entries;
+    fl_waiting waiting[FL_WAITING]; /* lines whose hosts are being fetched, the oldest at first_waiting */
+    size_t first_waiting, n_waiting;
 
     fl_seen seen; /* the hit at hand */
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
     size_t asked; /* number of its value */
     int torn;     /* memory ran out within an outcome, which lacks steps: the next chunk asks anew */
-
-    /* as in Measured; the keys that are numbered are (kind, place) */
-    fl_column rules, segments, seconds, keys, hits, base, size_low, size_high, sketched, sketch_cells, counts;
-    fl_column key_ends, name_kinds, name_places;
-    uint8_t *key_text;
-    size_t key_text_n, key_text_room;
-    fl_column numbers[FL_KINDS]; /* by place: the number of its name and 1 */
 } fl_rules;
-
-#define FL_RULE_COLUMNS(DO)                                                                         \
-    DO(rules) DO(segments) DO(seconds) DO(keys) DO(hits) DO(base) DO(size_low) DO(size_high)        \
-    DO(sketched) DO(sketch_cells) DO(counts) DO(key_ends) DO(name_kinds) DO(name_places)
-
-/* Room for `n` things of `size` bytes, those that are new being 0; 0 where there is no memory. */
-static int fl_reserve(void **at, size_t *room, size_t n, size_t size) {
-    if (n <= *room)
-        return 1;
-    size_t more = 2 * n + 64;
-    uint8_t *grown = (uint8_t *)realloc(*at, more * size);
-    if (!grown)
-        return 0;
-    memset(grown + *room * size, 0, (more - *room) * size);
-    *at = grown;
-    *room = more;
-    return 1;
-}
-
-/* Without its keys, but with its memory, unless that is over what a table keeps. */
-static inline void fl_table_clear(fl_table *table) {
-    if (table->mask >= 4 * FL_MOST_KEYS || table->text_room > 4 * FL_MOST_TEXT) {
-        fl_table_empty(table);
-        return;
-    }
-    if (table->n)
-        memset(table->slots, 0, (table->mask + 1) * sizeof *table->slots);
-    table->n = table->text = 0;
-}
-
-static inline fl_key *fl_pair_key(fl_table *table, uint64_t first, uint64_t second) {
-    uint64_t text[2] = {first, second};
-    return fl_key_of(table, (const uint8_t *)text, sizeof text);
-}
-
-/* Put a pair at the end of a table in which it need not be found. */
-static inline fl_key *fl_pair_append(fl_table *table, uint64_t first, uint64_t second) {
-    if (table->n == table->room && !fl_table_grow(table))
-        return NULL;
-    fl_key *key = table->keys + table->n++;
-    *key = (fl_key){.first = fl_load64((const uint8_t *)&first), .second = fl_load64((const uint8_t *)&second),
-                    .length = 16};
-    return key;
-}
-
-static inline void fl_pair_of(const fl_table *table, size_t place, uint64_t *first, uint64_t *second) {
-    *first = fl_load64((const uint8_t *)&table->keys[place].first);
-    *second = fl_load64((const uint8_t *)&table->keys[place].second);
-}
 
 /* How many edges are at or below a value. */
 static inline size_t fl_interval(const fl_column *edges, int64_t value) {
@@ -172,128 +157,305 @@ static inline uint16_t fl_class(fl_rules *rules, int field, size_t number) {
     return 0;
 }
 
-/* The place of a pair in a table and 1; 0 where there is no memory. */
-static inline size_t fl_near_place(fl_table *table, fl_near *near, uint64_t first, uint64_t second) {
-    fl_near *at = near + ((first * 0x9e3779b97f4a7c15u + second) * 0x9e3779b97f4a7c15u >> 54);
-    if (at->place && at->first == first && at->second == second)
-        return at->place;
-    const fl_key *key = fl_pair_key(table, first, second);
+/* -- cells ------------------------------------------------------------------------------------ */
+
+/* Forget the cells, of which there are no hits, and the slots. */
+static inline void fl_cells_clear(fl_rules *rules) {
+    if (rules->n_cells)
+        memset(rules->spots, 0, (rules->spot_mask + 1) * sizeof *rules->spots);
+    rules->n_cells = rules->n_goes = rules->n_slots = 0;
+    rules->any_by_line = 0;
+    fl_table_clear(&rules->slot_keys);
+}
+
+static inline size_t fl_cell_hash(const fl_rules *rules, uint64_t first, uint64_t second) {
+    return fl_mix(first ^ rules->seed, second ^ rules->seed * 0x9e3779b97f4a7c15u);
+}
+
+/* The slot of a step's key. FL_NO_SLOT where there is no memory. */
+#define FL_NO_SLOT UINT32_MAX
+
+static inline uint32_t fl_slot_of(fl_rules *rules, const fl_rule_step *step, uint32_t place) {
+    const fl_key *key = fl_pair_key(&rules->slot_keys, step->rule, place);
     if (!key)
-        return 0;
-    *at = (fl_near){first, second, (size_t)(key - table->keys) + 1};
-    return at->place;
+        return FL_NO_SLOT;
+    size_t at = (size_t)(key - rules->slot_keys.keys);
+    if (at > rules->n_slots) /* memory ran out behind its key before: the chunk has failed */
+        return FL_NO_SLOT;
+    if (at == rules->n_slots) {
+        if (!fl_reserve((void **)&rules->slots, &rules->slot_room, at + 1, sizeof *rules->slots))
+            return FL_NO_SLOT;
+        rules->slots[rules->n_slots++] = (fl_slot){.of = {step->rule, step->kind, place}};
+    }
+    return (uint32_t)at;
 }
 
-/* The place of a host's record, which is of the one outcome that has hosts, and 1; 0 where there is no memory. */
-static inline size_t fl_host_record(fl_rules *rules, uint64_t first, uint64_t second, uint32_t row) {
-    fl_key *host = rules->hosts.keys + (uint32_t)second;
-    int known = host->pane == rules->hosts.pane; /* in these records */
-    if (known && host->hits == row)
-        return (size_t)host->number + 1;
-    rules->again |= known && host->hits > row;
-    if (!fl_pair_append(&rules->records, first, second))
+/* Where the hits of a new cell go, of an outcome: what is counted line by line behind the rest. */
+static int fl_cell_goes(fl_rules *rules, fl_cell *cell, const fl_outcome *outcome) {
+    const uint32_t places[FL_KINDS] = {0, rules->seen.section, rules->seen.status, rules->seen.method, 0};
+    cell->goal = (uint32_t)rules->n_goes;
+    if (!fl_reserve((void **)&rules->goes, &rules->goes_room, rules->n_goes + outcome->n, sizeof *rules->goes))
         return 0;
-    host->pane = rules->hosts.pane;
-    host->hits = row;
-    host->number = (uint32_t)rules->records.n - 1;
-    return rules->records.n;
-}
-
-/* The hits of a record more by one, and what else its outcome wants of it. */
-static inline int fl_record(fl_rules *rules, fl_outcome *outcome, unsigned kind, uint64_t key, uint32_t row) {
-    size_t place;
-    if (kind == FL_PER_NOTHING && outcome->row == row + 1) {
-        place = outcome->record;
-    } else {
-        uint64_t first = row | (uint64_t)(outcome - rules->outcome) << 32, second = key | (uint64_t)kind << 32;
-        place = kind == FL_PER_HOST && rules->host_outcomes == 1
-                    ? fl_host_record(rules, first, second, row)
-                    : fl_near_place(&rules->records, rules->near_records, first, second);
-        if (!place--)
-            return 0;
-        if (kind == FL_PER_NOTHING) {
-            outcome->row = row + 1;
-            outcome->record = (uint32_t)place;
+    for (int by_line = 0; by_line < 2; by_line++) {
+        for (size_t i = 0; i < outcome->n; i++) {
+            const fl_rule_step *step = rules->steps + outcome->first + i;
+            int by_host = step->kind == FL_PER_HOST;
+            if ((by_host || step->sketched) != by_line)
+                continue;
+            uint32_t slot = by_host ? step->rule : fl_slot_of(rules, step, places[step->kind]);
+            if (slot == FL_NO_SLOT)
+                return 0;
+            rules->goes[rules->n_goes++] =
+                (fl_goal){slot, step->counts, step->sketched, step->sized, (uint8_t)by_host};
+            cell->n++;
+            cell->by_line += (uint32_t)by_line;
+            rules->any_by_line |= by_line;
         }
     }
-    fl_key *record = rules->records.keys + place;
-    int is_new = !record->hits++;
-    if (outcome->sized >> kind & 1) {
-        if (!fl_reserve((void **)&rules->sizes, &rules->size_room, place + 1, sizeof *rules->sizes))
-            return 0;
-        rules->sizes[place] = rules->seen.size + (is_new ? 0 : rules->sizes[place]);
+    return 1;
+}
+
+static int fl_rules_flush(fl_rules *rules);
+
+static inline fl_spot *fl_spot_of(fl_spot *spots, size_t mask, size_t hash, uint64_t first, uint64_t second) {
+    for (fl_spot *spot;; hash++) {
+        spot = spots + (hash & mask);
+        if ((spot->first == first && spot->second == second) || !spot->cell)
+            return spot;
     }
-    if (outcome->sketched >> kind & 1) {
-        fl_key *cell = fl_pair_key(&rules->cells, place, fl_cell_of((uint64_t)rules->seen.duration));
-        if (!cell)
+}
+
+/* Room for more cells; the hits of the run are counted before. 0 where there is no memory. */
+static int fl_cells_grow(fl_rules *rules) {
+    size_t room = rules->cell_room ? 2 * rules->cell_room : 256;
+    fl_cell *cells = (fl_cell *)realloc(rules->cells, room * sizeof *cells);
+    if (!cells)
+        return 0;
+    rules->cells = cells;
+    uint32_t *touched = (uint32_t *)realloc(rules->touched, (room + 1) * sizeof *touched);
+    if (!touched)
+        return 0;
+    rules->touched = touched;
+    fl_spot *spots = (fl_spot *)calloc(2 * room, sizeof *spots);
+    if (!spots || !fl_rules_flush(rules)) {
+        free(spots);
+        return 0;
+    }
+    for (size_t i = 0; rules->cell_room && i <= rules->spot_mask; i++) {
+        const fl_spot *spot = rules->spots + i;
+        if (spot->cell)
+            *fl_spot_of(spots, 2 * room - 1, fl_cell_hash(rules, spot->first, spot->second), spot->first,
+                        spot->second) = *spot;
+    }
+    free(rules->spots);
+    rules->spots = spots;
+    rules->cell_room = room;
+    rules->spot_mask = 2 * room - 1;
+    return 1;
+}
+
+/* A cell for hits of an outcome. 0 where there is no memory. */
+static int fl_cell_new(fl_rules *rules, uint64_t first, uint64_t second, const fl_outcome *outcome) {
+    if (rules->n_cells == rules->cell_room && !fl_cells_grow(rules))
+        return 0;
+    fl_cell *cell = rules->cells + rules->n_cells;
+    *cell = (fl_cell){0};
+    if (!fl_cell_goes(rules, cell, outcome)) {
+        rules->torn = 1;
+        return 0;
+    }
+    size_t hash = fl_cell_hash(rules, first, second);
+    *fl_spot_of(rules->spots, rules->spot_mask, hash, first, second) =
+        (fl_spot){.first = first, .second = second, .cell = (uint32_t)++rules->n_cells};
+    return 1;
+}
+
+/* Where a cell stands; NULL where it does not. */
+static inline fl_spot *fl_cell_find(fl_rules *rules, uint64_t first, uint64_t second) {
+    if (!rules->n_cells)
+        return NULL;
+    fl_spot *spot = fl_spot_of(rules->spots, rules->spot_mask, fl_cell_hash(rules, first, second), first, second);
+    return spot->cell ? spot : NULL;
+}
+
+/* -- hits ------------------------------------------------------------------------------------- */
+
+/* The entry of a rule for the host of a line. NULL where there is no memory. */
+static inline fl_entry *fl_host_entry(fl_rules *rules, fl_host *host, uint32_t rule, const fl_waiting *line) {
+    const fl_watched of = {rule, FL_PER_HOST, host->number - 1};
+    if (rule + 1 == rules->first_by_host)
+        return fl_entry_named(&rules->entries, &host->mark, line->stamp, &of, line->host, line->host_length);
+    fl_marks *marks = rules->host_marks + rule;
+    if (!fl_reserve((void **)&marks->at, &marks->room, host->number, sizeof *marks->at))
+        return NULL;
+    return fl_entry_at(&rules->entries, marks->at + of.place, line->stamp, &of);
+}
+
+/* Count in its entries what the cell does not know of a line. 0 where there is no memory. */
+static inline int fl_rules_line(fl_rules *rules, const fl_waiting *line) {
+    fl_host *host = NULL;
+    if (line->host && !(host = fl_host_of(&rules->hosts, line->host, line->host_length, line->hash)))
+        return 0;
+    for (const fl_goal *to = rules->goes + line->goal, *end = to + line->n; to < end; to++) {
+        fl_entry *entry;
+        if (to->by_host) {
+            entry = fl_host_entry(rules, host, to->slot, line);
+        } else {
+            fl_slot *slot = rules->slots + to->slot;
+            entry = fl_entry_at(&rules->entries, slot->marks + line->stamp % FL_ROWS, line->stamp, &slot->of);
+        }
+        if (!entry)
             return 0;
-        cell->hits++;
+        entry->hits += to->counts;
+        entry->base++;
+        if (to->sized)
+            fl_entry_size(&rules->entries, entry, line->size);
+        if (to->sketched && line->duration >= 0 && !fl_entry_duration(&rules->entries, entry, line->duration))
+            return 0;
     }
     return 1;
 }
 
-/* The keys of the hit that are looked up for rules alone; 0 where there is no memory. */
-static inline int fl_rules_keys(fl_rules *rules, uint32_t *host, uint32_t *target) {
+/* Count the oldest lines that wait, until so many are left. 0 where there is no memory. */
+static inline int fl_rules_drain(fl_rules *rules, size_t left) {
+    int done = 1;
+    while (rules->n_waiting > left) {
+        done &= fl_rules_line(rules, rules->waiting + rules->first_waiting);
+        rules->first_waiting = (rules->first_waiting + 1) % FL_WAITING;
+        rules->n_waiting--;
+    }
+    return done;
+}
+
+/* The hits of a run go to their entries: of its hosts first, wherever its blocks were cut. 0 where there is
+ * no memory. */
+static int fl_rules_flush(fl_rules *rules) {
+    int done = fl_rules_drain(rules, 0);
+    for (size_t i = 0, n = rules->n_touched; i < n; i++) {
+        fl_spot *spot = rules->spots + rules->touched[i];
+        const fl_cell *cell = rules->cells + spot->cell - 1;
+        if (i + 2 * FL_AHEAD < n)
+            __builtin_prefetch(rules->cells + rules->spots[rules->touched[i + 2 * FL_AHEAD]].cell - 1);
+        if (i + FL_AHEAD < n)
+            __builtin_prefetch(rules->goes + rules->cells[rules->spots[rules->touched[i + FL_AHEAD]].cell - 1].goal);
+        const fl_goal *to = rules->goes + cell->goal, *end = to + cell->n - cell->by_line;
+        for (; to < end; to++) {
+            fl_slot *slot = rules->slots + to->slot;
+            fl_entry *entry = fl_entry_at(&rules->entries, slot->marks + rules->stamp % FL_ROWS, rules->stamp, &slot->of);
+            if (!entry) {
+                done = 0;
+                break;
+            }
+            entry->hits += to->counts ? spot->hits : 0;
+            entry->base += spot->hits;
+            if (to->sized)
+                fl_entry_size(&rules->entries, entry, spot->size);
+        }
+        spot->hits = 0;
+        spot->size = 0;
+    }
+    rules->n_touched = 0;
+    return done;
+}
+
+/* The hit at hand waits to be counted by what its cell does not know. 0 where there is no memory. */
+static inline int fl_rules_wait(fl_rules *rules, const fl_cell *cell, uint64_t hash) {
     const fl_seen *seen = &rules->seen;
-    if (rules->has_hosts) {
-        const fl_key *key = fl_key_of(&rules->hosts, seen->host, seen->host_length);
-        if (!key)
-            return 0;
-        *host = (uint32_t)(key - rules->hosts.keys);
+    const int done = fl_rules_drain(rules, FL_WAITING - 1);
+    rules->waiting[(rules->first_waiting + rules->n_waiting++) % FL_WAITING] = (fl_waiting){
+        rules->has_hosts ? seen->host : NULL, hash, seen->size, seen->duration, seen->host_length, rules->stamp,
+        cell->goal + cell->n - cell->by_line, cell->by_line};
+    return done;
+}
+
+/* The place of the hit's target; -1 where there is no memory. */
+static inline int64_t fl_rules_target(fl_rules *rules) {
+    const fl_key *key = fl_key_of(&rules->targets, rules->seen.target, rules->seen.target_length);
+    return key ? key - rules->targets.keys : -1;
+}
+
+#define FL_CLASSIFY(field, number, otherwise)                                                       \
+    if (rules->looked_at[field] && !(classes[field] = fl_class(rules, field, number)))              \
+        return otherwise;
+
+/* Make the cell of the hit at hand. 0 where something is asked for first, or there is no memory. */
+static int fl_rules_cell(fl_rules *rules, fl_fold *fold, uint64_t first, uint64_t second,
+                         uint16_t *classes) {
+    const fl_seen *seen = &rules->seen;
+    uint64_t both[2];
+    FL_CLASSIFY(FL_OF_SECTION, seen->section, 0)
+    FL_CLASSIFY(FL_OF_METHOD, seen->method, 0)
+    FL_CLASSIFY(FL_OF_STATUS, seen->status, 0)
+    memcpy(both, classes, sizeof both);
+    const fl_key *key = fl_pair_key(&rules->outcomes, both[0], both[1]);
+    if (!key) {
+        fold->failed = 1;
+        return 0;
     }
-    if (rules->looked_at[FL_OF_TARGET]) {
-        const fl_key *key = fl_key_of(&rules->targets, seen->target, seen->target_length);
-        if (!key)
-            return 0;
-        *target = (uint32_t)(key - rules->targets.keys);
+    size_t place = (size_t)(key - rules->outcomes.keys);
+    if (place >= rules->n_outcomes) {
+        rules->asks = FL_ASKS_OUTCOME;
+        return 0;
     }
-    return 1;
+    if (fl_cell_new(rules, first, second, rules->outcome + place))
+        return 1;
+    fold->failed = 1;
+    return 0;
 }
 
 /* Count the hit at hand, which the fold has counted; 0 where something is asked for first. */
 static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     const fl_seen *seen = &rules->seen;
-    uint32_t host = 0, target = 0;
+    const uint32_t stamp = rules->entries.stamp + (uint32_t)fold->row;
     rules->asks = -1;
     if (fold->in_future)
         return 1;
-    if (!fl_rules_keys(rules, &host, &target)) {
-        fold->failed = 1;
-        return 1;
+    if (stamp != rules->stamp) {
+        fold->failed |= rules->n_touched && !fl_rules_flush(rules);
+        rules->stamp = stamp;
+        rules->last_stamp = stamp > rules->last_stamp ? stamp : rules->last_stamp;
     }
     uint16_t classes[8] = {0};
-#define FL_CLASSIFY(field, number)                                                                  \
-    if (rules->looked_at[field] && !(classes[field] = fl_class(rules, field, number)))              \
-        return 0;
-    FL_CLASSIFY(FL_OF_SECTION, seen->section)
-    FL_CLASSIFY(FL_OF_METHOD, seen->method)
-    FL_CLASSIFY(FL_OF_STATUS, seen->status)
-    FL_CLASSIFY(FL_OF_HOST, host)
-    FL_CLASSIFY(FL_OF_SIZE, fl_interval(&rules->size_edges, (int64_t)seen->size))
-    FL_CLASSIFY(FL_OF_DURATION,
-                seen->duration < 0 ? 0 : 1 + fl_interval(&rules->duration_edges, seen->duration))
-    FL_CLASSIFY(FL_OF_TARGET, target)
-#undef FL_CLASSIFY
-    uint64_t both[2];
-    memcpy(both, classes, sizeof both);
-    size_t place = fl_near_place(&rules->outcomes, rules->near_outcomes, both[0], both[1]);
-    if (!place--) {
-        fold->failed = 1;
-        return 1;
-    }
-    if (place >= rules->n_outcomes) {
-        rules->asks = FL_ASKS_OUTCOME;
-        return 0;
-    }
-    const uint64_t keys[FL_KINDS] = {0, seen->section, seen->status, seen->method, host};
-    fl_outcome *outcome = rules->outcome + place;
-    for (uint32_t kinds = outcome->kinds; kinds; kinds &= kinds - 1) {
-        unsigned kind = (unsigned)__builtin_ctz(kinds);
-        if (!fl_record(rules, outcome, kind, keys[kind], (uint32_t)fold->row))
+    uint64_t hash = 0;
+    if (rules->has_hosts)
+        hash = fl_hosts_fetch(&rules->hosts, seen->host, seen->host_length);
+    if (rules->looked_at[FL_OF_HOST]) {
+        const fl_host *host = fl_host_of(&rules->hosts, seen->host, seen->host_length, hash);
+        if (!host) {
             fold->failed = 1;
+            return 1;
+        }
+        FL_CLASSIFY(FL_OF_HOST, host->number - 1, 0)
     }
+    FL_CLASSIFY(FL_OF_SIZE, fl_interval(&rules->size_edges, (int64_t)seen->size), 0)
+    FL_CLASSIFY(FL_OF_DURATION,
+                seen->duration < 0 ? 0 : 1 + fl_interval(&rules->duration_edges, seen->duration), 0)
+    if (rules->looked_at[FL_OF_TARGET]) {
+        int64_t target = fl_rules_target(rules);
+        if (target < 0) {
+            fold->failed = 1;
+            return 1;
+        }
+        FL_CLASSIFY(FL_OF_TARGET, (size_t)target, 0)
+    }
+    /* Places are less than 2^27: each had a line of a chunk of its own. */
+    uint64_t first = (uint64_t)seen->section << 37 | (uint64_t)seen->method << 10 | seen->status, second;
+    memcpy(&second, classes + FL_OF_HOST, sizeof second);
+    fl_spot *spot = fl_cell_find(rules, first, second);
+    if (!spot) {
+        if (!fl_rules_cell(rules, fold, first, second, classes))
+            return rules->asks < 0;
+        spot = fl_cell_find(rules, first, second);
+    }
+    rules->touched[rules->n_touched] = (uint32_t)(spot - rules->spots);
+    rules->n_touched += !spot->hits++; /* which of both, no processor can foretell */
+    spot->size += seen->size;
+    if (rules->any_by_line && rules->cells[spot->cell - 1].by_line)
+        fold->failed |= !fl_rules_wait(rules, rules->cells + spot->cell - 1, hash);
+    fold->failed |= spot->size >= FL_MUCH && !fl_rules_flush(rules);
     return 1;
 }
+#undef FL_CLASSIFY
 
 /* The answers: the class of the value that was asked for, and the outcome of the classes. */
 static inline int fl_rules_class(fl_rules *rules, unsigned number) {
@@ -319,84 +481,18 @@ static inline int fl_rules_outcome(fl_rules *rules) {
 /* One step more of the newest outcome. */
 static inline int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, int counts, int sketched, int sized) {
     if (!fl_reserve((void **)&rules->steps, &rules->step_room, rules->n_steps + 1, sizeof *rules->steps) ||
-        !fl_reserve((void **)&rules->outcomes_of, &rules->rule_room, rule + 1, sizeof *rules->outcomes_of)) {
+        (kind == FL_PER_HOST &&
+         !fl_reserve((void **)&rules->host_marks, &rules->host_rules, rule + 1, sizeof *rules->host_marks)) ||
+        (sized && !fl_entries_size(&rules->entries))) {
         rules->torn = 1;
         return 0;
     }
+    if (kind == FL_PER_HOST && !rules->first_by_host)
+        rules->first_by_host = rule + 1;
     rules->steps[rules->n_steps++] =
         (fl_rule_step){rule, (uint8_t)kind, (uint8_t)counts, (uint8_t)sketched, (uint8_t)sized};
-    rules->outcomes_of[rule]++;
-    fl_outcome *outcome = rules->outcome + rules->n_outcomes - 1;
-    if (kind == FL_PER_HOST && !(outcome->kinds >> kind & 1))
-        rules->again |= ++rules->host_outcomes == 2;
-    outcome->n++;
-    outcome->kinds |= 1u << kind;
-    outcome->sketched |= (uint32_t)!!sketched << kind;
-    outcome->sized |= (uint32_t)!!sized << kind;
+    rules->outcome[rules->n_outcomes - 1].n++;
     return 1;
-}
-
-/* The entry of a step for a record; NULL where there is no memory. */
-static inline fl_key *fl_entry(fl_rules *rules, uint64_t record_first, uint64_t second, const fl_rule_step *step) {
-    uint64_t first = (uint32_t)record_first | (uint64_t)step->rule << 32;
-    if (rules->again || step->sketched || rules->outcomes_of[step->rule] > 1)
-        return fl_pair_key(&rules->entries, first, second);
-    return fl_pair_append(&rules->entries, first, second);
-}
-
-static int fl_record_flush(fl_rules *rules, size_t place) {
-    uint64_t first, second;
-    fl_pair_of(&rules->records, place, &first, &second);
-    const fl_outcome *outcome = rules->outcome + (first >> 32);
-    uint64_t hits = rules->records.keys[place].hits;
-    for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
-        if (step->kind != second >> 32)
-            continue;
-        fl_key *entry = fl_entry(rules, first, second, step);
-        size_t at = entry ? (size_t)(entry - rules->entries.keys) : 0;
-        if (!entry || !fl_reserve((void **)&rules->measured, &rules->measured_room, at + 1, sizeof *rules->measured))
-            return 0;
-        fl_measured *sums = rules->measured + at;
-        entry->hits += step->counts ? hits : 0;
-        sums->base += (int64_t)hits;
-        sums->size += step->sized ? rules->sizes[place] : 0;
-    }
-    return 1;
-}
-
-static int fl_cell_flush(fl_rules *rules, size_t place) {
-    uint64_t record, cell, first, second;
-    fl_pair_of(&rules->cells, place, &record, &cell);
-    fl_pair_of(&rules->records, record, &first, &second);
-    const fl_outcome *outcome = rules->outcome + (first >> 32);
-    for (const fl_rule_step *step = rules->steps + outcome->first, *end = step + outcome->n; step < end; step++) {
-        if (step->kind != second >> 32 || !step->sketched)
-            continue;
-        const fl_key *entry = fl_entry(rules, first, second, step);
-        fl_key *sum = entry ? fl_pair_key(&rules->entry_cells, (uint64_t)(entry - rules->entries.keys), cell) : NULL;
-        if (!sum)
-            return 0;
-        sum->hits += rules->cells.keys[place].hits;
-    }
-    return 1;
-}
-
-static inline void fl_records_clear(fl_rules *rules) {
-    fl_table_clear(&rules->records);
-    fl_table_clear(&rules->cells);
-    memset(rules->near_records, 0, sizeof rules->near_records);
-    fl_table_turn(&rules->hosts); /* none has a record */
-    for (size_t place = 0; place < rules->n_outcomes; place++)
-        rules->outcome[place].row = 0;
-}
-
-/* Records become entries, or are added to them. */
-static void fl_rules_flush(fl_rules *rules, fl_fold *fold) {
-    for (size_t place = 0; place < rules->records.n && !fold->failed; place++)
-        fold->failed = !fl_record_flush(rules, place);
-    for (size_t place = 0; place < rules->cells.n && !fold->failed; place++)
-        fold->failed = !fl_cell_flush(rules, place);
-    fl_records_clear(rules);
 }
 
 /* Forget the classes of a field. */
@@ -405,155 +501,156 @@ static inline void fl_classes_clear(fl_classes *classes) {
         memset(classes->at, 0, classes->room * sizeof *classes->at);
 }
 
-/* Forget the outcomes, of which there are no records. */
+/* Forget the outcomes, and the cells, of which there are no hits. */
 static inline void fl_outcomes_clear(fl_rules *rules) {
+    fl_cells_clear(rules);
     fl_table_clear(&rules->outcomes);
-    memset(rules->near_outcomes, 0, sizeof rules->near_outcomes);
-    rules->n_outcomes = rules->n_steps = rules->host_outcomes = 0;
-    if (rules->outcomes_of)
-        memset(rules->outcomes_of, 0, rules->rule_room * sizeof *rules->outcomes_of);
+    rules->n_outcomes = rules->n_steps = 0;
     rules->torn = 0;
 }
 
 /* Forget all classes and outcomes: they get other numbers. */
 static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
-    rules->again = 1;
-    fl_rules_flush(rules, fold);
+    if (!fl_rules_flush(rules) || !fl_entries_again(&rules->entries)) /* slots, and their marks, are new */
+        fold->failed = 1;
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->classes + field);
     fl_outcomes_clear(rules);
 }
 
-/* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
-static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
-    if (rules->hosts.n > rules->bound || rules->hosts.text > FL_MOST_TEXT)
-        fl_table_clear(&rules->hosts);
-    if (rules->targets.n > rules->bound || rules->targets.text > FL_MOST_TEXT)
-        fl_table_clear(&rules->targets);
-    const struct { const fl_table *table; int field; } of[] = {{&fold->sections, FL_OF_SECTION},
-        {&fold->methods, FL_OF_METHOD}, {&rules->hosts, FL_OF_HOST}, {&rules->targets, FL_OF_TARGET}};
-    for (int i = 0; i < 4; i++)
-        if (!of[i].table->n)
-            fl_classes_clear(rules->classes + of[i].field);
-    fl_records_clear(rules);
-    if (rules->torn)
-        fl_outcomes_clear(rules);
-    fl_table_clear(&rules->entries);
-    fl_table_clear(&rules->entry_cells);
-    if (rules->measured)
-        memset(rules->measured, 0, rules->measured_room * sizeof *rules->measured);
-    rules->asks = -1;
-    rules->again = 0;
-    rules->key_text_n = 0;
-#define FL_EMPTY(column) rules->column.n = 0;
-    FL_RULE_COLUMNS(FL_EMPTY)
-#undef FL_EMPTY
+/* Begin with the first stamp: no mark may have one. */
+static inline void fl_rules_stamps(fl_rules *rules) {
+    rules->last_stamp = 0;
+    fl_cells_clear(rules);
+    fl_hosts_unmark(&rules->hosts);
+    for (size_t rule = 0; rule < rules->host_rules; rule++)
+        if (rules->host_marks[rule].room)
+            memset(rules->host_marks[rule].at, 0, rules->host_marks[rule].room * sizeof(fl_mark));
 }
 
-/* Put the name of a key behind those that there are. 0 where there is no memory. */
-static int fl_key_name(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
-    const fl_table *tables[FL_KINDS] = {
-        [FL_PER_SECTION] = &fold->sections, [FL_PER_METHOD] = &fold->methods, [FL_PER_HOST] = &rules->hosts};
-    uint8_t status[3] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
-    const uint8_t *text = status;
-    size_t length = kind == FL_PER_STATUS ? sizeof status : 0;
-    if (tables[kind]) {
-        text = tables[kind]->arena + tables[kind]->keys[place].text;
-        length = tables[kind]->keys[place].length;
+/* Begin a chunk, which the fold has begun: the classes and cells of keys go with the keys. */
+static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
+    if (rules->hosts.n > 4 * rules->bound || rules->hosts.text_n > FL_MOST_TEXT)
+        fl_hosts_clear(&rules->hosts);
+    if (rules->targets.n > rules->bound || rules->targets.text > FL_MOST_TEXT)
+        fl_table_clear(&rules->targets);
+    const struct { size_t n; int field; } of[] = {{fold->sections.n, FL_OF_SECTION},
+        {fold->methods.n, FL_OF_METHOD}, {rules->hosts.n, FL_OF_HOST}, {rules->targets.n, FL_OF_TARGET}};
+    for (int i = 0; i < 4; i++)
+        if (!of[i].n)
+            fl_classes_clear(rules->classes + of[i].field);
+    for (size_t i = 0; i < rules->n_touched; i++) { /* of a chunk that failed */
+        rules->spots[rules->touched[i]].hits = 0;
+        rules->spots[rules->touched[i]].size = 0;
     }
-    if (!fl_reserve((void **)&rules->key_text, &rules->key_text_room, rules->key_text_n + length + 1, 1))
-        return 0;
-    memcpy(rules->key_text + rules->key_text_n, text, length);
-    rules->key_text_n += length;
-    return fl_push(&rules->key_ends, (int64_t)rules->key_text_n);
+    rules->n_touched = rules->n_waiting = 0;
+    if (rules->torn)
+        fl_outcomes_clear(rules);
+    if (rules->last_stamp > FL_MOST_STAMPS)
+        fl_rules_stamps(rules);
+    if (!fold->sections.n || !fold->methods.n || rules->n_cells > rules->bound || rules->n_goes > FL_MOST_GOES)
+        fl_cells_clear(rules);
+    fl_entries_begin(&rules->entries, rules->last_stamp + 1);
+    rules->stamp = 0;
+    rules->asks = -1;
+}
+
+/* -- columns ---------------------------------------------------------------------------------- */
+
+/* Put down the name of a key. 0 where there is no memory. */
+static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_watched *of) {
+    const uint32_t place = of->place;
+    uint8_t status[16] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
+    const uint8_t *text = status;
+    size_t length = of->kind == FL_PER_STATUS ? 3 : 0;
+    if (of->kind == FL_PER_HOST) {
+        text = fl_host_text(&rules->hosts, place, &length);
+    } else if (of->kind == FL_PER_SECTION || of->kind == FL_PER_METHOD) {
+        const fl_table *table = of->kind == FL_PER_SECTION ? &fold->sections : &fold->methods;
+        text = table->arena + table->keys[place].text;
+        length = table->keys[place].length;
+    }
+    return fl_entries_name(&rules->entries, text, length);
 }
 
 /* The number of a key in the chunk; -1 where there is no memory. */
-static int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, unsigned kind, size_t place) {
-    fl_column *numbers = rules->numbers + kind;
-    while (numbers->n <= place)
-        if (!fl_push(numbers, 0))
+static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, const fl_entry *entry) {
+    const fl_watched *of = &entry->of;
+    if (entry->name)
+        return entry->name - 1;
+    fl_entries *entries = &rules->entries;
+    uint32_t *number = entries->numbers[of->kind] + of->place;
+    if (!*number) {
+        if (!fl_push(&entries->name_kinds, of->kind) || !fl_push(&entries->name_places, of->place) ||
+            !fl_key_name(rules, fold, of))
             return -1;
-    if (!numbers->at[place]) {
-        if (!fl_push(&rules->name_kinds, kind) || !fl_push(&rules->name_places, (int64_t)place) ||
-            !fl_key_name(rules, fold, kind, place))
-            return -1;
-        numbers->at[place] = (int64_t)rules->name_kinds.n;
+        *number = (uint32_t)entries->key_ends.n;
     }
-    return numbers->at[place] - 1;
+    return *number - 1;
 }
 
-typedef struct {
-    int64_t cell, count;
-} fl_counted;
-
-static int fl_by_cell(const void *a, const void *b) {
-    int64_t one = ((const fl_counted *)a)->cell, other = ((const fl_counted *)b)->cell;
-    return (one > other) - (one < other);
+/* Room for the numbers of all keys. 0 where there is no memory. */
+static int fl_numbers_room(fl_rules *rules, const fl_fold *fold) {
+    const size_t places[FL_KINDS] = {1, fold->sections.n, FL_STATUSES, fold->methods.n, rules->hosts.n};
+    for (int kind = 0; kind < FL_KINDS; kind++)
+        if (!fl_reserve((void **)&rules->entries.numbers[kind], &rules->entries.numbers_room[kind], places[kind],
+                        sizeof(uint32_t)))
+            return 0;
+    return 1;
 }
 
-/* The sketches of all entries, one after the other, each ascending by cell. */
-static int fl_rules_sketches(fl_rules *rules) {
-    size_t n = rules->entry_cells.n, entries = rules->entries.n;
-    fl_counted *sorted = (fl_counted *)malloc((n + 1) * sizeof *sorted);
-    size_t *ends = (size_t *)calloc(entries + 1, sizeof *ends);
-    int done = sorted && ends;
-    uint64_t entry, cell;
-    for (size_t i = 0; done && i < n; i++) {
-        fl_pair_of(&rules->entry_cells, i, &entry, &cell);
-        ends[entry + 1]++;
+static inline void fl_sizes_columns(fl_entries *entries) {
+    for (size_t at = 0; at < entries->n; at++) {
+        const fl_sum size = entries->sized ? entries->sizes[at] : 0;
+        entries->size_low.at[at] = (int64_t)(size & (((fl_sum)1 << 62) - 1));
+        entries->size_high.at[at] = (int64_t)(size >> 62);
     }
-    for (size_t i = 0; done && i < entries; i++) {
-        done = fl_push(&rules->sketched, (int64_t)ends[i + 1]);
-        ends[i + 1] += ends[i];
+}
+
+/* End a chunk, which the fold has ended: every column is complete. 0 where there is no memory. */
+static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
+    fl_entries *entries = &rules->entries;
+#define FL_ROOM(column) done = done && fl_entries_room(&entries->column, entries->n);
+    int done = fl_numbers_room(rules, fold);
+    FL_ENTRY_COLUMNS(FL_ROOM)
+#undef FL_ROOM
+    entries->sketched.n = 0;
+    size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
+    for (size_t at = 0; done && at < entries->n; at++) {
+        const fl_entry *entry = entries->at + at;
+        while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
+            end += (size_t)fold->segment_rows.at[++segment];
+        int64_t number = fl_key_number(rules, fold, entry);
+        done = number >= 0;
+        entries->rules.at[at] = entry->of.rule;
+        entries->segments.at[at] = (int64_t)segment;
+        entries->seconds.at[at] = fold->seconds.at[entry->row];
+        entries->keys.at[at] = number;
+        entries->hits.at[at] = entry->hits;
+        entries->base.at[at] = entry->base;
     }
-    for (size_t i = 0; done && i < n; i++) { /* afterwards each begins where the next one did */
-        fl_pair_of(&rules->entry_cells, i, &entry, &cell);
-        sorted[ends[entry]++] = (fl_counted){(int64_t)cell, (int64_t)rules->entry_cells.keys[i].hits};
-    }
-    for (size_t i = 0, start = 0; done && i < entries; start = ends[i++])
-        if (ends[i] - start > 1)
-            qsort(sorted + start, ends[i] - start, sizeof *sorted, fl_by_cell);
-    for (size_t i = 0; done && i < n; i++)
-        done = fl_push(&rules->sketch_cells, sorted[i].cell) && fl_push(&rules->counts, sorted[i].count);
-    free(sorted);
-    free(ends);
+    if (done)
+        fl_sizes_columns(entries);
+    done = done && fl_entries_sketches(entries);
+    for (size_t i = 0; i < entries->name_places.n; i++)
+        entries->numbers[entries->name_kinds.at[i]][entries->name_places.at[i]] = 0;
     return done;
 }
 
 /* End a chunk, which the fold has ended: every column is complete. */
-static void fl_rules_end(fl_rules *rules, fl_fold *fold) {
-    fl_rules_flush(rules, fold);
-    size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
-    for (size_t place = 0; place < rules->entries.n && !fold->failed; place++) {
-        uint64_t first, second;
-        fl_pair_of(&rules->entries, place, &first, &second);
-        size_t row = (uint32_t)first;
-        while (row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
-            end += (size_t)fold->segment_rows.at[++segment];
-        const fl_measured *sums = rules->measured + place;
-        int64_t number = fl_key_number(rules, fold, (unsigned)(second >> 32), (uint32_t)second);
-        fold->failed = number < 0 || !fl_push(&rules->rules, (int64_t)(first >> 32)) ||
-                       !fl_push(&rules->segments, (int64_t)segment) ||
-                       !fl_push(&rules->seconds, fold->seconds.at[row]) || !fl_push(&rules->keys, number) ||
-                       !fl_push(&rules->hits, (int64_t)rules->entries.keys[place].hits) ||
-                       !fl_push(&rules->base, sums->base) ||
-                       !fl_push(&rules->size_low, (int64_t)(sums->size & (((fl_sum)1 << 62) - 1))) ||
-                       !fl_push(&rules->size_high, (int64_t)(sums->size >> 62));
-    }
-    if (!fold->failed)
-        fold->failed = !fl_rules_sketches(rules);
-    for (size_t i = 0; i < rules->name_places.n; i++)
-        rules->numbers[rules->name_kinds.at[i]].at[rules->name_places.at[i]] = 0;
+static inline void fl_rules_end(fl_rules *rules, fl_fold *fold) {
+    if (fold->failed || !fl_rules_flush(rules) || !fl_rules_columns(rules, fold))
+        fold->failed = 1;
 }
 
 static inline fl_rules *fl_rules_new(uint64_t seed, size_t bound) {
     fl_rules *rules = (fl_rules *)calloc(1, sizeof *rules);
     if (rules) {
-        fl_table *tables[] = {&rules->hosts, &rules->targets, &rules->outcomes, &rules->records, &rules->cells,
-                              &rules->entries, &rules->entry_cells};
-        for (int i = 0; i < 7; i++)
+        fl_table *tables[] = {&rules->targets, &rules->outcomes, &rules->slot_keys, &rules->entries.places,
+                              &rules->entries.cells};
+        for (int i = 0; i < 5; i++)
             tables[i]->seed = seed;
+        rules->seed = rules->hosts.seed = seed;
         rules->bound = bound;
         rules->asks = -1;
     }
@@ -563,25 +660,25 @@ static inline fl_rules *fl_rules_new(uint64_t seed, size_t bound) {
 static inline void fl_rules_free(fl_rules *rules) {
     if (!rules)
         return;
-    fl_table *tables[] = {&rules->hosts, &rules->targets, &rules->outcomes, &rules->records, &rules->cells,
-                          &rules->entries, &rules->entry_cells};
-    for (int i = 0; i < 7; i++)
+    fl_table *tables[] = {&rules->targets, &rules->outcomes, &rules->slot_keys};
+    for (int i = 0; i < 3; i++)
         fl_table_free(tables[i]);
+    fl_hosts_free(&rules->hosts);
     for (int field = 0; field < FL_FIELDS; field++)
         free(rules->classes[field].at);
-    for (int kind = 0; kind < FL_KINDS; kind++)
-        free(rules->numbers[kind].at);
-#define FL_FREE(column) free(rules->column.at);
-    FL_RULE_COLUMNS(FL_FREE)
-#undef FL_FREE
+    for (size_t rule = 0; rule < rules->host_rules; rule++)
+        free(rules->host_marks[rule].at);
+    fl_entries_free(&rules->entries);
     free(rules->size_edges.at);
     free(rules->duration_edges.at);
     free(rules->outcome);
-    free(rules->outcomes_of);
     free(rules->steps);
-    free(rules->sizes);
-    free(rules->measured);
-    free(rules->key_text);
+    free(rules->cells);
+    free(rules->spots);
+    free(rules->touched);
+    free(rules->goes);
+    free(rules->slots);
+    free(rules->host_marks);
     free(rules);
 }
 

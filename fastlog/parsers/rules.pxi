@@ -10,16 +10,19 @@ cdef extern from "block.h" nogil:
         uint64_t size
         int64_t duration
 
+    ctypedef struct fl_entries:
+        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
+        fl_column sketched, sketch_cells, counts, key_ends
+        const uint8_t *key_text
+        size_t key_text_n
+
     ctypedef struct fl_rules:
         uint8_t *looked_at
         uint8_t has_hosts
         fl_column size_edges, duration_edges
         fl_seen seen
         int asks
-        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
-        fl_column sketched, sketch_cells, counts, key_ends
-        const uint8_t *key_text
-        size_t key_text_n
+        fl_entries entries
 
     int FL_FIELDS, FL_ASKS_OUTCOME, FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION
     int64_t FL_NO_DURATION
@@ -28,6 +31,7 @@ cdef extern from "block.h" nogil:
     void fl_rules_begin(fl_rules *rules, const fl_fold *fold)
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
+    int fl_rules_drain(fl_rules *rules, size_t left)
     int fl_rules_class(fl_rules *rules, unsigned number)
     void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
     int fl_rules_outcome(fl_rules *rules)
@@ -113,13 +117,16 @@ cdef class _Rules:
             seen.duration = min(hit.duration, LONGEST_COMPARED)
         if not fl_rules_count(self.made, sums):
             self.answer(sums)
+        if not fl_rules_drain(self.made, 0):  # its texts end here
+            raise MemoryError
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""
+        cdef fl_entries *made
         fl_rules_end(self.made, sums)
         if sums.failed:
             raise MemoryError
-        made = self.made
+        made = &self.made.entries
         found = Measured(
             rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
             keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),

@@ -8,8 +8,8 @@ there sections and methods become numbers, all lines at once, and are counted as
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain, compress, pairwise
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from itertools import accumulate, chain, compress, count, pairwise
+from typing import TYPE_CHECKING, TypeVar
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.parsers.cells import NO_CELL
@@ -36,16 +36,27 @@ class Numbers(dict[bytes, int]):
         return number
 
 
-class _Names(NamedTuple):
-    """The numbers of a partial's sections and methods."""
+class _Requests(dict[bytes, tuple[bytes, bytes]]):
+    """The section and the method of requests: looking one up takes it apart. Equal names are one object,
+    whose hash is known. At most BOUND requests are remembered."""
 
-    sections: Numbers
-    methods: Numbers
+    BOUND = 1 << 13
 
-    def of(self, request: bytes) -> tuple[int, int]:
-        """Those of the section and of the method of a request."""
+    def __init__(self) -> None:
+        super().__init__()
+        self._names: dict[bytes, bytes] = {}
+
+    def __missing__(self, request: bytes) -> tuple[bytes, bytes]:
+        if len(self) >= self.BOUND:
+            self.clear()
+            self._names.clear()
         method, section = request.split(b" ", 1)
-        return self.sections[section], self.methods[method]
+        name = self._names.setdefault
+        found = self[request] = name(section, section), name(method, method)
+        return found
+
+
+_requests = _Requests()
 
 
 def count_tables(
@@ -59,11 +70,10 @@ def count_tables(
     is None) into those of the panes, which have ``lengths`` lines each."""
     spans = list(pairwise(accumulate(lengths, initial=0)))
     lines = columns if kept is None else columns.kept(kept)
-    names = _Names(Numbers(), Numbers())
     if spans and len(lines.requests) < _FEW * len(spans):
-        sections, methods = _by_line(partial, names, columns.requests, spans, kept)
+        sections, methods = _by_line(partial, columns.requests, spans, kept)
     else:
-        sections, methods = _by_request(partial, names, columns.requests, lines.requests, spans)
+        sections, methods = _by_request(partial, columns.requests, lines.requests, spans)
     statuses = [Counter(lines.statuses[start:stop]) for start, stop in spans]
     all_statuses = _sums(statuses) if spans and kept is None else Counter(columns.statuses)
     partial.statuses = array("q", all_statuses)
@@ -99,22 +109,25 @@ def count_pairs(partial: Partial, columns: "Columns") -> None:
 
 def _by_request(
     partial: Partial,
-    names: _Names,
     requests: list[bytes],
     kept: list[bytes],
     spans: Sequence[tuple[int, int]],
 ) -> tuple[list[Hits], list[Hits]]:
     """Fill the totals of sections and methods, and give those of each pane. ``kept`` are the requests
     of the panes."""
-    of_panes = [Counter(kept[start:stop]) for start, stop in spans]
-    _fill_totals(partial, names, _sums(of_panes) if spans and kept is requests else Counter(requests))
-    tables = [_split(names, counted) for counted in of_panes]
-    return [sections for sections, _ in tables], [methods for _, methods in tables]
+    tables = [_split(Counter(kept[start:stop])) for start, stop in spans]
+    of_sections, of_methods = [sections for sections, _ in tables], [methods for _, methods in tables]
+    if spans and kept is requests:
+        sections, methods = _fill_totals(partial, _sums(of_sections), _sums(of_methods))
+    else:  # what is in no pane counts too
+        sections, methods = _fill_totals(partial, *_split(Counter(requests)))
+    return [_numbered(table, sections) for table in of_sections], [
+        _numbered(table, methods) for table in of_methods
+    ]
 
 
 def _by_line(
     partial: Partial,
-    names: _Names,
     requests: list[bytes],
     spans: Sequence[tuple[int, int]],
     kept: Sequence[bool] | None,
@@ -122,12 +135,13 @@ def _by_line(
     """As ``_by_request``; ``kept`` says which lines are in the panes."""
     distinct = Numbers()
     numbers = list(map(distinct.__getitem__, requests))
-    _fill_totals(partial, names, dict(zip(distinct, Counter(numbers).values(), strict=True)))
-    pairs = list(map(names.of, distinct))
+    counted = dict(zip(distinct, Counter(numbers).values(), strict=True))
+    of_section, of_method = _fill_totals(partial, *_split(counted))
+    names = list(map(_requests.__getitem__, distinct))
     if kept is not None:
         numbers = list(compress(numbers, kept))
-    sections = list(map([section for section, _ in pairs].__getitem__, numbers))
-    methods = list(map([method for _, method in pairs].__getitem__, numbers))
+    sections = list(map([of_section[section] for section, _ in names].__getitem__, numbers))
+    methods = list(map([of_method[method] for _, method in names].__getitem__, numbers))
     return (
         [Counter(sections[start:stop]) for start, stop in spans],
         [Counter(methods[start:stop]) for start, stop in spans],
@@ -143,22 +157,29 @@ def _sums(tables: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
     return total
 
 
-def _split(names: _Names, requests: Mapping[bytes, int]) -> tuple[dict[int, int], dict[int, int]]:
+def _split(requests: Mapping[bytes, int]) -> tuple[dict[bytes, int], dict[bytes, int]]:
     """Hits by section and by method, of hits by request."""
-    sections: dict[int, int] = {}
-    methods: dict[int, int] = {}
+    sections: dict[bytes, int] = {}
+    methods: dict[bytes, int] = {}
     for request, hits in requests.items():
-        section, method = names.of(request)
+        section, method = _requests[request]
         sections[section] = sections.get(section, 0) + hits
         methods[method] = methods.get(method, 0) + hits
     return sections, methods
 
 
-def _fill_totals(partial: Partial, names: _Names, requests: Mapping[bytes, int]) -> None:
-    """The tables of the chunk, which number the names."""
-    sections, methods = _split(names, requests)
-    partial.sections, partial.section_hits = list(names.sections), array("q", sections.values())
-    partial.methods, partial.method_hits = list(names.methods), array("q", methods.values())
+def _numbered(names: Mapping[bytes, int], numbers: Mapping[bytes, int]) -> Hits:
+    """Hits by number, of hits by name."""
+    return dict(zip(map(numbers.__getitem__, names), names.values(), strict=True))
+
+
+def _fill_totals(
+    partial: Partial, sections: dict[bytes, int], methods: dict[bytes, int]
+) -> tuple[dict[bytes, int], dict[bytes, int]]:
+    """The tables of the chunk; the numbers of its sections, and of its methods."""
+    partial.sections, partial.section_hits = list(sections), array("q", sections.values())
+    partial.methods, partial.method_hits = list(methods), array("q", methods.values())
+    return dict(zip(sections, count())), dict(zip(methods, count()))
 
 
 def _fill_panes(

@@ -8,6 +8,7 @@ read by the offset before the change (``fold=0``, PEP 495).
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from operator import add
 
 from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
 
@@ -161,6 +162,23 @@ _SECONDS_AT = {APACHE: (18, b" "), ISO8601: (17, b"Zz+-"), f"{DATE} {CLOCK}": (1
 """Where two digits of seconds stand in the usual spelling, and what may follow them."""
 _PLAIN = (EPOCH, EPOCH_MS, EPOCH_US)
 _TWO_DIGITS = [b"%02d" % number for number in range(60)]
+_MANY = 64
+_CLF_WIDTH = 26
+_TENS = bytes.maketrans(b"012345", bytes(range(0, 60, 10)))
+_ONES = bytes.maketrans(b"0123456789", bytes(range(10)))
+
+
+class _Minutes(dict[bytes, int | None]):
+    """The first second of a minute by its stamp, ``dd/Mon/yyyy:HH:MM:00 +hhmm``; None for what is none."""
+
+    BOUND = 10_000
+
+    def __missing__(self, stamp: bytes) -> int | None:
+        if len(self) >= self.BOUND:
+            self.clear()
+        usual = stamp[17:21] == b":00 " and stamp[0] in b"0123"
+        second = self[stamp] = apache_second(stamp) if usual else None
+        return second
 
 
 class Seconds(dict[bytes, int | None]):
@@ -168,13 +186,15 @@ class Seconds(dict[bytes, int | None]):
 
     A log names each of its minutes many times: the second stamp that is missed
     in one minute fills in all sixty, and so does the first of the minute after.
-    Holds at most BOUND stamps, then starts anew.
+    Holds at most BOUND stamps, then starts anew. Where brackets belong to the format they are
+    no part of a stamp, which is then ``bare``.
     """
 
     BOUND = 100_000
 
-    def __init__(self, pattern: str = APACHE, log_tz: str = "UTC") -> None:
+    def __init__(self, pattern: str = APACHE, log_tz: str = "UTC", *, bare: bool = False) -> None:
         super().__init__()
+        self._bare = bare
         self._second = second_of(pattern, log_tz)
         self._minutes: set[bytes] = set()
         self._next: int | None = None
@@ -183,8 +203,33 @@ class Seconds(dict[bytes, int | None]):
             self._digits = 0  # a change of zone may fall into a minute
         self._fraction = pattern in (ISO8601, ANY)
         self._plain = pattern in _PLAIN
+        self._starts = _Minutes() if pattern == APACHE else None
+
+    def of(self, stamps: list[bytes]) -> list[int | None]:
+        """The second of each stamp. Many are read as columns: their minutes, and two digits."""
+        found = None
+        if self._starts is not None and len(stamps) >= _MANY:
+            found = self._by_minute(stamps, self._starts)
+        return list(map(self.__getitem__, stamps)) if found is None else found
+
+    def _by_minute(self, stamps: list[bytes], starts: _Minutes) -> list[int | None] | None:
+        """As ``of``; None where some stamp is not in the usual spelling."""
+        step, many = _CLF_WIDTH + 1, len(stamps)
+        text = bytearray(b"\n".join(stamps))
+        if len(text) != step * many - 1 or text[_CLF_WIDTH::step] != b"\n" * (many - 1):
+            return None
+        tens, ones = text[self._digits :: step], text[self._digits + 1 :: step]
+        if tens.translate(None, b"012345") or ones.translate(None, b"0123456789"):
+            return None
+        text[self._digits :: step] = text[self._digits + 1 :: step] = b"0" * many
+        minutes = list(map(starts.__getitem__, bytes(text).split(b"\n")))
+        if None in minutes:
+            return None
+        return list(map(add, minutes, map(add, tens.translate(_TENS), ones.translate(_ONES))))
 
     def __missing__(self, stamp: bytes) -> int | None:
+        if self._bare and (stamp[:1] == b"[" or stamp[-1:] == b"]"):
+            return None
         if len(self) > self.BOUND:
             self.clear()
             self._minutes.clear()

@@ -401,7 +401,7 @@ static int fl_walk_rules(fl_fold *fold, const fl_found *found, const fl_key *sec
     fl_seen *seen = fl_see(fold, section, method, found->status, found->size);
     seen->duration = fl_duration(found);
     if (fold->rules->has_hosts)
-        fl_host(seen, found->host, found->host_end);
+        fl_host_seen(seen, found->host, found->host_end);
     if (found->request) {
         fl_target(seen, found->request, found->request_end);
     } else {

@@ -12,7 +12,7 @@ typedef struct {
     fl_json json;
     int has_keys; /* lines are read by them, not by the shape */
     int64_t horizon, odd; /* odd: lines of the chunk that were no hits */
-    int odd_hits;
+    int odd_hits, rejects_shown;
 } subject;
 
 static void check(int holds, const char *what) {
@@ -217,6 +217,7 @@ static void check_same_pairs(const fl_fold *a, const fl_fold *b) {
 /* Two folds of the same chunk have the same columns, however it was cut and whatever came before. */
 static void check_same(const subject *a, const subject *b) {
     const fl_fold *mine = &a->fold, *other = &b->fold;
+    check(!memcmp(mine->rejected, other->rejected, sizeof mine->rejected), "the same rejects");
 #define SAME(column)                                                                                \
     check(mine->column.n == other->column.n &&                                                      \
               (!mine->column.n || !memcmp(mine->column.at, other->column.at, 8 * mine->column.n)), \

@@ -59,7 +59,7 @@ static void add_rules(fl_fold *fold, uint64_t seed) {
 
 /* The entries of a chunk with so many hits agree with it. */
 static void check_rules(const fl_fold *fold, int64_t counted) {
-    const fl_rules *rules = fold->rules;
+    const fl_entries *rules = fold->rules ? &fold->rules->entries : NULL;
     int64_t base[FUZZ_RULES] = {0}, cells = 0;
     fl_sum bytes[2] = {0};
     if (!rules)
@@ -86,9 +86,9 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
 }
 
 static void check_same_rules(const fl_fold *a, const fl_fold *b) {
-    const fl_rules *mine = a->rules, *other = b->rules;
-    if (!mine)
+    if (!a->rules)
         return;
+    const fl_entries *mine = &a->rules->entries, *other = &b->rules->entries;
 #define SAME(column)                                                                                \
     check(mine->column.n == other->column.n &&                                                      \
               (!mine->column.n || !memcmp(mine->column.at, other->column.at, 8 * mine->column.n)), \

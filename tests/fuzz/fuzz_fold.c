@@ -28,6 +28,7 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 
 #define FL_WINDOW window
 #define FL_MOST_KEYS most_keys
+#define FL_MOST_STAMPS 20 /* rows, and then they are counted from 1 again */
 #define FL_LINE_LIMIT 2000 /* bounds are small here: to be over them costs little */
 #define realloc scarce_realloc
 #define calloc scarce_calloc
@@ -47,6 +48,7 @@ typedef struct {
     fl_shape shape;
     int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
+    int rejects_shown;
     int rules; /* some look at the hits; not at those of JSON, which Python reads then */
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
@@ -72,6 +74,7 @@ static options options_of(const uint8_t *head) {
         .odd_hits = head[0] >> 3 & 1,
         .go_round = head[0] >> 4 & 1,
         .indexer = head[0] >> 5 & 1 ? fl_index_plain : slower_indexer(),
+        .rejects_shown = head[2] >> 6 & 3, /* 3 as 2 */
         .lateness = latenesses[head[1] % 6],
         .pane = panes[head[2] % 6],
         .horizon = horizons[head[3] % 5],
@@ -129,6 +132,7 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
     seen->duration = (int8_t)line[1];
     if (!fl_rules_count(s->fold.rules, &s->fold))
         answer(&s->fold);
+    s->fold.failed |= !fl_rules_drain(s->fold.rules, 0); /* its texts end here */
 }
 
 static void fold_lines(subject *s, const uint8_t *data, size_t length) {
@@ -144,6 +148,8 @@ static void fold_lines(subject *s, const uint8_t *data, size_t length) {
         else
             odd_line(s, data + start, stop - start);
     }
+    if (s->fold.rules && !fl_rules_drain(s->fold.rules, 0))
+        s->fold.failed = 1;
     check(s->fold.failed || s->block.line == length, "every line is taken up");
 }
 
@@ -177,6 +183,7 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     s->block.lines = 0;
     s->odd = 0;
     fl_fold_begin(&s->fold, s->horizon);
+    s->fold.rejects_shown = s->rejects_shown;
     if (s->fold.rules)
         fl_rules_begin(s->fold.rules, &s->fold);
     for (size_t i = 0; i < n; i++) {
@@ -189,6 +196,8 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     }
     feed(s, log + from, length - from);
     fl_fold_end(&s->fold);
+    for (int reason = 0; reason < FL_REASONS; reason++)
+        s->odd += s->fold.rejected[reason];
     if (s->fold.rules && !s->fold.failed)
         fl_rules_end(s->fold.rules, &s->fold);
 }
@@ -216,6 +225,7 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
     s->has_keys = chosen->json;
     want_keys(&s->json);
     s->odd_hits = chosen->odd_hits;
+    s->rejects_shown = chosen->rejects_shown;
     s->horizon = chosen->horizon;
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);
     check(made, "a fold is made");

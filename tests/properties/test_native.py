@@ -19,6 +19,8 @@ from fastlog.parsers.select import parser_name
 from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated, random_log
 
 HORIZON = 1_525_890_000
+REJECTED = b"no line of a log\n" * 3
+"""As many as are shown of a chunk."""
 native = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
 
 
@@ -50,11 +52,13 @@ def both(format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int |
     from fastlog.parsers.native import NativeParser
 
     compiled = compile_format(format)
-    parser = NativeParser(compiled, chosen)
-    for _ in range(2):  # what a parser has learnt from a chunk changes nothing in the next
-        folded = parser.fold(blocks(data, cuts), horizon)
-        # The segments of the regex parser begin anew with each block: it gets the whole.
-        assert canonical(folded) == canonical(RegexParser(compiled, chosen).fold([(0, data)], horizon))
+    for every in (True, False):  # rejected lines: all are shown, or the first are and the others counted
+        shown = chosen._replace(rejects=every)
+        parser = NativeParser(compiled, shown)
+        for log in (data, data, data if every else REJECTED + data):  # a chunk teaches nothing that counts
+            folded = parser.fold(blocks(log, cuts), horizon)
+            # The segments of the regex parser begin anew with each block: it gets the whole.
+            assert canonical(folded) == canonical(RegexParser(compiled, shown).fold([(0, log)], horizon))
 
 
 def test_the_parser_in_use_is_the_one_that_was_built() -> None:
@@ -165,6 +169,26 @@ def test_native_is_regex_on_what_is_hard(lines: list[bytes]) -> None:
     log = b"\n".join(lines)
     for name in FORMATS:
         both(name, plan(), log, [len(log) // 2])
+
+
+@native
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b" \t\r", b"\0" * 60, b"#Fields: date", b"x" * 102_401, HEAD[:30], HEAD + b'"GET /',
+        HEAD + b'"GET /a" 20', HEAD + b'"GET /a" 200 x "-" "-"', HEAD + b'"GET /a" 200 5 "-" "cut',
+        HEAD + b'"GET /a" 200 5 "-" "cut\\"', HEAD.replace(b"- -", b"- a [b] c") + b'"GET /a" 200 5 "" ""',
+        *(b"h - - [" + stamp + b'] "GET /a" 200 5 "-" "-"' for stamp in STAMPS[:10]),
+        b'h - - [] "GET /a" 200 5 "-" "-"', b'h - - [2018-05-09T16:00:00+00:00] "GET /a" 200 5 "-" "-"',
+        b'h - - [31/Apr/2018:16:00:00 +0000] "GET /a" 200 5 "-" "-"b',
+    ],
+)  # fmt: skip
+def test_an_odd_line_of_which_only_the_reason_counts_is_not_read_by_the_regex(text: bytes) -> None:
+    from fastlog.parsers.native import NativeParser
+
+    parser = NativeParser(compile_format("combined"), plan()._replace(rejects=False))
+    parser.fold([(0, REJECTED + text + b"\n")], HORIZON)
+    assert parser.odd == REJECTED.count(b"\n")
 
 
 @native

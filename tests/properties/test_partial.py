@@ -22,7 +22,6 @@ from fastlog.executors.wire import (
     unpack_item,
     unpack_partial,
 )
-from fastlog.formats.compile import Format as Compiled
 from fastlog.formats.compile import compile_format
 from fastlog.merger import Merger
 from fastlog.model.chunk import Block, ByteRange, Closed, Item, Notice, Opened, Tick
@@ -32,9 +31,10 @@ from fastlog.model.plan import Plan
 from fastlog.model.sketch import CELLS
 from fastlog.parsers import tables
 from fastlog.parsers.columns import responses
+from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.regex import RegexParser, request_key
-from fastlog.parsers.timestamps import apache_second
-from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated
+from fastlog.parsers.timestamps import Seconds, apache_second
+from tests.properties.strategies import FORMATS, Format, formats, line, logs, mutated, seconds, stamp, stamps
 
 HORIZON = 1_525_890_000
 WORD = st.integers(-(2**63), 2**63 - 1)
@@ -346,29 +346,65 @@ def agree(text: bytes, format: Format) -> bool:
         assert match is not None
         definition = (match["time"], request_key(match["request"]), match["status"], match["size"])
         assert definition == (stamp, request, status, size)
-    plain_agrees(text, compiled)
+    plain_agrees([text], format)
     return taken
 
 
-def plain_agrees(text: bytes, compiled: Compiled) -> bool:
-    """Whether the pattern for a whole buffer took a line, see ``agree``."""
-    if compiled.plain is None or b'\\"' in text or b"\r" in text or b"\n" in text:
-        return False
-    found = compiled.plain.split(text + b"\n")
-    numbers = responses(found[3::4]) if len(found) == 5 and found[3] is not None else None
-    if numbers is None or apache_second(found[1]) is None:
-        return False
-    match = compiled.line.match(text)
-    assert match is not None
-    assert (match["time"], request_key(match["request"])) == (found[1], found[2])
-    assert numbers == ([int(match["status"])], [0 if match["size"] == b"-" else int(match["size"])])
-    return True
+PLAIN_LINES = 11
+"""Two matches of the pattern for a whole buffer, and three lines more."""
 
 
-@settings(max_examples=100, deadline=None)
-@given(data=st.data(), format=formats)
-def test_the_plain_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
-    plain_agrees(data.draw(mutated(format)), compile_format(format))
+def plain_agrees(texts: list[bytes], format: Format, at: int = 5) -> bool:
+    """Whether the pattern for a whole buffer took lines among others, see ``agree``."""
+    compiled = compile_format(format)
+    log = [line(1_525_881_600 + second, format=format)[:-1] for second in range(PLAIN_LINES)]
+    log[at : at + len(texts)] = texts
+    if compiled.plain is None or b'\\"' in b"".join(texts):
+        return False
+    found = plain_lines(compiled.plain, b"\n".join(log) + b"\n", len(log))
+    seconds = Seconds(bare=True)
+    if found is None or any(seconds[stamp] is None for stamp in found.stamps):
+        return False
+    many = len(found.stamps)
+    assert log[many:] == found.rest
+    for text, *columns in zip(log[:many], *found[:4], strict=True):
+        match = compiled.line.match(text)
+        assert match is not None
+        status, size = int(match["status"]), 0 if match["size"] == b"-" else int(match["size"])
+        assert columns == [match["time"], request_key(match["request"]), status, size]
+    return at < many
+
+
+TORN = b'h - - [09/May/2018:16:00:00 +0000] "GET /a HTTP/1.1" 200 5 "x'
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), format=formats, at=st.integers(0, PLAIN_LINES - 1))
+def test_the_plain_pattern_takes_only_what_the_definition_takes(
+    data: st.DataObject, format: Format, at: int
+) -> None:
+    plain_agrees(data.draw(st.lists(mutated(format), min_size=1, max_size=3)), format, at)
+
+
+@pytest.mark.parametrize("at", range(PLAIN_LINES - 1))
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [TORN, b'" "y"'],
+        [TORN.replace(b" HTTP", b'"\n HTTP') + b'" "y"'],
+        [TORN + b'" "y', b'"'],
+        [b"h -", b'- [09/May/2018:16:00:00 +0000] "GET /a HTTP/1.1" 200 5 "x" "y"'],
+        [TORN.replace(b"[", b"[[") + b'" "y"'],
+        [TORN.replace(b"[09", b"[[9") + b'" "y"'],
+        [TORN.replace(b"]", b"]]") + b'" "y"'],
+        [TORN.replace(b"200", b"20") + b'" "y"', TORN.replace(b"200", b"2000") + b'" "y"'],
+        [TORN.replace(b" 5 ", b" 5") + b'" "y"', TORN.replace(b" 5 ", b" 5  ") + b'" "y"'],
+        [TORN.replace(b"- -", b"-  -") + b'" "y"'],
+    ],
+)
+def test_the_plain_pattern_takes_no_line_that_only_fits_with_others(texts: list[bytes], at: int) -> None:
+    log = b"\n".join(texts).split(b"\n")
+    assert not plain_agrees(log, "combined", at)
 
 
 @pytest.mark.parametrize(
@@ -380,9 +416,12 @@ def test_the_plain_pattern_takes_only_what_the_definition_takes(data: st.DataObj
     ],
 )  # fmt: skip
 def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
-    assert responses([b"200 7", text, b"404 -"]) is None
-    assert responses([b"200 7", b"404 -"]) == ([200, 404], [7, 0])
-    assert responses([b"200 999999999999999999"] * 2) == ([200] * 2, [10**18 - 1] * 2)
+    for end in (b"\n", b' "'):
+        assert responses([b"200 7" + end, text + end, b"404 -" + end], end) is None
+        assert responses([b"200 7" + end, b"404 -" + end], end) == ([200, 404], [7, 0])
+        most = [b"200 999999999999999999" + end] * 2
+        assert responses(most, end) == ([200] * 2, [10**18 - 1] * 2)
+    assert responses([b'200 1"', b'200  1 "'], b' "') is None
 
 
 def test_hits_around_one_of_the_future_are_of_one_second() -> None:
@@ -435,4 +474,22 @@ def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
     """Else all of the above says nothing."""
     text = line(1_525_881_600, format=format)[:-1]
     assert agree(text, format)
-    assert plain_agrees(text, compile_format(format))
+    assert plain_agrees([text], format)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    found=st.lists(st.one_of(seconds.map(stamp), stamps), max_size=4),
+    start=st.integers(1_525_881_500, 1_525_881_600),
+    bare=st.booleans(),
+)
+@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, bare=False)
+@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, bare=False)
+def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, *, bare: bool) -> None:
+    many = [*map(stamp, range(start, start + 100)), *found]
+    alone = [Seconds(bare=bare)[each] for each in many]
+    together = Seconds(bare=bare)
+    for _ in range(2):
+        assert together.of(many) == alone

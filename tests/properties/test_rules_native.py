@@ -144,14 +144,39 @@ def test_thresholds_of_any_size(side: str, measure: Any, threshold: float) -> No
     assert found[0] == found[1]
 
 
+NAMES = {
+    "that differ at once": [b"%d.%d" % (number % 256, number) for number in range(500)],
+    "that begin alike": [b"2001:db8:0:1::%x" % number for number in range(500)],
+    "of which some begin alike": [b"%x:db8::%d" % (number % 3, number) for number in range(500)],
+    "that end where others go on": [b"10" + b"\0" * (number % 25) for number in range(500)],
+}
+
+
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_a_crowd_of_keys_comes_in_the_order_of_their_names(names: list[bytes]) -> None:
+    """More of them in a second than are kept: which stay depends on the order."""
+    rule = Rule(name="x", measure="hits", per="host", window=5, above=3)
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", 200)
+        for made in TWINS:
+            windows = made([rule])
+            for second in range(4):
+                came = [names[(7 * at + 100 * second) % len(names)] for at in range(150 + 200 * second)]
+                rows = [Entry(0, 0, second, name, 2, 2, 0, NO_CELLS, NO_CELLS) for name in came]
+                windows.take(Measured.of(rows), 0)
+                found.append((windows.close(second + 1, 0), windows.dropped, windows.state()))
+    assert found[:4] == found[4:]
+
+
 def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
-    """Two hundred thousand keys: more than are remembered by name."""
+    """Three hundred thousand keys: more than are remembered by name."""
     rule = Rule(name="x", measure="hits", per="host", window=5, above=3)
     found = []
     for made in TWINS:
         windows = made([rule])
         said: list[Any] = []
-        for second in range(100):
+        for second in range(150):
             hosts = [b"%d" % (second * 2000 + number) for number in range(1999)]
             rows = [Entry(0, 0, second, host, 1, 1, 0, *Sketch().columns()) for host in [*hosts, b"stays"]]
             windows.take(Measured.of(rows), 0)

@@ -134,6 +134,17 @@ static inline int fl_moment_merge(fl_moment *moment, size_t at, int64_t hits, in
     return 1;
 }
 
+/* Add an arrival to another one of its key. 0 where there is no memory. */
+static inline int fl_moment_join(fl_moment *moment, size_t at, size_t other, int kind) {
+    int done = fl_moment_merge(moment, at, moment->arrivals[other].hits, moment->arrivals[other].base,
+                               moment->more ? moment->more + other : NULL, kind);
+    if (kind == FL_QUANTILE) {
+        free(moment->more[other].cells);
+        moment->more[other].cells = NULL;
+    }
+    return done;
+}
+
 /* See to it that each key stands once, and is found by a slot: for so many keys. 0 where there is no memory. */
 static inline int fl_moment_index(fl_moment *moment, size_t bound, int kind) {
     if (moment->slots)
@@ -151,10 +162,7 @@ static inline int fl_moment_index(fl_moment *moment, size_t bound, int kind) {
         fl_arrival arrival = moment->arrivals[at];
         uint32_t *slot = fl_moment_slot(moment, arrival.key);
         if (*slot) {
-            done &= fl_moment_merge(moment, *slot - 1, arrival.hits, arrival.base,
-                                    moment->more ? moment->more + at : NULL, kind);
-            if (kind == FL_QUANTILE)
-                free(moment->more[at].cells);
+            done &= fl_moment_join(moment, *slot - 1, at, kind);
             continue;
         }
         moment->arrivals[kept] = arrival;

@@ -8,10 +8,13 @@
 #include <string.h>
 
 typedef struct {
-    char *text; /* NULL: the number is free */
+    char *text; /* of one that is longer than its prefix; NULL: the number is free */
     uint32_t length, hash;
     unsigned __int128 prefix; /* the first 16 bytes, as a number that sorts as they do */
 } fl_name;
+
+#define FL_PREFIX 16
+static char fl_names_short[1]; /* the text of all names that their prefix has whole */
 
 typedef struct {
     fl_name *names;
@@ -22,9 +25,23 @@ typedef struct {
     uint64_t seed;
 } fl_names;
 
+/* The first 8 bytes of a text, or all, zeros behind them. A copy of a length that varies would be a call. */
 static inline uint64_t fl_names_load(const char *text, size_t length) {
     uint64_t word = 0;
-    memcpy(&word, text, length < 8 ? length : 8);
+    if (length >= 8) {
+        memcpy(&word, text, 8);
+        return word;
+    }
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    if (length >= 4) { /* from both ends: where they overlap they agree */
+        uint32_t low, high;
+        memcpy(&low, text, 4);
+        memcpy(&high, text + length - 4, 4);
+        return low | (uint64_t)high << (8 * (length - 4));
+    }
+#endif
+    for (size_t at = 0; at < length; at++)
+        ((char *)&word)[at] = text[at];
     return word;
 }
 
@@ -50,6 +67,16 @@ static inline uint64_t fl_names_sortable(uint64_t word) {
 static inline unsigned __int128 fl_names_prefix(const char *text, size_t length) {
     unsigned __int128 prefix = (unsigned __int128)fl_names_sortable(fl_names_load(text, length)) << 64;
     return length > 8 ? prefix | fl_names_sortable(fl_names_load(text + 8, length - 8)) : prefix;
+}
+
+/* The text of a name, of which `prefix` has room for the first bytes. */
+static inline const char *fl_names_text(const fl_names *names, uint32_t number, char *prefix) {
+    const fl_name *name = names->names + number;
+    if (name->length > FL_PREFIX)
+        return name->text;
+    uint64_t words[2] = {fl_names_sortable((uint64_t)(name->prefix >> 64)), fl_names_sortable((uint64_t)name->prefix)};
+    memcpy(prefix, words, sizeof words);
+    return prefix;
 }
 
 /* Whether one sorts before another: negative, 0 or positive. */
@@ -108,10 +135,12 @@ static inline int64_t fl_names_hashed(fl_names *names, const char *text, size_t 
             (length <= 16 || !memcmp(name->text + 16, text + 16, length - 16)))
             return found - 1;
     }
-    char *own = (char *)malloc(length ? length : 1);
-    if (!own)
-        return -1;
-    memcpy(own, text, length);
+    char *own = fl_names_short;
+    if (length > FL_PREFIX) {
+        if (!(own = (char *)malloc(length)))
+            return -1;
+        memcpy(own, text, length);
+    }
     uint32_t number = names->spares ? names->spare[--names->spares] : (uint32_t)names->n++;
     names->names[number] = (fl_name){own, (uint32_t)length, hash, prefix};
     names->slots[slot & names->mask] = number + 1;
@@ -130,7 +159,7 @@ typedef struct {
     uint32_t hash;
 } fl_asked;
 
-#define FL_ASKED 32
+#define FL_ASKED 64
 
 /* The numbers of some keys. Where there are many, none is in the cache: they are fetched side by side. */
 static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers) {
@@ -151,6 +180,11 @@ static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, i
 
 static inline size_t fl_names_held(const fl_names *names) { return names->n - names->spares; }
 
+static inline void fl_name_free(fl_name *name) {
+    if (name->text != fl_names_short)
+        free(name->text);
+}
+
 /* Forget the keys whose mark is 0. */
 static inline int fl_names_sweep(fl_names *names, const uint8_t *marks) {
     for (size_t number = 0; number < names->n; number++) {
@@ -158,7 +192,7 @@ static inline int fl_names_sweep(fl_names *names, const uint8_t *marks) {
         if (marks[number] || !name->text)
             continue;
         names->bytes -= name->length;
-        free(name->text);
+        fl_name_free(name);
         name->text = NULL;
         names->spare[names->spares++] = (uint32_t)number;
     }
@@ -167,7 +201,7 @@ static inline int fl_names_sweep(fl_names *names, const uint8_t *marks) {
 
 static inline void fl_names_free(fl_names *names) {
     for (size_t number = 0; number < names->n; number++)
-        free(names->names[number].text);
+        fl_name_free(names->names + number);
     free(names->names);
     free(names->slots);
     free(names->spare);

@@ -53,6 +53,10 @@ cdef extern from "rules.h" nogil:
         size_t n, bytes
         uint64_t seed
 
+    enum:
+        FL_PREFIX
+
+    const char *fl_names_text(const fl_names *names, uint32_t number, char *prefix)
     int64_t fl_names_number(fl_names *names, const char *text, size_t length)
     enum:
         FL_ASKED
@@ -128,7 +132,7 @@ cdef extern from "rules.h" nogil:
 
 
 cdef int _LOW_BITS = 62  # of a sum of bytes, as in model.measured
-cdef size_t _NAMES = 1 << 16  # held at least before those that nobody needs are forgotten
+cdef size_t _NAMES = 1 << 18  # held at least before those that nobody needs are forgotten
 cdef size_t _NAME_BYTES = 1 << 24
 _MOST = 1 << 62  # numerators and denominators of a share beyond would pass 128 bits
 _WIDE = 1 << 126
@@ -343,7 +347,10 @@ cdef class RuleWindows:
         return found
 
     cdef bytes _key(self, uint32_t number):
-        return PyBytes_FromStringAndSize(self.names.names[number].text, self.names.names[number].length)
+        cdef char[FL_PREFIX] prefix
+        return PyBytes_FromStringAndSize(
+            fl_names_text(&self.names, number, prefix), self.names.names[number].length
+        )
 
     @property
     def dropped(self):

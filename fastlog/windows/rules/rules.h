@@ -155,11 +155,57 @@ typedef struct {
     uint32_t key, place;
 } fl_place;
 
-static inline int fl_place_after(const fl_names *names, const fl_place *one, const fl_place *other) {
-    if (one->prefix != other->prefix)
-        return one->prefix > other->prefix;
-    return fl_names_order(names, one->key, other->key) > 0;
+/* Merge two rows of places, the other one from `middle` on. Which of both has the next is not to be
+ * foretold: so nothing branches on it. */
+static inline void fl_places_merge(const fl_names *names, const fl_place *left, const fl_place *middle,
+                                   const fl_place *end, fl_place *to) {
+    const fl_place *right = middle, *ends = middle;
+    while (left < ends && right < end) {
+        int takes_right = left->prefix > right->prefix;
+        if (left->prefix == right->prefix)
+            takes_right = fl_names_order(names, left->key, right->key) > 0;
+        const fl_place *from[2] = {left, right};
+        *to++ = *from[takes_right];
+        left += !takes_right;
+        right += takes_right;
+    }
+    memcpy(to, left, (size_t)(ends - left) * sizeof *to);
+    memcpy(to + (ends - left), right, (size_t)(end - right) * sizeof *to);
 }
+
+static inline fl_place *fl_places_merged(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
+    for (size_t width = 1; width < n; width *= 2) {
+        for (size_t low = 0; low < n; low += 2 * width) {
+            size_t middle = low + width < n ? low + width : n, high = middle + width < n ? middle + width : n;
+            fl_places_merge(names, places + low, places + middle, places + high, spare + low);
+        }
+        fl_place *swapped = places;
+        places = spare;
+        spare = swapped;
+    }
+    return places;
+}
+
+/* Deal places by each byte of their prefixes in which some `differ`, from the last one on. */
+static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ) {
+    for (int shift = 0; shift < 64; shift += 8) {
+        uint32_t starts[257] = {0};
+        if (!(differ >> shift & 0xff))
+            continue;
+        for (size_t at = 0; at < n; at++)
+            starts[(places[at].prefix >> shift & 0xff) + 1]++;
+        for (int byte = 0; byte < 256; byte++)
+            starts[byte + 1] += starts[byte];
+        for (size_t at = 0; at < n; at++)
+            spare[starts[places[at].prefix >> shift & 0xff]++] = places[at];
+        fl_place *swapped = places;
+        places = spare;
+        spare = swapped;
+    }
+    return places;
+}
+
+#define FL_MANY 128 /* places; with fewer, merging them is quicker */
 
 /* Sort places by their keys, given room for as many again. They may end up in either. */
 static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
@@ -173,21 +219,18 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
     }
     for (size_t at = 0; at < n; at++)
         places[at].prefix = (uint64_t)(names->names[places[at].key].prefix << shift >> 64);
-    for (size_t width = 1; width < n; width *= 2) {
-        for (size_t low = 0; low < n; low += 2 * width) {
-            size_t middle = low + width < n ? low + width : n, high = middle + width < n ? middle + width : n;
-            size_t left = low, right = middle;
-            for (size_t to = low; to < high; to++) {
-                int takes_right =
-                    right < high && (left == middle || fl_place_after(names, places + left, places + right));
-                spare[to] = places[takes_right ? right++ : left++];
-            }
-        }
-        fl_place *swapped = places;
-        places = spare;
-        spare = swapped;
+    if (n < FL_MANY)
+        return fl_places_merged(names, places, spare, n);
+    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64));
+    spare = sorted == places ? spare : places;
+    for (size_t at = 0, next; at < n; at = next) { /* those that are alike so far */
+        for (next = at + 1; next < n && sorted[next].prefix == sorted[at].prefix;)
+            next++;
+        const fl_place *run = next - at > 1 ? fl_places_merged(names, sorted + at, spare + at, next - at) : sorted + at;
+        if (run != sorted + at)
+            memcpy(sorted + at, run, (next - at) * sizeof *run);
     }
-    return places;
+    return sorted;
 }
 
 /* Put the keys in order that had hits in the same second as the first. 0 where there is no memory. */
@@ -244,6 +287,12 @@ static inline int fl_rule_order(fl_rule *rule) {
 
 static inline void fl_rule_drop(fl_rule *rule, uint32_t which, int64_t at) {
     const fl_state *state = rule->states + which;
+    if (state->after != FL_NONE) { /* it may be the next */
+        const fl_state *next = rule->states + state->after;
+        __builtin_prefetch(next->seen + next->end);
+        if (next->after != FL_NONE)
+            __builtin_prefetch(rule->states + next->after);
+    }
     rule->dropped += state->end > state->first && state->seen[state->end - 1].second > at - rule->window;
     fl_rule_forget(rule, which);
 }
@@ -602,39 +651,51 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
     return 1;
 }
 
-/* Take in hits key by key, in order, each of which may push another one out. */
+/* Take in hits of one key, in its turn, which may push another one out. 0 where there is no memory. */
+static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
+                                  fl_more *more, fl_saids *said) {
+    uint32_t which = fl_rule_find(rule, hit->key);
+    if (which != FL_NONE) {
+        fl_rule_unlink(rule, which);
+        fl_rule_append(rule, which, rule->tick);
+    } else {
+        int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, second);
+        if (dropped <= 0) {
+            rule->dropped++;
+            if (rule->kind == FL_QUANTILE)
+                free(more->cells);
+            return !dropped;
+        }
+        which = fl_rule_new(rule, hit->key, second, rule->tick);
+    }
+    return which != FL_NONE && fl_rule_absorb(rule, which, second, hit->hits, hit->base, more) &&
+           fl_rule_look(rule, which, second, said);
+}
+
+/* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
+ * once is its own neighbour then. */
 static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
-    if (!fl_moment_index(moment, rule->bound, rule->kind) || !fl_rule_order(rule))
+    if (!fl_rule_order(rule))
         return 0;
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
     if (!places)
         return 0;
-    for (size_t at = 0; at < moment->n; at++)
-        places[at] = (fl_place){0, moment->arrivals[at].key, (uint32_t)at};
+    for (size_t at = 0; at < moment->n; at++) {
+        const uint32_t key = moment->arrivals[at].key;
+        places[at] = (fl_place){0, key, (uint32_t)at};
+        __builtin_prefetch(&names->names[key].prefix); /* of many keys, most are not in the cache */
+        if (key < rule->keys_room)
+            __builtin_prefetch(rule->of_key + key);
+    }
     const fl_place *sorted = fl_places_sort(names, places, places + moment->n, moment->n);
     fl_more none = {0};
     int done = 1;
-    for (size_t at = 0; done && at < moment->n; at++) {
-        const fl_arrival *hit = moment->arrivals + sorted[at].place;
-        fl_more *more = moment->more ? moment->more + sorted[at].place : &none;
-        uint32_t which = fl_rule_find(rule, hit->key);
-        if (which != FL_NONE) {
-            fl_rule_unlink(rule, which);
-            fl_rule_append(rule, which, rule->tick);
-        } else {
-            int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, moment->second);
-            if (dropped <= 0) {
-                done = !dropped;
-                rule->dropped++;
-                if (rule->kind == FL_QUANTILE)
-                    free(more->cells);
-                continue;
-            }
-            which = fl_rule_new(rule, hit->key, moment->second, rule->tick);
-        }
-        done = which != FL_NONE &&
-               fl_rule_absorb(rule, which, moment->second, hit->hits, hit->base, more) &&
-               fl_rule_look(rule, which, moment->second, said);
+    for (size_t at = 0, next; done && at < moment->n; at = next) {
+        const size_t place = sorted[at].place;
+        for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
+            done = fl_moment_join(moment, place, sorted[next].place, rule->kind);
+        done = done && fl_rule_squeeze(rule, names, moment->second, moment->arrivals + place,
+                                       moment->more ? moment->more + place : &none, said);
     }
     free(places);
     return done;
