@@ -23,7 +23,7 @@ def extensions() -> list[Extension]:
     parts = {
         "parsers": [
             *("block.h", "entries.h", "fold.h", "hosts.h", "json.h", "keys.h", "line.h", "program.h"),
-            *("rejects.h", "rules.h", "scan.h", "stamp.h", "block.pxi", "rules.pxi"),
+            *("rejects.h", "rules.h", "scan.h", "stamp.h", "walk.h", "block.pxi", "rules.pxi"),
         ],
         "executors": [],
         "windows": ["series.h"],

@@ -16,8 +16,8 @@
 #ifndef FASTLOG_BLOCK_H
 #define FASTLOG_BLOCK_H
 
-#include "program.h"
 #include "rejects.h"
+#include "walk.h"
 
 #ifndef FL_WINDOW
 #define FL_WINDOW (16 * 1024)
@@ -83,9 +83,12 @@ static int fl_block_fold(fl_block *block, const fl_shape *shape, fl_fold *fold, 
         for (size_t i = 0; i < quotes; i++)
             if (data[at[i]] == '\n')
                 quotes = i;
-        if (!quotes)
+        if (!quotes) {
             for (quotes = seen; quotes < known && data[at[quotes]] != '\n';)
                 quotes++;
+            if (program && quotes < known) /* behind the fields of a format may be others */
+                usual = quotes;
+        }
         if (quotes == known) {
             seen = known;
             if (!fl_block_index(block)) {

@@ -35,7 +35,8 @@ static inline unsigned fl_two(const uint8_t *p) {
 }
 
 /* Up to eight digits that end at `end`, of which eight bytes before it are readable. */
-static inline int fl_digits(const uint8_t *end, unsigned length, uint64_t *value) {
+static inline __attribute__((always_inline)) int fl_digits(const uint8_t *end, unsigned length,
+                                                           uint64_t *value) {
     const uint64_t zeros = 0x3030303030303030u;
     uint64_t word = fl_load64(end - 8);
     if (length < 8) {

@@ -4,6 +4,8 @@
  * One that does not say its zone is read here where the zone is UTC; in any other zone,
  * and for a form that has no name, the regex parser reads a new text once
  * (fl_stamp_learn), and only lines with the same text are certain.
+ *
+ * Past 300 lines: how a stamp is read, and how the last one is known again, must agree form by form.
  */
 #ifndef FASTLOG_STAMP_H
 #define FASTLOG_STAMP_H
@@ -35,6 +37,13 @@ static inline const uint8_t *fl_digits_end(const uint8_t *p) {
             return p + (__builtin_ctzll(other) >> 3);
     }
     return p;
+}
+
+/* How many of the eight bytes at `p` are digits that stand before another byte; 0 where all are. */
+static inline unsigned fl_few_digits(const uint8_t *p) {
+    uint64_t digits = fl_load64(p) ^ 0x3030303030303030u;
+    uint64_t other = (digits | (digits + 0x7676767676767676u)) & 0x8080808080808080u;
+    return other ? (unsigned)__builtin_ctzll(other) >> 3 : 0;
 }
 
 /* Behind a fraction of a second: "." or "," and 1 to 12 digits; NULL where it has none or more. */
@@ -109,6 +118,36 @@ static int fl_stamp_read(const fl_stamp *stamp, const uint8_t *text, uint32_t le
     return 1;
 }
 
+static inline int fl_same(const uint8_t *a, const uint8_t *b, uint32_t length) {
+    for (; length >= 8; a += 8, b += 8, length -= 8)
+        if (fl_load64(a) != fl_load64(b))
+            return 0;
+    return length == 0 || ((fl_load64(a) ^ fl_load64(b)) & ~(~(uint64_t)0 << (8 * length))) == 0;
+}
+
+/* Whether the first `length` bytes are the same: 18 to 32, as of all stamps that are read here. */
+static inline int fl_same_head(const uint8_t *a, const uint8_t *b, uint32_t length) {
+    uint32_t back = length - 8;
+    uint64_t other = (fl_load64(a) ^ fl_load64(b)) | (fl_load64(a + 8) ^ fl_load64(b + 8)) |
+                     (fl_load64(a + back) ^ fl_load64(b + back));
+    return (length > 24 ? other | (fl_load64(a + 16) ^ fl_load64(b + 16)) : other) == 0;
+}
+
+/* As fl_stamp_read; where only minutes and seconds are not those of the last stamp, nothing else is read. */
+static int fl_stamp_next(const fl_stamp *stamp, const uint8_t *text, uint32_t length, int64_t *second) {
+    uint32_t at = stamp->form == FL_CLF || stamp->form == FL_CLF_LOCAL ? 15 : 14, rest = at + 5;
+    int zoned = stamp->form == FL_CLF || stamp->utc || length > fl_stamp_heads[stamp->form];
+    if (!zoned || length != stamp->length || !fl_same(text, stamp->text, at) ||
+        !fl_same(text + rest, stamp->text + rest, length - rest))
+        return fl_stamp_read(stamp, text, length, second);
+    unsigned minutes = fl_two(text + at), seconds = fl_two(text + at + 3), last = fl_two(stamp->text + at + 3);
+    if (text[at + 2] != ':' || minutes > 59 || seconds > 60)
+        return 0;
+    int64_t moved = ((int64_t)minutes - fl_two(stamp->text + at)) * 60 + (seconds == 60 ? 59 : seconds);
+    *second = stamp->second + moved - (last == 60 ? 59 : last);
+    return 1;
+}
+
 /* Digits up to `stop` as a number: 1 to `most`; -1 where they are not. */
 static inline int64_t fl_number(const uint8_t *p, const uint8_t *stop, ptrdiff_t most) {
     uint64_t value = 0;
@@ -136,25 +175,17 @@ static inline const uint8_t *fl_epoch(fl_stamp *stamp, const uint8_t *p, int64_t
     if (value < 0)
         return NULL;
     *second = stamp->form == FL_SECONDS ? value : value / (stamp->form == FL_MILLIS ? 1000 : 1000000);
-    if (stamp->form != FL_SECONDS || *at != '.')
+    if (stamp->form != FL_SECONDS)
+        return at;
+    if (at - p == 10) { /* see fl_seconds_at */
+        memcpy(stamp->text, p, 11);
+        stamp->length = 11;
+        stamp->second = value;
+    }
+    if (*at != '.')
         return at;
     const uint8_t *end = fl_fraction(at);
     return end && end - at <= 10 ? end : NULL;
-}
-
-static inline int fl_same(const uint8_t *a, const uint8_t *b, uint32_t length) {
-    for (; length >= 8; a += 8, b += 8, length -= 8)
-        if (fl_load64(a) != fl_load64(b))
-            return 0;
-    return length == 0 || ((fl_load64(a) ^ fl_load64(b)) & ~(~(uint64_t)0 << (8 * length))) == 0;
-}
-
-/* Whether the first `length` bytes are the same: 18 to 32, as of all stamps that are read here. */
-static inline int fl_same_head(const uint8_t *a, const uint8_t *b, uint32_t length) {
-    uint32_t back = length - 8;
-    uint64_t other = (fl_load64(a) ^ fl_load64(b)) | (fl_load64(a + 8) ^ fl_load64(b + 8)) |
-                     (fl_load64(a + back) ^ fl_load64(b + back));
-    return (length > 24 ? other | (fl_load64(a + 16) ^ fl_load64(b + 16)) : other) == 0;
 }
 
 /* Bytes of the zone behind the seconds of an ISO stamp, or of what looks like one. */
@@ -188,9 +219,9 @@ static inline const uint8_t *fl_stamp_at(fl_stamp *stamp, const uint8_t *p, int6
         return zone + (length - head);
     }
     uint8_t text[FL_MOST_STAMP] = {0};
-    memcpy(text, p, head);
-    memcpy(text + head, zone, length - head);
-    if (!fl_stamp_read(stamp, text, length, second))
+    memcpy(text, p, 32);
+    memcpy(text + head, zone, 8); /* what is behind the zone is not looked at */
+    if (!fl_stamp_next(stamp, text, length, second))
         return NULL;
     memcpy(stamp->text, text, sizeof text);
     stamp->length = length;
@@ -208,7 +239,7 @@ static inline const uint8_t *fl_date_clock(fl_stamp *stamp, const uint8_t *date,
         memcpy(text, date, 10);
         text[10] = ' ';
         memcpy(text + 11, p, 8);
-        if (!fl_stamp_read(stamp, text, 19, second))
+        if (!fl_stamp_next(stamp, text, 19, second))
             return NULL;
         memcpy(stamp->text, text, sizeof text);
         stamp->length = 19;
@@ -216,6 +247,61 @@ static inline const uint8_t *fl_date_clock(fl_stamp *stamp, const uint8_t *date,
     }
     *second = stamp->second;
     return end;
+}
+
+/* Behind a fraction of a second of 1 to 7 digits, or `p` where there is none; NULL where it has more. */
+static inline const uint8_t *fl_few_fraction(const uint8_t *p) {
+    if (*p != '.' && *p != ',')
+        return p;
+    unsigned few = fl_few_digits(p + 1);
+    return few ? p + few + 1 : NULL;
+}
+
+/* As fl_stamp_at, which they call where the stamp is not the last one: one for each form that formats
+ * of the catalogue have. Those of a form without a zone may have been learnt. */
+static inline const uint8_t *fl_clf_at(fl_stamp *stamp, const uint8_t *p, int64_t *second) {
+    if (!stamp->length || !fl_same_head(p, stamp->text, 26))
+        return fl_stamp_at(stamp, p, second);
+    *second = stamp->second;
+    return p + 26;
+}
+
+static inline const uint8_t *fl_local_at(fl_stamp *stamp, const uint8_t *p, int64_t *second) {
+    const uint8_t *stop = fl_few_fraction(p + 20);
+    if (!stop || !stamp->length || !fl_same_head(p, stamp->text, 20))
+        return fl_stamp_at(stamp, p, second);
+    *second = stamp->second;
+    return stop;
+}
+
+static inline const uint8_t *fl_iso_at(fl_stamp *stamp, const uint8_t *p, int64_t *second) {
+    const uint8_t *zone = fl_few_fraction(p + 19);
+    uint32_t length = stamp->length - 19; /* of the zone; one of 0 bytes may be the start of another */
+    if (!zone || stamp->length < 20 || !fl_same_head(p, stamp->text, 19) ||
+        ((fl_load64(zone) ^ fl_load64(stamp->text + 19)) << (8 * (8 - length))) != 0)
+        return fl_stamp_at(stamp, p, second);
+    *second = stamp->second;
+    return zone + length;
+}
+
+/* Of ten digits and a byte that is none, see fl_epoch. */
+static inline const uint8_t *fl_seconds_at(fl_stamp *stamp, const uint8_t *p, int64_t *second) {
+    const uint8_t *stop = p[10] == '.' ? fl_few_fraction(p + 10) : p + 10;
+    if (!stop || !stamp->length ||
+        ((fl_load64(p) ^ fl_load64(stamp->text)) | (fl_load32(p + 7) ^ fl_load32(stamp->text + 7))) != 0)
+        return fl_epoch(stamp, p, second);
+    *second = stamp->second;
+    return stop;
+}
+
+static inline const uint8_t *fl_clock_at(fl_stamp *stamp, const uint8_t *date, const uint8_t *p, int64_t *second) {
+    const uint8_t *stop = fl_few_fraction(p + 8), *text = stamp->text;
+    if (!stop || !stamp->length ||
+        ((fl_load64(date) ^ fl_load64(text)) | (fl_load64(date + 2) ^ fl_load64(text + 2)) |
+         (fl_load64(p) ^ fl_load64(text + 11))) != 0)
+        return fl_date_clock(stamp, date, p, second);
+    *second = stamp->second;
+    return stop;
 }
 
 /* Whether a stamp without a zone is spelled as the form is: then what may follow is a fraction. */
@@ -234,7 +320,8 @@ static inline void fl_stamp_learn(fl_stamp *stamp, const uint8_t *text, size_t l
         head = (uint32_t)length;
     } else if (stamp->utc || stamp->form == FL_CLF || !head || length < head || !fl_is_usual(stamp, text)) {
         return; /* it is read here, or is an odd one */
-    } else if (length > head && ((text[head] != '.' && text[head] != ',') || fl_fraction(text + head) != text + length)) {
+    } else if (length > head &&
+               ((text[head] != '.' && text[head] != ',') || fl_fraction(text + head) != text + length)) {
         return;
     }
     if (head == 0 || head > FL_MOST_STAMP - 8)

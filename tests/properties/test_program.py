@@ -195,6 +195,71 @@ def test_every_program_is_the_regex_on_real_logs(path) -> None:
         agree(name, data, [30_000])
 
 
+DECIMALS = (
+    "0", "0.5", "0.000073", "0.0000731", "12.345678", "1234567", "1234567.5", "12345678", "12345678.123456",
+    "60.", "0.123456789012345678", "0.1234567890123456789", "-1", "-", "+1.5", ".5", "1.2.3", "1e3", "",
+    "00000.25", "123456789012345678", "1234567890123456789",
+)  # fmt: skip
+TIMED = (
+    ("%h %t %m %U %>s %B %D", '192.0.2.7 [10/Oct/2000:13:55:36 -0700] GET /a 200 {0} {0}'),
+    ("$msec $request_time $request_method $uri $status", "1525334330.556 {0} GET /a 200"),
+    ('$request_time|$time_iso8601|"$request"', '{0}|2021-02-03T11:22:33+08:00|"GET /a HTTP/1.1"'),
+    ("squid", "1525334330.556      {0} 192.0.2.7 TCP_HIT/200 {0} GET http://a/b - NONE/- text/plain"),
+    ("aws_elb", "2015-05-13T23:39:43.945958Z lb 192.0.2.7:{0} 10.0.0.1:80 {0} 0.5 {0} 200 200 {0} {0} "
+                '"GET http://a/b HTTP/1.1"'),
+    ("w3c:date time cs-method cs-uri sc-status time-taken", "2015-01-13 00:32:17 GET /a/b 200 {0}"),
+)  # fmt: skip
+"""Formats whose durations and sizes stand before a tail, the end of the line, or another byte."""
+
+
+@pytest.mark.parametrize(("name", "template"), TIMED, ids=[name for name, _ in TIMED])
+def test_a_number_of_any_length_is_what_the_regex_reads(name: str, template: str) -> None:
+    lines = [template.format(number) + more for number in DECIMALS for more in ("", " more", "0", "\r")]
+    agree(name, "".join(line + "\n" for line in lines).encode(), [])
+    for line in lines:  # each of them first, too
+        agree(name, f"{line}\n".encode(), [])
+
+
+CLOCKS = (
+    "13:55:36",
+    "13:55:37",
+    "13:56:00",
+    "13:59:60",
+    "13:00:00",
+    "13:55:61",
+    "13:60:00",
+    "13;55:36",
+    "14:00:00",
+)
+
+
+@pytest.mark.parametrize("log_tz", ZONES)
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("%h %t %r %>s %B", "192.0.2.7 [10/Oct/2000:{} -0700] GET /a HTTP/1.0 200 1"),
+        ('[$time_iso8601] "$request" $status', '[2021-02-03T{}+08:00] "GET /a HTTP/1.1" 200'),
+        ('[$time_iso8601] "$request" $status', '[2021-02-03T{}.25Z] "GET /a HTTP/1.1" 200'),
+        ("haproxy", EXAMPLES["haproxy"].replace("12:14:14.655", "{}.655").replace("{1wt.eu} {} ", "")),
+        ("w3c:date time cs-method cs-uri sc-status", "2015-01-13 {} GET /a/b 200"),
+    ],
+)
+def test_a_stamp_of_the_hour_of_the_last_one_is_read_alike(name: str, template: str, log_tz: str) -> None:
+    order = [first for pair in [(a, b) for a in CLOCKS for b in CLOCKS] for first in pair]
+    agree(name, "".join(template.format(clock) + "\n" for clock in order).encode(), [], log_tz)
+
+
+WORDY = "w3c:date time cs-method cs-uri a b c d e f sc-status g h time-taken"
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "-", "x", "y" * 15, "z" * 63, "w" * 64, "v" * 130]), min_size=5,
+                         max_size=9), min_size=1, max_size=6))  # fmt: skip
+@settings(max_examples=200, deadline=None)
+def test_words_of_any_length_side_by_side_are_counted_alike(lines: list[list[str]]) -> None:
+    data = [f"2015-01-13 00:32:17 GET /{w[0]}/b {' '.join(w[1:])} 404 0 {w[0]} 17" for w in lines]
+    agree(WORDY, "".join(line + "\n" for line in data).encode(), [])
+
+
 def test_text_goes_on_past_a_stop_behind_which_nothing_fits() -> None:
     """The address of a client by IPv6, before its port; what syslog wrote before HAProxy's line."""
     line = EXAMPLES["aws_elb"].replace("192.0.2.7:2817", "2001:db8::1:2817").encode() + b"\n"
