@@ -118,7 +118,7 @@ def _with_early_children(options: dict[str, Any], *, copies: bool) -> int:
 
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    start_early(options.get("workers"), copies=copies)
+    start_early(options.get("workers"), copies=copies, rules="rules" in options)
     if {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:

@@ -49,16 +49,16 @@ _MOST_COPIES = 8
 _spare: deque[Launched] = deque()
 
 
-def start_early(workers: int | None, *, copies: bool) -> None:
+def start_early(workers: int | None, *, copies: bool, rules: bool) -> None:
     """Start a reader and workers that wait for a hub: ``workers`` is how many are asked for, None by default;
-    ``copies`` whether they may be copies of this process.
+    ``copies`` whether they may be copies of this process, ``rules`` whether they will get any.
 
     Where that fails, the hub will meet the same and say so.
     """
     start: _Start = _start
     count = 1
     if copies and can_fork():
-        preload()
+        preload(rules=rules)
         start, count = _copy, min(workers or usable_cpus(), _MOST_COPIES)
     try:
         _spare.extend(_launch(role, start) for role in ("reader", *["worker"] * count))

@@ -21,7 +21,8 @@ class Wanted(NamedTuple):
 
 class KeyProgram(NamedTuple):
     """The keys in numbers. The slots of role ``r`` of ROLES, or of the host behind them, are ``first[r]``
-    up to ``first[r + 1]``, in the order in which they count. ``unit`` is that of the duration, in microseconds."""
+    up to ``first[r + 1]``, in the order in which they count. ``unit`` is that of the duration, in
+    microseconds."""
 
     keys: tuple[Wanted, ...]
     first: tuple[int, ...]
