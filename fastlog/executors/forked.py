@@ -1,7 +1,7 @@
 """Children as copies of the command's own process, made before it has a thread, a loop or a file of its own.
 
-What a child has to load is then loaded once for all, and the hub loads the rest beside children that already
-work: a third of the time that a short log takes. Linux alone, where ``fork`` and ``pidfd_open`` are sound.
+What a child has to load is then loaded once for all, and the hub loads the rest beside children that are
+ready: loading is most of what a short log takes. Linux alone, where ``fork`` and ``pidfd_open`` are sound.
 """
 
 import gc

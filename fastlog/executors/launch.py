@@ -32,7 +32,7 @@ _START = (
 )
 
 
-_Start = Callable[[str, Sequence[int]], "subprocess.Popen[bytes] | Forked"]
+_Starter = Callable[[str, Sequence[int]], "subprocess.Popen[bytes] | Forked"]
 
 
 class Launched(NamedTuple):
@@ -55,7 +55,7 @@ def start_early(workers: int | None, *, copies: bool, rules: bool) -> None:
 
     Where that fails, the hub will meet the same and say so.
     """
-    start: _Start = _start
+    start: _Starter = _start
     count = 1
     if copies and can_fork():
         preload(rules=rules)
@@ -87,7 +87,7 @@ def launch(role: str) -> Launched:
     return spare
 
 
-def _launch(role: str, start: "_Start") -> Launched:
+def _launch(role: str, start: "_Starter") -> Launched:
     with ExitStack() as theirs, ExitStack() as ours:
         try:
             sock, far_end = socket.socketpair()
