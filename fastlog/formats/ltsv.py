@@ -9,7 +9,7 @@ Source: ltsv.org, "Labels for Web server's Log"; nginx's and Apache's own names 
 import re
 
 from fastlog.formats.fields import END, US, Field, Layout, S
-from fastlog.formats.stamps import ANY
+from fastlog.formats.stamps import ANY, APACHE, EPOCH, ISO8601
 
 _LABELS = {
     "time": ("time", "datetime", "time_local", "time_iso8601", "msec", "timestamp"),
@@ -27,6 +27,12 @@ _SHAPES = {
     "status": rb"[0-9]{3}(?=\t|\Z)",
     "size": rb"(?:[0-9]{1,18}+|-)(?=\t|\Z)",
 }
+_LOOKS = (
+    (re.compile(rb"\[?[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:"), APACHE),
+    (re.compile(rb"\[?[0-9]{4}-[0-9]{2}-[0-9]{2}T"), ISO8601),
+    (re.compile(rb"[0-9]{10}(?:\.[0-9]+)?\Z"), EPOCH),
+)
+"""How stamps begin that the native parser reads, and what they are."""
 _LABEL = re.compile(rb"([0-9A-Za-z_.-]++):")
 
 
@@ -77,6 +83,28 @@ def learn_labels(line: bytes) -> Layout | None:
         pairs.append((f"{before}{label}:{'[' if bracketed else ''}", _field(role, label)))
         before = "]\t" if bracketed else "\t"
     return (*pairs, (before[:-1], END))
+
+
+def certain_labels(line: bytes) -> Layout | None:
+    """As ``learn_labels``, with the shapes that the native parser follows: others are for the definition.
+
+    None where it does not know what the stamp looks like.
+    """
+    layout = learn_labels(line)
+    if layout is None:
+        return None
+    pairs: list[tuple[str, Field]] = []
+    for (literal, field), text in zip(layout, line.split(b"\t"), strict=False):
+        if field.role == "time":
+            value = text.partition(b":")[2]
+            looks = next((pattern for begins, pattern in _LOOKS if begins.match(value)), None)
+            if looks is None:
+                return None
+            pairs.append((literal, field._replace(pattern=looks)))
+        else:
+            form = "decimal" if field.role == "duration" else "word" if field.form == "text" else field.form
+            pairs.append((literal, field._replace(form=form)))
+    return (*pairs, layout[-1])
 
 
 def _field(role: str, label: str) -> Field:

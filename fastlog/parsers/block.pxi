@@ -52,6 +52,7 @@ cdef extern from "json.h" nogil:
         uint8_t tail
         uint8_t comment
         int plain
+        int closed
         size_t quotes
         fl_stamp stamp
 

@@ -22,9 +22,12 @@ class NativeParser:
     odd: int
     """Lines that went to the definition so far."""
 
-    def __init__(self, log_format: Format, plan: Plan, *, remembered: int = ...) -> None:
+    def __init__(
+        self, log_format: Format, plan: Plan, *, under: Format | None = None, remembered: int = ...
+    ) -> None:
         """Raises ValueError for a format without a program, or none that gives what rules ask for; see
-        ``parsers.program`` and ``keys_program``. UsageError as ``check_rules``. ``remembered`` are the
+        ``parsers.program`` and ``keys_program``. UsageError as ``check_rules``. The program is that of
+        ``under``, if given: some lines of the format, which that defines alike. ``remembered`` are the
         hosts and targets kept from chunk to chunk for rules; no result depends on it."""
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:

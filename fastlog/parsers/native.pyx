@@ -69,13 +69,13 @@ cdef class NativeParser:
     cdef list rejects
     cdef readonly int64_t odd
 
-    def __cinit__(self, log_format, plan, *, remembered=_REMEMBERED):
+    def __cinit__(self, log_format, plan, *, under=None, remembered=_REMEMBERED):
         cdef uint64_t seed = int.from_bytes(os.urandom(8), "little")
         self.block.indexer = _indexer
         if not fl_fold_new(&self.sums, plan.lateness, plan.pane, plan.cells, plan.pairs, seed):
             raise MemoryError
 
-    def __init__(self, log_format, plan, *, remembered=_REMEMBERED):
+    def __init__(self, log_format, plan, *, under=None, remembered=_REMEMBERED):
         self.odd = 0
         self.plan = plan
         self.has_keys = log_format.keys is not None
@@ -90,7 +90,7 @@ cdef class NativeParser:
         else:
             self.definition = RegexParser(log_format, plan)
             rules = self.definition.rules
-            program = program_of(log_format, rules.needs if rules is not None else ())
+            program = program_of(under or log_format, rules.needs if rules is not None else ())
         if program is None:
             raise ValueError(log_format.name)
         if rules is not None:
@@ -130,6 +130,7 @@ cdef class NativeParser:
         self.ops = program.ops
         self.program.tail = program.tail
         self.program.plain = program.plain
+        self.program.closed = program.closed
         self.program.comment = program.comment
         self.program.quotes = program.quotes
         self.program.stamp.form = program.stamp

@@ -41,6 +41,7 @@ typedef struct {
     uint8_t wide[16]; /* the tail, in one load */
     uint8_t comment; /* what no line of a hit begins with */
     int plain;     /* a quoted field holds no escapes */
+    int closed;    /* the line ends behind the last step */
     int dated;     /* a stamp is among the steps */
     size_t quotes; /* of a usual line */
     fl_stamp stamp;

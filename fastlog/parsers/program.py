@@ -74,8 +74,8 @@ class Program(NamedTuple):
     """A field program in numbers; ``shape`` is there where line.h reads the same lines faster.
 
     ``tail`` is what may follow the last step, ``quotes`` are how many a usual line has. ``plain`` says
-    that lines whose quoted fields hold escapes are not of this program. ``comment`` is what a comment
-    begins with, a newline where there are none.
+    that lines whose quoted fields hold escapes are not of this program, ``closed`` that a line ends
+    behind the last step. ``comment`` is what a comment begins with, a newline where there are none.
     """
 
     ops: tuple[Op, ...]
@@ -85,6 +85,7 @@ class Program(NamedTuple):
     plain: bool
     comment: int
     shape: Shape | None
+    closed: bool = False
 
 
 def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | None:
@@ -93,7 +94,7 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     ``needs`` are the fields that rules look at: what they do not is skipped.
     """
     steps = log_format.program
-    if steps is None or log_format.closed or len(steps) > MOST_STEPS:
+    if steps is None or len(steps) > MOST_STEPS:
         return None
     if any(b"\r" in step.literal or b"\n" in step.literal for step in steps):
         return None  # a line's end is no part of a field
@@ -110,8 +111,12 @@ def program_of(log_format: Format, needs: Collection[str] = ()) -> Program | Non
     quotes = sum(step.literal.count(b'"') for step in steps)
     plain = bool(log_format.certain)  # its older lines are defined by patterns that know no escapes
     comment = (log_format.comment or b"\n")[0]
-    shape = None if plain or log_format.comment else _shape(log_format.program or (), log_format.tail)
-    return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape)
+    shape = (
+        None
+        if plain or log_format.comment or log_format.closed
+        else _shape(log_format.program or (), log_format.tail)
+    )
+    return Program(ops, stamp, log_format.tail[0], quotes, plain, comment, shape, log_format.closed)
 
 
 def _has_plain_host(log_format: Format, steps: Sequence[Step]) -> bool:

@@ -288,7 +288,7 @@ class RegexParser:
         """The columns less the hits whose stamp is no date or time: those are rejected."""
         good = [self._seconds[stamp] is not None for stamp in columns.stamps]
         bad = b"".join(compress(columns.stamps, map(not_, good)))
-        if b"[" in bad or b"]" in bad:
+        if b"[" in bad or b"]" in bad or (b"\t" in bad and self.format.kind == "labels"):
             # The quick pattern took for a stamp what the definition does not: see each line by itself.
             partial.rejected = [0] * len(REASONS)
             self._odd = []

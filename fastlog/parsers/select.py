@@ -75,6 +75,10 @@ def _make_json_parser(name: str, log_format: Format, plan: Plan) -> Parser:
 
 def make_text_parser(name: str, log_format: Format, plan: Plan) -> Parser:
     """As make_parser, for a format whose lines a regular expression defines."""
+    if name == "native" and log_format.kind == "labels":
+        from fastlog.parsers.labels import LabelsParser
+
+        return LabelsParser(log_format, plan)
     if name == "native" and program_of(log_format, _needs(plan)) is not None:
         from fastlog.parsers.native import NativeParser
 

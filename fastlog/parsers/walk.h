@@ -390,7 +390,7 @@ duration:
 skipped:
     FL_NEXT();
 end_of_line:
-    return p == end || (p < end && *p == program->tail);
+    return p == end || (p < end && *p == program->tail && !program->closed);
 #undef FL_ENDS_IF
 #undef FL_NEXT
 #undef FL_TAKE

@@ -69,7 +69,7 @@ def test_copies_that_nothing_is_left_for_leave_at_once(start: Start, tmp_path: P
     (tmp_path / "access.log").write_bytes(line(START))
     program = (sys.executable, poisoned.__file__, "stopped-worker")
     command = start(*ARGUMENTS, "-w", "3", "access.log", program=program)
-    until(lambda: command.holds("anon_inode:[eventpoll]"), "the hub's event loop")  # the copies are there by then
+    until(lambda: command.holds("anon_inode:[eventpoll]"), "the hub's event loop")  # behind the copies
     until(lambda: len(command.children("worker")) == 1, "the end of those that are not needed")
     os.kill(command.child("worker"), signal.SIGCONT)
     assert command.events()[-1]["lines"] == 1
