@@ -228,8 +228,7 @@ static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
         entries->sizes = NULL;
         entries->room = 0;
     }
-    if (entries->again)
-        memset(entries->near, 0, sizeof entries->near);
+    memset(entries->near, 0, sizeof entries->near); /* also where memory ran out before it was in use */
     fl_table_clear(&entries->places);
     fl_table_clear(&entries->cells);
     entries->stamp = stamp;
