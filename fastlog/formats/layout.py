@@ -371,7 +371,9 @@ class Compiler:
         ident = b"(?! - )" if self._names_host_next(at) else b""
         last = rb"\r" if not self._after(at) else b""
         spaces = b"\t" if self.tail == b"\t" else b" "
-        return rb"[^%b%b\n]++" % (spaces, last) + ident, []
+        # Behind a quote or a bracket the definition looks for what a word may begin with.
+        closed = at > 0 and spaces == b" " and (self._is_quoted(at - 1) or self._is_bracketed(at - 1))
+        return (rb"(?!\t)" if closed else b"") + rb"[^%b%b\n]++" % (spaces, last) + ident, []
 
     def _quick_time(self, at: int, field: Field) -> bytes:
         if self._is_bracketed(at):

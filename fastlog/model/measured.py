@@ -133,13 +133,18 @@ class Measured:
             yield Entry(rule, number, second, self.key_name(key), hits, base, size, cells, counts)
 
     def followed_by(self, other: "Measured", segments: int) -> "Measured":
-        """These entries, of a partial with so many segments, and then those of the next partial."""
-        numbers = {self.key_name(number): number for number in range(len(self.key_ends))}
-        others = map(other.key_name, range(len(other.key_ends)))
-        renumbered = [numbers.setdefault(key, len(numbers)) for key in others]
+        """These entries, of a partial with so many segments, and then those of the next partial.
+
+        A name may stand more than once among the keys of a part; of the whole it has one number.
+        """
+        numbers: dict[bytes, int] = {}
+        mine, others = (
+            [numbers.setdefault(part.key_name(key), len(numbers)) for key in range(len(part.key_ends))]
+            for part in (self, other)
+        )
         both = Measured(**{name: getattr(self, name) + getattr(other, name) for name in COLUMNS})
         both.segments = self.segments + array("q", [segment + segments for segment in other.segments])
-        both.keys = self.keys + array("q", map(renumbered.__getitem__, other.keys))
+        both.keys = array("q", [*map(mine.__getitem__, self.keys), *map(others.__getitem__, other.keys)])
         both.name_keys(numbers)
         return both
 

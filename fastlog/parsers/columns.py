@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
 _DIGITS = b"0123456789"
+_LEAST_STATUS = 100
 _SIZE_END = 10**18
 _TO_COMMAS = bytes.maketrans(b' "\n', b", ,")
 _STRIDE = 32
@@ -123,7 +124,7 @@ def integers(texts: list[bytes]) -> list[int]:
 def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | None:
     """The statuses and sizes of texts of three bytes, a space, more, and the last byte of ``end``, which is
     nowhere else in them; None where some text is not three digits, a space, 1 to 18 digits or ``-``, and
-    ``end``, or has a number with a zero in front."""
+    ``end``, or has a number with a zero in front. (Of fewer digits a space may be among the three bytes.)"""
     joined = b"".join(texts)
     if b"-" in joined:
         joined = joined.replace(b" -", b" 0")
@@ -133,10 +134,12 @@ def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | N
         numbers = integers_between_commas(joined.translate(_TO_COMMAS).rstrip(b", "))
     except ValueError:
         return None
-    sizes = numbers[1::2]
+    statuses, sizes = numbers[::2], numbers[1::2]
+    if min(statuses) < _LEAST_STATUS:
+        return None
     if sum(sizes) >= _SIZE_END and max(sizes) >= _SIZE_END:
         return None
-    return numbers[::2], sizes
+    return statuses, sizes
 
 
 def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:

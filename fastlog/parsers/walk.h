@@ -297,7 +297,7 @@ tail_number:
     if (!few || few != length) {
         if (step->kind == FL_DIGITS)
             goto digits;
-        if (!few || p[few] != '.' || few + 1 + fl_few_digits(p + few + 1) != length)
+        if (!few || p[few] != '.' || few + 1 == length || few + 1 + fl_few_digits(p + few + 1) != length)
             goto decimal;
     }
     FL_ENDS_IF(1);

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.hazards import poisoned
-from tests.hazards.command import Command, until
+from tests.hazards.command import FASTLOG, Command, until
 from tests.properties.strategies import line
 
+Run = Callable[..., subprocess.CompletedProcess[bytes]]
 Start = Callable[..., Command]
 START = 1_525_881_600
 ARGUMENTS = ("--json", "--format", "common", "--stats", "--stats-window", "1", "--lateness", "0")
@@ -54,6 +55,16 @@ held.set()
     if sys.platform != "linux":
         pytest.skip("copies are for Linux")
     subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=environment, check=True)
+
+
+def test_a_parent_that_ignores_the_end_of_children(start: Start, fastlog: Run, tmp_path: Path) -> None:
+    """Ignored survives exec: then the kernel keeps no ends of children for us."""
+    (tmp_path / "access.log").write_bytes(line(START))
+    program = ("sh", "-c", 'trap "" CHLD; exec "$0" "$@"', *FASTLOG)
+    command = start(*ARGUMENTS, "access.log", program=program)
+    assert command.rest() == fastlog(*ARGUMENTS, "access.log").stdout
+    assert command.wait() == 0
+    assert command.messages == ""
 
 
 def test_more_workers_than_are_copied_in_advance(start: Start, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.formats.compile import compile_format
-from fastlog.model.measured import Measured
+from fastlog.model.measured import NO_CELLS, Entry, Measured
 from fastlog.model.plan import Plan
 from fastlog.model.rules import MEASURES, PERCENTILES, PERS, Rule
 from fastlog.parsers.json_lines import JsonParser
@@ -169,3 +169,41 @@ def test_rules_send_no_line_to_the_regex(name: str) -> None:
     parser.fold([(0, "\n".join(log).encode())], HORIZON)
     assert parser.name == "native"
     assert parser.odd <= 1
+
+
+def test_a_name_that_stands_twice_among_the_keys_has_one_number_in_the_whole() -> None:
+    """A host that two rules know has a number for each natively: those of other keys were shifted."""
+    several = [Rule(name=name, measure="hits", window=5, above=0.5, per="host") for name in "ab"]
+    parts = []
+    for at, host in enumerate((b"1.1.1.1", b"2.2.2.2", b"1.1.1.1")):
+        part = Measured.of([Entry(0, 0, at, host, 1, 1, 0, NO_CELLS, NO_CELLS)])
+        part.rules.append(1), part.segments.append(0), part.seconds.append(at), part.keys.append(1)
+        part.hits.append(1), part.base.append(1), part.sizes.append(0), part.sizes_high.append(0)
+        part.sketched.append(0)
+        part.name_keys([host, host])
+        parts.append(part)
+    whole = parts[0].followed_by(parts[1], 1).followed_by(parts[2], 2)
+    assert len(several) == len(set(whole.rules))
+    found = [(entry.rule, entry.segment, entry.key) for entry in whole.entries()]
+    hosts = (b"1.1.1.1", b"2.2.2.2", b"1.1.1.1")
+    assert found == [(rule, segment, hosts[segment]) for segment in range(3) for rule in range(2)]
+    assert len(whole.key_ends) == 2
+
+
+@pytest.mark.parametrize("cut", [60, 130, 230])
+def test_hosts_of_several_rules_under_fields_that_are_named_again(cut: int) -> None:
+    fields = "#Fields: date time c-ip cs-method cs-uri-stem sc-status"
+    hosts = ("1.1.1.1", "2.2.2.2", "-", "1.1.1.1")
+    hits = [f"2018-05-09 12:00:0{second} {host} GET /a 404" for second, host in enumerate(hosts)]
+    data = "\n".join([fields, *hits[:2], fields, *hits[2:], hits[0]]).encode()
+    several = [
+        Rule(name="a", measure="hits", window=5, above=0.5, per="host"),
+        Rule(name="b", measure="hits", window=5, above=0.5, per="host", where="status >= 400"),
+        Rule(name="c", measure="hits", window=5, above=0.5, per="section"),
+    ]
+    found = []
+    for parser in ("native", "regex"):
+        made = make_parser(parser, compile_format("w3c"), plan(several))
+        entries = made.fold(blocks(data, [cut]), HORIZON).measured.entries()
+        found.append(sorted((entry.rule, entry.second, entry.key, entry.hits) for entry in entries))
+    assert found[0] == found[1]

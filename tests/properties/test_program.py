@@ -207,6 +207,10 @@ TIMED = (
     ("squid", "1525334330.556      {0} 192.0.2.7 TCP_HIT/200 {0} GET http://a/b - NONE/- text/plain"),
     ("aws_elb", "2015-05-13T23:39:43.945958Z lb 192.0.2.7:{0} 10.0.0.1:80 {0} 0.5 {0} 200 200 {0} {0} "
                 '"GET http://a/b HTTP/1.1"'),
+    ("aws_elb", "2015-05-13T23:39:43.945958Z lb 192.0.2.7:2817 10.0.0.1:80 0.000073 0.001048 0.01 200 200 "
+                '{0} 29 "GET http://a/b HTTP/1.1"'),
+    ("envoy", '[2016-04-15T20:17:00.310Z] "POST /api HTTP/2" 204 - {0} 0 226 100 "10.0.35.28" "nsq2http" '
+              '"cc21d9b0-cf5c-432b-8c7e-98aeb7988cd2" "locations" "tcp://10.0.2.1:80"'),
     ("w3c:date time cs-method cs-uri sc-status time-taken", "2015-01-13 00:32:17 GET /a/b 200 {0}"),
 )  # fmt: skip
 """Formats whose durations and sizes stand before a tail, the end of the line, or another byte."""

@@ -1,10 +1,12 @@
-"""The regex parser costs linear time, whatever a client writes."""
+"""The regex parser costs linear time, whatever a client writes, and its quick ways are the definition."""
 
 import pytest
 
 from fastlog.formats.catalog import CATALOG
 from fastlog.formats.compile import compile_format
+from fastlog.model.partial import REASONS
 from fastlog.model.plan import Plan
+from fastlog.parsers.hits import Hit
 from fastlog.parsers.regex import RegexParser
 
 SIZE = 1 << 16
@@ -54,3 +56,37 @@ def test_no_input_costs_more_than_linear_time(bomb: str, name: str) -> None:
         partial = parser.fold([(0, data)], None)
         assert partial.lines == data.count(b"\n") + (not data.endswith(b"\n"))
         assert sum(partial.section_hits) == partial.parsed
+
+
+def rejected(name: str, data: bytes) -> list[int]:
+    plan = Plan(
+        follow=False, lateness=0, horizon=None, cells=False, rejects=False, stats_window=1, stats_every=1,
+        alert_window=1, threshold=1.0,
+    )  # fmt: skip
+    parser = RegexParser(compile_format(name), plan)
+    by_line = [parser.parse(line) for line in data.split(b"\n")[:-1]]
+    wanted = [by_line.count(reason) for reason in REASONS]
+    assert parser.fold([(0, data)], None).rejected == wanted
+    assert any(wanted) or all(isinstance(hit, Hit) for hit in by_line)
+    return wanted
+
+
+STRINGS = [name for name, entry in CATALOG.items() if entry.kind in ("apache", "nginx", "template")]
+
+
+@pytest.mark.parametrize("name", STRINGS)
+def test_a_byte_more_anywhere_is_for_the_quick_pattern_what_it_is_for_the_definition(name: str) -> None:
+    """Found with a tab where a word begins behind a quote or a bracket."""
+    example = CATALOG[name].example.encode()
+    for at in range(len(example) + 1):
+        for byte in b'\t "[]-5.':
+            rejected(name, example[:at] + bytes([byte]) + example[at:] + b"\n")
+
+
+@pytest.mark.parametrize("answer", [b"2 5", b"9 9", b"2 -", b"20 5", b"012 5", b"2005 5"])
+@pytest.mark.parametrize("name", ["common", "combined"])
+def test_a_status_has_three_digits_also_among_lines_of_the_usual_kind(name: str, answer: bytes) -> None:
+    good = CATALOG[name].example.encode() + b"\n"
+    bad = good.replace(b'" 200 2326', b'" ' + answer)
+    assert bad != good
+    assert rejected(name, (bad + 5 * good) * 3) == [0, 0 if answer == b"012 5" else 3, 0, 0]
