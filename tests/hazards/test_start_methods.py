@@ -60,7 +60,11 @@ held.set()
 def test_a_parent_that_ignores_the_end_of_children(start: Start, fastlog: Run, tmp_path: Path) -> None:
     """Ignored survives exec: then the kernel keeps no ends of children for us."""
     (tmp_path / "access.log").write_bytes(line(START))
-    program = ("sh", "-c", 'trap "" CHLD; exec "$0" "$@"', *FASTLOG)
+    ignore = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    program = (sys.executable, "-c", ignore, *FASTLOG)
     command = start(*ARGUMENTS, "access.log", program=program)
     assert command.rest() == fastlog(*ARGUMENTS, "access.log").stdout
     assert command.wait() == 0
