@@ -226,7 +226,7 @@ def _with_zeros(stamp: bytes) -> bytes:
             if found and 1 <= len(fraction) <= 12 and _all_in(fraction, DIGITS):
                 clock[2] = seconds
     return (
-        b":".join([day.rjust(2, b"0") + b"/" + date_part, *(part.rjust(2, b"0") for part in clock)])
+        b":".join([day.rjust(2, b"0") + b"/" + date_part, *(part and part.rjust(2, b"0") for part in clock)])
         + space
         + zone
     )
