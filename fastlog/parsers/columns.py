@@ -5,6 +5,7 @@ equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate, chain, compress, count, islice, repeat
 from operator import eq, mod, ne, not_, sub
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -21,10 +22,8 @@ from fastlog.parsers.tables import Pane, count_pairs, count_tables
 if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
-_DIGITS = b"0123456789"
-_LEAST_STATUS = 100
 _SIZE_END = 10**18
-_TO_COMMAS = bytes.maketrans(b' "\n', b", ,")
+_AS_LINES = bytes.maketrans(b"\0\1", b".\n")
 _STRIDE = 32
 _STEPS = (16, 8, 4, 2, 1)
 
@@ -124,33 +123,42 @@ def integers(texts: list[bytes]) -> list[int]:
 def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | None:
     """The statuses and sizes of texts of three bytes, a space, more, and the last byte of ``end``, which is
     nowhere else in them; None where some text is not three digits, a space, 1 to 18 digits or ``-``, and
-    ``end``, or has a number with a zero in front. (Of fewer digits a space may be among the three bytes.)"""
+    ``end``, or has a number with a zero in front."""
     joined = b"".join(texts)
     if b"-" in joined:
         joined = joined.replace(b" -", b" 0")
-    if joined.translate(None, _DIGITS) != (b" " + end) * len(texts):
+    if not joined.endswith(end):
         return None
+    # Each space is a comma: where there is one too many, so are there numbers, or there is an empty one.
     try:
-        numbers = integers_between_commas(joined.translate(_TO_COMMAS).rstrip(b", "))
+        numbers = integers_between_commas(joined.translate(_to_commas(end))[: -len(end)])
     except ValueError:
         return None
     statuses, sizes = numbers[::2], numbers[1::2]
-    if min(statuses) < _LEAST_STATUS:
-        return None
-    if sum(sizes) >= _SIZE_END and max(sizes) >= _SIZE_END:
+    if len(numbers) != 2 * len(texts) or max(sizes) >= _SIZE_END:
         return None
     return statuses, sizes
+
+
+@cache
+def _to_commas(end: bytes) -> bytes:
+    """What makes JSON of texts that end so: the spaces are commas, all but these and digits is no JSON."""
+    table = bytearray(byte if byte in b"0123456789" else 0 for byte in range(256))
+    table[end[-1]] = b" "[0]
+    table[end[0]] = table[b" "[0]] = b","[0]
+    return bytes(table)
 
 
 def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
     """The stamps without their repetitions, and how often each stood in a row."""
     if not stamps:
         return [], []
-    ends = _ends_of_long(stamps) or [
-        *compress(count(1), map(ne, stamps, islice(stamps, 1, None))),
-        len(stamps),
-    ]
-    return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
+    ends = _ends_of_long(stamps)
+    if ends:
+        return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
+    is_last = bytes(map(ne, stamps, islice(stamps, 1, None))) + b"\1"
+    runs = is_last.translate(_AS_LINES).splitlines(keepends=True)
+    return list(compress(stamps, is_last)), list(map(len, runs))
 
 
 def _ends_of_long(stamps: list[bytes]) -> list[int]:

@@ -90,13 +90,13 @@ class RegexParser:
         columns = self._columns(data, lines, partial)
         stamps, lengths = runs_of(columns.stamps)
         seconds = self._seconds.of(stamps)
-        if None in seconds:
+        if seconds is None:
             columns = self._without_bad_stamps(columns, data, partial)
             stamps, lengths = runs_of(columns.stamps)
             seconds = self._seconds.of(stamps)
         if seconds:
             seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
+            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial
