@@ -4,6 +4,7 @@ What is counted is counted in C: ``Counter``, ``compress`` to the ends of runs o
 equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate, chain, compress, count, islice, repeat
@@ -186,12 +187,11 @@ def _ends_of_long(stamps: list[bytes]) -> list[int]:
 
 def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:
     """Runs of equal keys, of runs: the stamps of one second differ by their fractions."""
-    if not any(map(eq, keys, islice(keys, 1, None))):
+    is_last = bytes(map(ne, keys, islice(keys, 1, None))) + b"\1" * bool(keys)
+    if 0 not in is_last:
         return keys, lengths
-    ends = [*compress(count(1), map(ne, keys, islice(keys, 1, None))), len(keys)]
-    sums = [0, *accumulate(lengths)]
-    stops = list(map(sums.__getitem__, ends))
-    return [keys[end - 1] for end in ends], list(map(sub, stops, chain((0,), stops)))
+    stops = list(compress(accumulate(lengths), is_last))
+    return list(compress(keys, is_last)), list(map(sub, stops, chain((0,), stops)))
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
@@ -217,8 +217,11 @@ def _panes(
     segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
 ) -> tuple[list[Pane], list[int]]:
     """Each stretch of runs in one pane, and its lines."""
-    starts = list(map(sub, seconds, map(mod, seconds, repeat(size))))
-    if not any(segment_of_run):
-        starts, lines = merged_runs(starts, lengths)
-        return list(zip(repeat(0), starts)), lines
-    return merged_runs(list(zip(segment_of_run, starts, strict=True)), lengths)
+    starts = range(seconds[0] // size * size, seconds[-1] + 1, size) if seconds else range(0)
+    if any(segment_of_run) or len(starts) > len(seconds) or seconds != sorted(seconds):
+        start_of_run = map(sub, seconds, map(mod, seconds, repeat(size)))
+        return merged_runs(list(zip(segment_of_run, start_of_run, strict=True)), lengths)
+    first_runs = [*map(bisect_left, repeat(seconds), starts), len(seconds)]
+    first_lines = list(map(list(accumulate(lengths, initial=0)).__getitem__, first_runs))
+    lines = list(map(sub, first_lines[1:], first_lines))
+    return list(compress(zip(repeat(0), starts), lines)), list(filter(None, lines))

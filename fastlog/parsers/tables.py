@@ -6,9 +6,13 @@ there sections and methods become numbers, all lines at once, and are counted as
 """
 
 from array import array
-from collections import Counter
+from collections import (  # type: ignore[attr-defined]  # the loop in C that a Counter is made with
+    Counter,
+    _count_elements,
+)
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain, compress, count, pairwise
+from itertools import accumulate, chain, compress, count, islice, pairwise
+from struct import pack
 from typing import TYPE_CHECKING, TypeVar
 
 from fastlog.model.partial import LOW_BITS, Partial
@@ -26,6 +30,8 @@ Pane = tuple[int, int]
 """Its segment and its start, in epoch seconds."""
 Hits = Mapping[int, int]
 """Hits by number, in order of first appearance."""
+Packed = tuple["array[int]", "array[int]", "array[int]"]
+"""The lengths of the tables of panes, and their numbers and hits one after the other."""
 
 
 class Numbers(dict[bytes, int]):
@@ -71,10 +77,10 @@ def count_tables(
     spans = list(pairwise(accumulate(lengths, initial=0)))
     lines = columns if kept is None else columns.kept(kept)
     if spans and len(lines.requests) < _FEW * len(spans):
-        sections, methods = _by_line(partial, columns.requests, spans, kept)
+        sections, methods = _by_line(partial, columns.requests, lengths, kept)
     else:
         sections, methods = _by_request(partial, columns.requests, lines.requests, spans)
-    statuses = [Counter(lines.statuses[start:stop]) for start, stop in spans]
+    statuses = _tables(lines.statuses, lengths)
     all_statuses = _sums(statuses) if spans and kept is None else Counter(columns.statuses)
     partial.statuses = array("q", all_statuses)
     partial.status_hits = array("q", all_statuses.values())
@@ -86,8 +92,21 @@ def count_tables(
     partial.pane_sections, partial.section_cells, partial.section_cell_hits = _packed(sections)
     partial.pane_methods, partial.method_cells, partial.method_cell_hits = _packed(methods)
     partial.pane_statuses, partial.status_cells, partial.status_cell_hits = _packed(statuses)
-    of_panes = [_durations(lines.cells[start:stop]) for start, stop in spans]
+    of_panes = _tables(lines.cells, lengths) if lines.cells else [{}] * len(panes)
+    for table in of_panes if NO_CELL in lines.cells else ():
+        table.pop(NO_CELL, None)
     partial.pane_durations, partial.duration_cells, partial.duration_cell_hits = _packed(of_panes)
+
+
+def _tables(numbers: Iterable[int], lengths: Iterable[int]) -> list[dict[int, int]]:
+    """Hits by number, of each of the panes. A Counter takes longer to set up than a few lines to count."""
+    found = iter(numbers)
+    tables: list[dict[int, int]] = []
+    for lines in lengths:
+        table: dict[int, int] = {}
+        _count_elements(table, islice(found, lines))
+        tables.append(table)
+    return tables
 
 
 def _durations(cells: Sequence[int]) -> dict[int, int]:
@@ -112,7 +131,7 @@ def _by_request(
     requests: list[bytes],
     kept: list[bytes],
     spans: Sequence[tuple[int, int]],
-) -> tuple[list[Hits], list[Hits]]:
+) -> tuple[Sequence[Hits], Sequence[Hits]]:
     """Fill the totals of sections and methods, and give those of each pane. ``kept`` are the requests
     of the panes."""
     tables = [_split(Counter(kept[start:stop])) for start, stop in spans]
@@ -129,9 +148,9 @@ def _by_request(
 def _by_line(
     partial: Partial,
     requests: list[bytes],
-    spans: Sequence[tuple[int, int]],
+    lengths: Sequence[int],
     kept: Sequence[bool] | None,
-) -> tuple[list[Hits], list[Hits]]:
+) -> tuple[Sequence[Hits], Sequence[Hits]]:
     """As ``_by_request``; ``kept`` says which lines are in the panes."""
     distinct = Numbers()
     numbers = list(map(distinct.__getitem__, requests))
@@ -140,11 +159,11 @@ def _by_line(
     names = list(map(_requests.__getitem__, distinct))
     if kept is not None:
         numbers = list(compress(numbers, kept))
-    sections = list(map([of_section[section] for section, _ in names].__getitem__, numbers))
-    methods = list(map([of_method[method] for _, method in names].__getitem__, numbers))
+    sections = [of_section[section] for section, _ in names]
+    methods = [of_method[method] for _, method in names]
     return (
-        [Counter(sections[start:stop]) for start, stop in spans],
-        [Counter(methods[start:stop]) for start, stop in spans],
+        _tables(map(sections.__getitem__, numbers), lengths),
+        _tables(map(methods.__getitem__, numbers), lengths),
     )
 
 
@@ -195,10 +214,13 @@ def _fill_panes(
     partial.pane_bytes_high = array("q", [total >> LOW_BITS for total in totals])
 
 
-def _packed(tables: Sequence[Hits]) -> tuple["array[int]", "array[int]", "array[int]"]:
-    """The lengths of tables, and their numbers and hits one after the other."""
-    return (
-        array("q", map(len, tables)),
-        array("q", list(chain.from_iterable(tables))),
-        array("q", list(chain.from_iterable(table.values() for table in tables))),
-    )
+def _packed(tables: Sequence[Hits]) -> Packed:
+    """The tables one after the other."""
+    numbers = list(chain.from_iterable(tables))
+    hits = list(chain.from_iterable(table.values() for table in tables))
+    return array("q", map(len, tables)), _column(numbers), _column(hits)
+
+
+def _column(numbers: list[int]) -> "array[int]":
+    """``array("q", numbers)``, in half the time."""
+    return array("q", pack(f"{len(numbers)}q", *numbers))
