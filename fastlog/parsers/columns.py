@@ -17,6 +17,7 @@ from fastlog.model.sketch import cell_of
 from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.integers import integers_between_commas
+from fastlog.parsers.runs import merged_runs
 from fastlog.parsers.segments import cut_segments, in_order
 from fastlog.parsers.tables import Pane, count_pairs, count_tables
 
@@ -24,11 +25,8 @@ if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
 _SIZE_END = 10**18
-_AS_LINES = bytes.maketrans(b"\0\1", b".\n")
 _STRIDE = 32
-_STEPS = (16, 8, 4, 2, 1)
 
-Key = TypeVar("Key")
 
 
 class Columns(NamedTuple):
@@ -148,50 +146,6 @@ def _to_commas(end: bytes) -> bytes:
     table[end[-1]] = b" "[0]
     table[end[0]] = table[b" "[0]] = b","[0]
     return bytes(table)
-
-
-def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
-    """The stamps without their repetitions, and how often each stood in a row."""
-    if not stamps:
-        return [], []
-    ends = _ends_of_long(stamps)
-    if ends:
-        return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
-    is_last = bytes(map(ne, stamps, islice(stamps, 1, None))) + b"\1"
-    runs = is_last.translate(_AS_LINES).splitlines(keepends=True)
-    return list(compress(stamps, is_last)), list(map(len, runs))
-
-
-def _ends_of_long(stamps: list[bytes]) -> list[int]:
-    """Where the runs of equal stamps end, found by comparing many at once; none where most runs are
-    short, or stamps differ in length."""
-    sample = stamps[::_STRIDE]
-    width = len(stamps[0]) + 1
-    if 2 * sum(map(eq, sample, islice(sample, 1, None))) < len(sample):
-        return []
-    text = b"\n".join(stamps) + b"\n"
-    if len(text) != width * len(stamps) or text[width - 1 :: width] != b"\n" * len(stamps):
-        return []
-    ends: list[int] = []
-    at = 0
-    while at < len(stamps):
-        many = (stamps[at] + b"\n") * _STRIDE
-        while text.startswith(many, at * width):
-            at += _STRIDE
-        for step in _STEPS:
-            if text.startswith(many[: step * width], at * width):
-                at += step
-        ends.append(at)
-    return ends
-
-
-def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:
-    """Runs of equal keys, of runs: the stamps of one second differ by their fractions."""
-    is_last = bytes(map(ne, keys, islice(keys, 1, None))) + b"\1" * bool(keys)
-    if 0 not in is_last:
-        return keys, lengths
-    stops = list(compress(accumulate(lengths), is_last))
-    return list(compress(keys, is_last)), list(map(sub, stops, chain((0,), stops)))
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:

@@ -8,11 +8,10 @@ read by the offset before the change (``fold=0``, PEP 495).
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from itertools import repeat
-from operator import add
-from struct import unpack
 
 from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
+from fastlog.parsers.clocks import clock_runs
+from fastlog.parsers.runs import merged_runs, mostly_long, runs_of
 
 _STAMP = re.compile(
     rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?:[.,]\d{1,12}+)?+"
@@ -165,11 +164,6 @@ _SECONDS_AT = {APACHE: (18, b" "), ISO8601: (17, b"Zz+-"), f"{DATE} {CLOCK}": (1
 _PLAIN = (EPOCH, EPOCH_MS, EPOCH_US)
 _TWO_DIGITS = [b"%02d" % number for number in range(60)]
 _MANY = 64
-_CLF_WIDTH = 26
-_DIGITS = b"0123456789"
-_CLOCK = ((12, bytes(range(24)), 3600), (15, bytes(range(60)), 60), (18, bytes(range(60)), 1))
-"""Where two digits of the clock stand in a stamp, what they may be, and how many seconds one of it is."""
-_VALUES = bytes.maketrans(_DIGITS, bytes(range(10)))
 
 
 class _Midnights(dict[bytes, int | None]):
@@ -183,39 +177,6 @@ class _Midnights(dict[bytes, int | None]):
         usual = stamp[11:21] == b":00:00:00 " and stamp[0] in b"0123"
         second = self[stamp] = apache_second(stamp) if usual else None
         return second
-
-
-def _by_day(stamps: list[bytes], midnights: _Midnights) -> list[int] | None:
-    """The second of each stamp; None where some stamp is not in the usual spelling.
-
-    The clocks are read as columns: of a whole number that has one byte, then four, for each stamp.
-    """
-    step, many = _CLF_WIDTH + 1, len(stamps)
-    text = bytearray(b"\n".join(stamps) + b"\n")
-    if len(text) != step * many or text[_CLF_WIDTH::step] != b"\n" * many:
-        return None
-    words, clocks = bytearray(4 * many), 0
-    for at, values, weight in _CLOCK:
-        tens, ones = text[at::step], text[at + 1 :: step]
-        if (tens + ones).translate(None, _DIGITS):
-            return None
-        numbers = 10 * _whole(tens.translate(_VALUES)) + _whole(ones.translate(_VALUES))
-        words[::4] = numbers.to_bytes(many, "little")
-        if words.translate(None, values):
-            return None
-        clocks += weight * _whole(words)
-        text[at::step] = text[at + 1 :: step] = b"0" * many
-    seconds = unpack(f"<{many}I", clocks.to_bytes(4 * many, "little"))
-    one_day = text == text[:step] * many
-    stems = [bytes(text[:_CLF_WIDTH])] if one_day else bytes(text[:-1]).split(b"\n")
-    days = list(map(midnights.__getitem__, stems))
-    if None in days:
-        return None
-    return list(map(add, repeat(days[0]) if one_day else days, seconds))  # type: ignore[arg-type]
-
-
-def _whole(column: bytes | bytearray) -> int:
-    return int.from_bytes(column, "little")
 
 
 class Seconds(dict[bytes, int | None]):
@@ -242,14 +203,16 @@ class Seconds(dict[bytes, int | None]):
         self._plain = pattern in _PLAIN
         self._midnights = _Midnights() if pattern == APACHE else None
 
-    def of(self, stamps: list[bytes]) -> list[int] | None:
-        """The second of each stamp; None where some stamp is none. Many are read as columns."""
-        if self._midnights is not None and len(stamps) >= _MANY:
-            seconds = _by_day(stamps, self._midnights)
-            if seconds is not None:
-                return seconds
-        found = list(map(self.__getitem__, stamps))
-        return None if None in found else found  # type: ignore[return-value]
+    def runs(self, stamps: list[bytes]) -> tuple[list[int], list[int]] | None:
+        """The seconds of the runs of stamps of one second, and how many stamps each run has; None where
+        some stamp is none. Many short runs are read as columns."""
+        if self._midnights is not None and len(stamps) >= _MANY and not mostly_long(stamps):
+            found = clock_runs(stamps, self._midnights)
+            if found is not None:
+                return found
+        texts, lengths = runs_of(stamps)
+        seconds = list(map(self.__getitem__, texts))
+        return None if None in seconds else merged_runs(seconds, lengths)  # type: ignore[return-value]
 
     def __missing__(self, stamp: bytes) -> int | None:
         if self._bare and (stamp[:1] == b"[" or stamp[-1:] == b"]"):
