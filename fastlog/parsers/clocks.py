@@ -54,7 +54,7 @@ def clock_runs(
     is_last = changes.to_bytes(many, "little")
     clocks = _clocks(columns, is_last)
     day_of_run = repeat(days[0]) if one_day else compress(days, is_last)
-    seconds, lengths = list(map(add, day_of_run, clocks)), lengths_of(is_last)  # type: ignore[arg-type]
+    seconds, lengths = list(map(add, day_of_run, clocks)), lengths_of(is_last)
     return (seconds, lengths) if one_day else merged_runs(seconds, lengths)
 
 

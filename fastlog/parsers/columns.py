@@ -7,9 +7,9 @@ equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate, chain, compress, count, islice, repeat
-from operator import eq, mod, ne, not_, sub
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from itertools import accumulate, chain, compress, repeat
+from operator import mod, not_, sub
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # a run without rules loads nothing of them
 
 _SIZE_END = 10**18
 _STRIDE = 32
-
 
 
 class Columns(NamedTuple):

@@ -31,7 +31,8 @@ def lengths_of(is_last: bytes) -> list[int]:
 def mostly_long(stamps: list[bytes]) -> bool:
     """Whether most runs of equal stamps are long enough to be found by comparing many at once."""
     sample = stamps[::_STRIDE]
-    return 2 * sum(map(eq, sample, islice(sample, 1, None))) >= len(sample)
+    equal: int = sum(map(eq, sample, islice(sample, 1, None)))
+    return 2 * equal >= len(sample)
 
 
 def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:
