@@ -1,7 +1,7 @@
 """The hits of a chunk as columns, and how they are counted without a step of Python a line.
 
-What is counted is counted in C: ``Counter``, ``compress`` to the ends of runs of
-equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
+What is counted is counted in C: runs of lines of one second (see ``parsers.runs``), ``Counter``,
+``sum``; statuses and sizes become integers in one call of orjson.
 """
 
 from bisect import bisect_left
@@ -96,7 +96,7 @@ def count_hits(
         kept = list(chain.from_iterable(map(repeat, runs_kept, lengths)))
         seconds, lengths = merged_runs(list(compress(seconds, runs_kept)), list(compress(lengths, runs_kept)))
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
-    panes, in_pane = _panes(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
+    panes, in_pane = panes_of(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
     count_tables(partial, columns, panes, in_pane, kept)
     if plan.pairs:
         count_pairs(partial, columns)
@@ -166,10 +166,10 @@ def _without_leap(seconds: list[int]) -> bool:
     return False
 
 
-def _panes(
+def panes_of(
     segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
 ) -> tuple[list[Pane], list[int]]:
-    """Each stretch of runs in one pane, and its lines."""
+    """Each stretch of runs in one pane, and its lines. Where seconds only rise, panes are looked up in them."""
     starts = range(seconds[0] // size * size, seconds[-1] + 1, size) if seconds else range(0)
     if any(segment_of_run) or len(starts) > len(seconds) or seconds != sorted(seconds):
         start_of_run = map(sub, seconds, map(mod, seconds, repeat(size)))

@@ -3,7 +3,7 @@
 import socket
 from array import array
 from collections import Counter
-from itertools import chain, pairwise, repeat
+from itertools import accumulate, chain, pairwise, repeat
 from operator import ne
 from typing import Any, cast
 
@@ -31,7 +31,7 @@ from fastlog.model.partial import LOW_BITS, REASONS, Partial
 from fastlog.model.plan import Plan
 from fastlog.model.sketch import CELLS
 from fastlog.parsers import tables
-from fastlog.parsers.columns import responses
+from fastlog.parsers.columns import panes_of, responses
 from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import Seconds, apache_second
@@ -481,18 +481,19 @@ def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     found=st.lists(st.one_of(seconds.map(stamp), stamps), max_size=4),
-    start=st.integers(1_525_881_500, 1_525_881_600),
+    start=st.one_of(st.integers(1_525_881_500, 1_525_881_600), st.sampled_from((1_525_823_950, -50))),
+    rate=st.sampled_from((1, 2, 5, 40)),
     bare=st.booleans(),
 )
-@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"09/May/2018:23:59:59 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"09/May/2018:24:00:00 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"09/May/2018:16:00:00 +0200", b"31/Dec/1969:23:59:59 +0000"], start=-50, bare=False)
-def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, *, bare: bool) -> None:
-    many = [*map(stamp, range(start, start + 100)), *found]
+@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"09/May/2018:23:59:59 +0000"], start=1_525_881_500, rate=2, bare=False)
+@example(found=[b"09/May/2018:24:00:00 +0000"], start=1_525_881_500, rate=2, bare=False)
+@example(found=[b"31/Dec/1969:23:59:59 +0000", b"01/Jan/1970:01:59:59 +0200"], start=-50, rate=2, bare=True)
+def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, rate: int, *, bare: bool) -> None:
+    many = [*(stamp(start + line // rate) for line in range(100)), *found]
     alone = [Seconds(bare=bare)[each] for each in many]
     together = Seconds(bare=bare)
     for _ in range(2):
@@ -500,3 +501,17 @@ def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, *, b
         each = None if runs is None else list(chain.from_iterable(map(repeat, *runs)))
         assert each == (None if None in alone else alone)
         assert runs is None or all(map(ne, runs[0], runs[0][1:]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=st.lists(st.integers(1, 30), max_size=20), size=st.integers(1, 12), start=st.integers(-9, 9))
+def test_panes_of_a_log_in_order_are_those_of_any_other(steps: list[int], size: int, start: int) -> None:
+    seconds = list(accumulate(steps, initial=start))
+    lines = [second % 5 + 1 for second in seconds]
+    expected: Counter[tuple[int, int]] = Counter()
+    for second, hits in zip(seconds, lines, strict=True):
+        expected[0, second - second % size] += hits
+    assert panes_of(bytes(len(seconds)), seconds, lines, size) == (
+        list(expected),
+        list(expected.values()),
+    )
