@@ -169,7 +169,7 @@ def _without_leap(seconds: list[int]) -> bool:
 def panes_of(
     segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
 ) -> tuple[list[Pane], list[int]]:
-    """Each stretch of runs in one pane, and its lines. Where seconds only rise, panes are looked up in them."""
+    """Each stretch of runs in one pane, and its lines. In seconds that only rise panes are looked up."""
     starts = range(seconds[0] // size * size, seconds[-1] + 1, size) if seconds else range(0)
     if any(segment_of_run) or len(starts) > len(seconds) or seconds != sorted(seconds):
         start_of_run = map(sub, seconds, map(mod, seconds, repeat(size)))
