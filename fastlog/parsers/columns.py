@@ -24,6 +24,7 @@ from fastlog.parsers.tables import Pane, count_pairs, count_tables
 if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
+_LEAST_STATUS = 100
 _SIZE_END = 10**18
 _STRIDE = 32
 
@@ -121,19 +122,20 @@ def integers(texts: list[bytes]) -> list[int]:
 def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | None:
     """The statuses and sizes of texts of three bytes, a space, more, and the last byte of ``end``, which is
     nowhere else in them; None where some text is not three digits, a space, 1 to 18 digits or ``-``, and
-    ``end``, or has a number with a zero in front."""
+    ``end``, or has a number with a zero in front. (Of fewer digits a space may be among the three bytes.)"""
     joined = b"".join(texts)
     if b"-" in joined:
         joined = joined.replace(b" -", b" 0")
     if not joined.endswith(end):
         return None
-    # Each space is a comma: where there is one too many, so are there numbers, or there is an empty one.
+    # Each space is a comma, and no number is empty: a text has two or more of them, and where it has a
+    # space too many it has more. So there are two a text only where there are two in each.
     try:
         numbers = integers_between_commas(joined.translate(_to_commas(end))[: -len(end)])
     except ValueError:
         return None
     statuses, sizes = numbers[::2], numbers[1::2]
-    if len(numbers) != 2 * len(texts) or max(sizes) >= _SIZE_END:
+    if len(numbers) != 2 * len(texts) or min(statuses) < _LEAST_STATUS or max(sizes) >= _SIZE_END:
         return None
     return statuses, sizes
 

@@ -1,5 +1,6 @@
 """Partials add up, travel, and do not depend on where a log was cut; the quick patterns only ever agree."""
 
+import re
 import socket
 from array import array
 from collections import Counter
@@ -400,6 +401,7 @@ def test_the_plain_pattern_takes_only_what_the_definition_takes(
         [TORN.replace(b"]", b"]]") + b'" "y"'],
         [TORN.replace(b"200", b"20") + b'" "y"', TORN.replace(b"200", b"2000") + b'" "y"'],
         [TORN.replace(b" 5 ", b" 5") + b'" "y"', TORN.replace(b" 5 ", b" 5  ") + b'" "y"'],
+        [TORN.replace(b" 5 ", b" ") + b'" "y"', TORN.replace(b" 5 ", b" 404 6 ") + b'" "y"'],
         [TORN.replace(b"- -", b"-  -") + b'" "y"'],
     ],
 )
@@ -423,6 +425,19 @@ def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
         most = [b"200 999999999999999999" + end] * 2
         assert responses(most, end) == ([200] * 2, [10**18 - 1] * 2)
     assert responses([b'200 1"', b'200  1 "'], b' "') is None
+    assert responses([b'200 7 "', b'2 5 "'], b' "') is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), end=st.sampled_from((b"\n", b' "')))
+def test_statuses_and_sizes_are_taken_only_where_each_text_is_both(data: st.DataObject, end: bytes) -> None:
+    byte = st.sampled_from([b"2", b" ", b'"', b"\n", b"-", b"0"])
+    first, more = st.lists(byte, min_size=3, max_size=3), st.lists(byte, min_size=1, max_size=4)
+    odd = st.tuples(first, more).map(lambda pair: b"".join(pair[0]) + b" " + b"".join(pair[1]))
+    bare = odd.map(lambda text: text[:4] + (text[4:].replace(end[-1:], b"") or b"2") + end[-1:])
+    texts = data.draw(st.lists(st.one_of(bare, st.just(b"200 7" + end)), min_size=1, max_size=4))
+    fits = re.compile(rb"[1-9][0-9]{2} (?:0|[1-9][0-9]*|-)" + end).fullmatch
+    assert (responses(texts, end) is not None) == all(map(fits, texts))
 
 
 def test_hits_around_one_of_the_future_are_of_one_second() -> None:
