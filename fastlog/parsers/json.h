@@ -387,7 +387,7 @@ static inline int fl_json_duration(const fl_json *json, const fl_json_found *fou
     if (number < 0)
         return 0;
     double micros = (double)number / tens[digits] * json->unit;
-    *duration = micros < 1e18 ? (int64_t)micros : -1;
+    *duration = micros < 1e18 ? (int64_t)micros : (int64_t)1e18;
     return 1;
 }
 

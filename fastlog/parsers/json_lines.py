@@ -140,7 +140,7 @@ class JsonParser:
             micros = float(value or 0) * self._unit
         except ValueError:
             return None
-        return int(micros) if value is not None and 0 <= micros < 1e18 else None
+        return int(min(micros, 1e18)) if value is not None and micros >= 0 else None
 
     def _cells_of(self, values: list[Value]) -> list[int]:
         """The cells of durations: of numbers at once, of others text by text."""

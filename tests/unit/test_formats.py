@@ -14,6 +14,7 @@ from fastlog.formats.fields import Step
 from fastlog.formats.json_keys import parse_keys
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import Plan
+from fastlog.model.sketch import LONGEST, cell_of
 from fastlog.parsers.hits import Hit
 from fastlog.parsers.regex import RegexParser
 from fastlog.parsers.select import make_line_reader, make_parser, parser_name
@@ -320,6 +321,15 @@ def test_json_keys_may_be_nested_and_values_text_or_numbers() -> None:
     assert hit(name, json.dumps(line)) == Hit(
         b"1525334330.9", "GET /a\u00e9".encode(), b"200", b"512", 12_500
     )
+
+
+@pytest.mark.parametrize("parser", ["regex", *{parser_name("auto")} - {"regex"}])
+@pytest.mark.parametrize("value", ["1e12", "1e300", "999999999999", "999999999999999", '"1e13"', '"1e999"'])
+def test_a_duration_that_is_too_long_counts_as_the_longest(value: str, parser: str) -> None:
+    name = compile_format("json:t=time,u=target,d=duration_s")
+    line = b'{"t":1525334330,"u":"/a","d":%s}\n' % value.encode()
+    found = make_parser(parser, name, plan()).fold([(0, line)], None)
+    assert list(zip(found.durations, found.duration_hits, strict=True)) == [(cell_of(LONGEST), 1)]
 
 
 @pytest.mark.parametrize(
