@@ -157,6 +157,8 @@ def hits_limit(threshold: float, window: int) -> int:
 
     Exact: the threshold counts as the decimal that was written, so 0.29 x 100 is 29.
     """
-    from fractions import Fraction
-
-    return math.floor(Fraction(repr(float(threshold))) * window)
+    digits, _, exponent = repr(float(threshold)).partition("e")
+    whole, _, decimals = digits.partition(".")
+    hits = int(whole + decimals) * window
+    power = int(exponent or 0) - len(decimals)
+    return hits * 10**power if power >= 0 else hits // 10**-power  # fractions would take long to load

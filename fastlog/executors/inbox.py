@@ -14,7 +14,7 @@ _MOST = 16
 
 
 class Inbox(asyncio.BufferedProtocol):
-    """The frames that have arrived and were not taken. Of a long one no byte is moved once it is known how long."""
+    """The frames that arrived and were not taken. Of a long one no byte is moved once its length is known."""
 
     def __init__(self) -> None:
         self._some = memoryview(bytearray(_SOME))  # what is read while no frame is under way

@@ -201,7 +201,7 @@ cdef size_t _MOST_RANKED = 4096  # names that are put in order before windows cl
 cdef int _RANK_BITS = 16
 cdef int64_t _HITS_RANKED = <int64_t>1 << 47  # fewer, and a rank, fit one number
 cdef size_t _MOST_NAMES = 1 << 16  # then those that no pane holds are forgotten
-cdef size_t _POOL = 4096  # panes kept for the next: a chunk of a sparse log brings some thousand
+cdef size_t _POOL = 8192  # panes kept for the next: a chunk of a sparse log brings some thousand
 cdef size_t _LARGE_POOL = 64  # of those with long tables, fewer
 cdef list _STATUS = [f"{status:03d}" for status in range(1000)]
 
@@ -792,7 +792,7 @@ cdef bint _has_many_zeros(const Pane *total):
 cdef bint _is_large(const Pane *pane):
     cdef int table
     for table in range(TALLIES):
-        if pane.tables[table].room > 64:
+        if pane.tables[table].room > 32:
             return True
     return False
 
