@@ -161,4 +161,5 @@ def hits_limit(threshold: float, window: int) -> int:
     whole, _, decimals = digits.partition(".")
     hits = int(whole + decimals) * window
     power = int(exponent or 0) - len(decimals)
-    return hits * 10**power if power >= 0 else hits // 10**-power  # fractions would take long to load
+    scale: int = 10 ** abs(power)
+    return hits * scale if power >= 0 else hits // scale  # the module fractions would take long to load

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from math import floor
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.config import hits_limit
@@ -11,6 +11,7 @@ from fastlog.model.chunk import RANGE_BYTES, RANGE_GROWTH
 from fastlog.sources.files import Pace, plan_ranges
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 20), st.integers(0, 1 << 31), st.integers(0, 200))
 def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
     origin: int, size: int, resumed_at: int
