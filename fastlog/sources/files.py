@@ -81,8 +81,10 @@ class Pace:
 
     SIDE_BY_SIDE = 16
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int, *, growing: bool = True) -> None:
+        """``growing``: ranges of a lone file may be longer far into it, see ``range_length``."""
         self._alone = files == 1
+        self.growing = growing
         self.begun = 0
         """Files that have begun and not ended."""
 
@@ -99,7 +101,8 @@ def plan_ranges(origin: int, end: int, pace: Pace, begun: int | None = None) -> 
     """(start, stop) of each range, in order, without a gap, from ``begun`` on."""
     start = origin if begun is None else begun
     while start < end:
-        length = pace.length(start - origin, range_length(start - origin))
+        alone = range_length(start - origin) if pace.growing else RANGE_BYTES
+        length = pace.length(start - origin, alone)
         stop = min(origin + ((start - origin) // length + 1) * length, end)
         yield start, stop
         start = stop

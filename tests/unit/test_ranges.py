@@ -27,6 +27,8 @@ def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
     begun = ranges[resumed_at % len(ranges)][1] if ranges else origin
     behind = [place for place in ranges if place[0] >= begun]
     assert list(plan_ranges(origin, origin + size, Pace(1), begun)) == behind
+    steady = plan_ranges(origin, origin + size, Pace(1, growing=False))
+    assert all(stop - start <= RANGE_BYTES for start, stop in steady)
 
 
 @given(st.floats(0, allow_nan=False, allow_infinity=False), st.integers(1, 1 << 40))
