@@ -250,6 +250,14 @@ def test_native_windows_print_what_those_in_python_print(
     assert said == said_natively
 
 
+def close_alike(twins: tuple[Any, Any], end: int) -> None:
+    """Close both, of which the second is compiled: they say the same, in the same bytes."""
+    said, columns = list(twins[0].close(end)), list(twins[1].close(end))
+    assert list(singly(columns)) == said
+    render = NdjsonRenderer().render
+    assert b"".join(map(render, columns)) == b"".join(map(render, said))
+
+
 @pytest.mark.skipif(native is None, reason="not built")
 def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits() -> None:
     """The names of a run pass what the compiled windows remember: those of open windows are as they were."""
@@ -259,10 +267,7 @@ def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits
         pane = a_pane(start, {b"/": 5, b"/\xff": 4, b"/\\xff": 2, **of_its_own})
         for windows in twins:
             windows.take(pane, range(1), (0, 0, 0, 0))
-        said, columns = list(twins[0].close(start)), list(twins[1].close(start))
-        assert list(singly(columns)) == said
-        render = NdjsonRenderer().render
-        assert b"".join(map(render, columns)) == b"".join(map(render, said))
+        close_alike(twins, start)
 
 
 @pytest.mark.skipif(native is None, reason="not built")
@@ -289,10 +294,7 @@ def test_rows_stand_in_the_same_order_however_many_there_are(
         for windows in twins:
             windows.take(a_pane(2 * start - 2 * start % step, table), range(1), (0, 0, 0, 0))
             windows.take(a_pane(2 * start - 2 * start % step, {b"/1": 1}), range(1), (0, 0, 0, 0))
-        said, columns = list(twins[0].close(2 * start)), list(twins[1].close(2 * start))
-        assert list(singly(columns)) == said
-        render = NdjsonRenderer().render
-        assert b"".join(map(render, columns)) == b"".join(map(render, said))
+        close_alike(twins, 2 * start)
 
 
 @pytest.mark.skipif(native is None, reason="not built")
