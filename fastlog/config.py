@@ -157,6 +157,9 @@ def hits_limit(threshold: float, window: int) -> int:
 
     Exact: the threshold counts as the decimal that was written, so 0.29 x 100 is 29.
     """
-    from fractions import Fraction
-
-    return math.floor(Fraction(repr(float(threshold))) * window)
+    digits, _, exponent = repr(float(threshold)).partition("e")
+    whole, _, decimals = digits.partition(".")
+    hits = int(whole + decimals) * window
+    power = int(exponent or 0) - len(decimals)
+    scale: int = 10 ** abs(power)
+    return hits * scale if power >= 0 else hits // scale  # the module fractions would take long to load

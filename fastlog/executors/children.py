@@ -1,21 +1,15 @@
 """Child processes as the hub holds them: one socket pair each, and nothing else shared."""
 
-import json
+import asyncio
 import os
 import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from fastlog.errors import WorkerError
+from fastlog.executors.inbox import Inbox
 from fastlog.executors.launch import FEWER, Launched, launch
-from fastlog.executors.wire import PREFIX, Header, frame, lengths, send_descriptors
-
-if TYPE_CHECKING:
-    import asyncio
-
-_BUFFER = 1 << 21
+from fastlog.executors.wire import Header, frame, send_descriptors
 
 
 class Child:
@@ -28,13 +22,12 @@ class Child:
         self.role, self.process, self._sock, self._lifeline = launched
         self.ready = False
         self.last_words = ""
-        self._reader: asyncio.StreamReader
-        self._writer: asyncio.StreamWriter | None = None
+        self._inbox: Inbox
+        self._transport: asyncio.Transport | None = None
 
     async def connect(self) -> None:
-        import asyncio
-
-        self._reader, self._writer = await asyncio.open_connection(sock=self._sock, limit=_BUFFER)
+        loop = asyncio.get_running_loop()
+        self._transport, self._inbox = await loop.create_connection(Inbox, sock=self._sock)
 
     def hand(self, descriptors: Sequence[int]) -> None:
         """Let the child have files that are open here. Before ``connect``. Raises OSError."""
@@ -49,22 +42,12 @@ class Child:
 
     def send(self, header: Header, payload: bytes = b"") -> None:
         """Queue a frame; what is under way is bounded by the hub's credit. A dead child takes none."""
-        if self._writer is not None and not self._writer.is_closing():
-            self._writer.writelines(frame(header, payload))
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.writelines(frame(header, payload))
 
-    async def receive(self) -> tuple[Header, bytes] | None:
-        try:
-            head, payload = lengths(await self._reader.readexactly(PREFIX.size))
-            header: Header = json.loads(await self._reader.readexactly(head))
-            return header, await self._reader.readexactly(payload) if payload else b""
-        except EOFError:  # asyncio.IncompleteReadError is one
-            return None
-        except OSError:
-            # The writer was given the error too, and it is printed as lost if nobody takes it there.
-            if self._writer is not None:
-                with suppress(OSError):
-                    await self._writer.wait_closed()
-            return None
+    async def receive(self) -> tuple[Header, memoryview] | None:
+        """Its next frame. Raises WireError for what is none."""
+        return await self._inbox.receive()
 
     def fate(self) -> str:
         """How the child ended, for a message."""
@@ -85,8 +68,8 @@ class Child:
 
     def kill(self) -> None:
         """End the child now and collect it."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
         else:
             self._sock.close()
         self.process.kill()

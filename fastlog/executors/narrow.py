@@ -1,9 +1,9 @@
 """Columns in as few bytes as their values need.
 
-What the rules saw may be an entry a line, eleven columns wide: as they lie in memory, as many bytes as the
-log had. Most of the columns hold one value throughout, the others small ones: each travels as its least
-value, and how far each value is from that in 0, 1, 2, 4 or 8 bytes. Loaded only where there are rules. Both
-ends are one machine's, so numbers stand in its own order of bytes.
+A partial as it lies in memory may have as many bytes as the log: what the rules saw is an entry a line,
+eleven columns wide, and a sparse log has a pane for a few lines. Most columns hold one value throughout, the
+others small ones: each travels as its least value, and how far each value is from that in 0, 1, 2, 4 or 8
+bytes. Both ends are one machine's, so numbers stand in its own order of bytes.
 """
 
 from array import array

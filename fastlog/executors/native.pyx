@@ -23,7 +23,7 @@ cdef extern from *:
 
 
 # The columns of a chunk come and go. Given back to the system each time, they would cost more to fault in again
-# than to fill. Only processes with rules load this.
+# than to fill.
 fl_keep_memory()
 
 cdef array _LONGS = array("q")

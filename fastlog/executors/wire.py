@@ -1,8 +1,8 @@
 """Frames between the processes: a length, a header in JSON, then raw bytes.
 
 A frame is ``<u32 header length><u32 payload length><header><payload>``, little
-endian. A partial's columns are the payload, as they lie in memory. Nothing is
-pickled.
+endian. A partial's columns are the payload, each in as few bytes a value as will do: see
+``narrow``. Nothing is pickled.
 
 Decision: the headers go through the standard library. There is one for a megabyte or more of
 log, and orjson takes as long to load as a thousand of them to read, in every child.
@@ -11,13 +11,13 @@ log, and orjson takes as long to load as a thousand of them to read, in every ch
 import json
 import socket
 import struct
-import sys
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 from fastlog.errors import WireError
+from fastlog.executors.narrow import narrowed, widened
 from fastlog.model import measured
 from fastlog.model.chunk import (
     Block,
@@ -62,7 +62,7 @@ def frame(header: Header, payload: bytes = b"") -> tuple[bytes, ...]:
     return (start, payload) if payload else (start,)
 
 
-def lengths(prefix: bytes) -> tuple[int, int]:
+def lengths(prefix: bytes | memoryview) -> tuple[int, int]:
     """The lengths of header and payload. Raises WireError when they are not believable."""
     head, payload = PREFIX.unpack(prefix)
     if head > MAX_HEADER or payload > MAX_PAYLOAD:
@@ -138,14 +138,14 @@ def pack_item(item: Item) -> tuple[Header, bytes]:
     return header, payload
 
 
-def unpack_item(header: Header, payload: bytes) -> Item:
+def unpack_item(header: Header, payload: bytes | memoryview) -> Item:
     """The item of a header and payload. Raises WireError when it is none."""
     fields = dict(header)
     kind = _ITEMS.get(fields.pop("kind", ""))
     if kind is None:
         raise WireError(f"an item of kind {header.get('kind')!r} is not known")
     if kind is Block:
-        fields["data"] = payload
+        fields["data"] = bytes(payload)
     for name in ("position", "former"):
         if fields.get(name) is not None:
             fields[name] = FilePosition.from_dict(fields[name])
@@ -168,6 +168,7 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
+    packed = [(column, narrowed(column)) for column in columns]
     header: Header = {
         "lines": partial.lines,
         "rejected": partial.rejected,
@@ -175,19 +176,19 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "total_bytes": str(partial.total_bytes),
         "sections": len(partial.sections),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
-        "columns": [len(column) for column in columns],
+        "columns": [(len(column), width, least) for column, (width, least, _) in packed],
         "measured": [(count, width, least) for count, width, least, _ in entries],
         "key_text": len(partial.measured.key_text),
     }
     measured_bytes = [data for _, _, _, data in entries]
     texts = [partial.measured.key_text, *keys, *rejected_lines]
-    return header, b"".join([*map(_little, columns), *measured_bytes, *texts])
+    return header, b"".join([*(data for _, (_, _, data) in packed), *measured_bytes, *texts])
 
 
-def unpack_partial(header: Header, payload: bytes) -> Partial:
+def unpack_partial(header: Header, payload: bytes | memoryview) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
     columns, rest = _columns(header["columns"], payload)
-    entries, rest = _unpack_entries(header["measured"], rest)
+    entries, rest = _columns(header["measured"], rest)
     *named, key_lengths, line_lengths = columns
     key_text, *texts = _texts([header["key_text"], *key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
@@ -206,7 +207,7 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
     )
     for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
-    for name, column in entries:
+    for name, column in zip(measured.COLUMNS, entries, strict=bool(entries)):
         setattr(partial.measured, name, column)
     partial.measured.key_text = key_text
     return partial
@@ -216,54 +217,28 @@ def _pack_entries(entries: Measured) -> list[tuple[int, int, int, bytes]]:
     """Length, width, least value and bytes of each column of ``entries``; nothing where there are none."""
     if not entries.rules:
         return []
-    from fastlog.executors.narrow import narrowed
-
     columns = [getattr(entries, name) for name in measured.COLUMNS]
     return [(len(column), *narrowed(column)) for column in columns]
 
 
-def _unpack_entries(
-    columns: Sequence[tuple[int, int, int]], payload: bytes
-) -> tuple[list[tuple[str, "array[int]"]], bytes]:
-    """The columns that ``_pack_entries`` packed, with their names, and what stands behind them."""
-    if not columns:
-        return [], payload
-    from fastlog.executors.narrow import widened
-
-    found, at, view = [], 0, memoryview(payload)
-    for name, (count, width, least) in zip(measured.COLUMNS, columns, strict=True):
-        stop = at + count * width
-        if stop > len(payload):
-            raise WireError("a partial is cut short")
-        found.append((name, widened(width, least, count, view[at:stop])))
-        at = stop
-    return found, payload[at:]
-
-
-def _little(column: "array[int]") -> bytes:
-    if sys.byteorder == "big":
-        column = column[:]
-        column.byteswap()
-    return column.tobytes()
-
-
-def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"], bytes]:
+def _columns(
+    packed: Sequence[tuple[int, int, int]], payload: bytes | memoryview
+) -> tuple[list["array[int]"], memoryview]:
+    """The columns of these counts, widths and least values, and what stands behind them."""
     columns = []
     view = memoryview(payload)  # a slice of it copies nothing
     at = 0
-    for count in counts:
-        if at + 8 * count > len(payload):
+    for count, width, least in packed:
+        stop = at + count * width
+        if stop > len(view):
             raise WireError("a partial is cut short")
-        column = array("q")
-        column.frombytes(view[at : at + 8 * count])
-        if sys.byteorder == "big":
-            column.byteswap()
-        columns.append(column)
-        at += 8 * count
-    return columns, payload[at:]
+        columns.append(widened(width, least, count, view[at:stop]))
+        at = stop
+    return columns, view[at:]
 
 
-def _texts(sizes: Sequence[int], data: bytes) -> list[bytes]:
+def _texts(sizes: Sequence[int], rest: memoryview) -> list[bytes]:
+    data = bytes(rest)
     ends = list(accumulate(sizes))
     if (ends[-1] if ends else 0) != len(data):
         raise WireError("a partial's keys do not fill its frame")

@@ -14,9 +14,12 @@ from typing import NamedTuple
 from fastlog.model.position import FilePosition
 
 RANGE_BYTES = 1 << 22
-"""Length of a range of a regular file. A constant of the program: cutting a log elsewhere
+"""Length of a range of a regular file at its start. A constant of the program: cutting a log elsewhere
 must not change a result, and deriving it from the number of workers would hide it where
 it did."""
+
+RANGE_GROWTH = 4
+"""How many times as long ranges may be far into a file: see ``sources.files.range_length``."""
 
 CHUNK_BYTES = 1 << 20
 """Most bytes in a block: less than in a range, since it travels. Ranges are no longer where

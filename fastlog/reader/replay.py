@@ -7,7 +7,17 @@ from itertools import islice
 
 from fastlog.errors import SourceError
 from fastlog.formats.detect import detect, sample, undetected
-from fastlog.model.chunk import RANGE_BYTES, Block, ByteRange, Chunk, Closed, Notice, Opened, Switched
+from fastlog.model.chunk import (
+    RANGE_BYTES,
+    RANGE_GROWTH,
+    Block,
+    ByteRange,
+    Chunk,
+    Closed,
+    Notice,
+    Opened,
+    Switched,
+)
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.reader.fields import LineClock, fields_below, names_fields, switched
 from fastlog.reader.link import AUTO, FALLBACK, Link
@@ -50,7 +60,9 @@ def replay_sources(
     ``reached`` is how far another reader had come, to go on from there.
     """
     alone = len(sources) == 1
-    pace = Pace(len(sources))
+    pace = Pace(
+        len(sources), growing=not plan.rules
+    )  # what rules saw of a chunk may be an entry a line for each
     if reached:
         inputs = [
             _resumed(index, source, before, pace, link)
@@ -89,7 +101,7 @@ def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link:
             _switch(entry, Block(index, 0, unpacked_before(RawFile(source), reached.stop)), link)
         return entry
     try:  # its last range may have named other fields, with no time left to say so
-        start = max(source.origin, reached.stop - RANGE_BYTES)
+        start = max(source.origin, reached.stop - RANGE_GROWTH * RANGE_BYTES)
         _switch(entry, ByteRange(index, start, reached.stop), link)
     except OSError as error:
         entry.error = error

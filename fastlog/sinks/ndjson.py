@@ -8,8 +8,6 @@ for all that both can write.
 import json
 from typing import Any
 
-import orjson
-
 from fastlog.model.events import Alert, Event, Stats, StatsColumns, Summary
 from fastlog.model.printable import printable
 
@@ -25,9 +23,11 @@ class NdjsonRenderer:
         elif isinstance(event, Alert):
             record = _alert(event)
         elif isinstance(event, Summary):
-            record = _summary(event)
+            return dumps_slowly(_summary(event))  # one a run, and orjson takes ten times as long to load
         else:
             return b""
+        import orjson
+
         try:
             line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
         except orjson.JSONEncodeError:  # an integer beyond 64 bits, or a lone surrogate

@@ -8,7 +8,7 @@ from math import ceil, log2
 from typing import NamedTuple
 
 from fastlog.errors import SourceError
-from fastlog.model.chunk import CHUNK_BYTES, RANGE_BYTES
+from fastlog.model.chunk import CHUNK_BYTES, RANGE_BYTES, RANGE_GROWTH
 from fastlog.model.printable import printable
 from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
@@ -81,8 +81,10 @@ class Pace:
 
     SIDE_BY_SIDE = 16
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int, *, growing: bool = True) -> None:
+        """``growing``: ranges of a lone file may be longer far into it, see ``range_length``."""
         self._alone = files == 1
+        self.growing = growing
         self.begun = 0
         """Files that have begun and not ended."""
 
@@ -99,10 +101,23 @@ def plan_ranges(origin: int, end: int, pace: Pace, begun: int | None = None) -> 
     """(start, stop) of each range, in order, without a gap, from ``begun`` on."""
     start = origin if begun is None else begun
     while start < end:
-        length = pace.length(start - origin, RANGE_BYTES)
+        alone = range_length(start - origin) if pace.growing else RANGE_BYTES
+        length = pace.length(start - origin, alone)
         stop = min(origin + ((start - origin) // length + 1) * length, end)
         yield start, stop
         start = stop
+
+
+def range_length(offset: int) -> int:
+    """Bytes of the range that begins at an ``offset`` of a lone file.
+
+    Each range costs every process the same, whatever its length. Far into a file they are longer, but a
+    sixteenth of what lies before them at most: at the end no worker has long to wait for another.
+    """
+    length = RANGE_BYTES
+    while length < RANGE_GROWTH * RANGE_BYTES and offset >= 32 * length:
+        length *= 2
+    return length
 
 
 def read_head(source: OpenSource) -> bytes:

@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, freethreading_compatible=True
 """The windows on packed columns: what is counted by second and by cell never becomes a Python object."""
 
+cimport cython
 from cpython.array cimport array, clone
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
@@ -38,17 +39,21 @@ cdef extern from "series.h" nogil:
         int64_t *at
         size_t n
 
+    int fl_longs_reserve(fl_longs *longs, size_t more)
     int fl_longs_push(fl_longs *longs, int64_t value)
 
     ctypedef struct fl_tally:
         uint32_t *keys
         int64_t *hits
-        size_t n
+        size_t n, room
         int64_t other
 
     size_t fl_tally_find(const fl_tally *tally, uint32_t key)
     int fl_tally_hash(fl_tally *tally)
     int fl_tally_add(fl_tally *tally, uint32_t key, int64_t hits, size_t bound)
+    int fl_tally_add_all(
+        fl_tally *tally, const int64_t *cells, const int64_t *hits, size_t n, const uint32_t *numbers, size_t bound
+    )
     void fl_tally_empty(fl_tally *tally)
     void fl_tally_free(fl_tally *tally)
 
@@ -57,6 +62,7 @@ cdef int LOW = LOW_BITS
 cdef array _LONGS = array("q")
 
 
+@cython.final
 cdef class TrafficWindow:
     """Hits over a sliding window; see the twin in ``traffic`` for what is evaluated when."""
 
@@ -191,8 +197,12 @@ cdef int64_t _UNBOUNDED = 1 << 62
 cdef int64_t[TALLIES] _BOUNDS
 _BOUNDS[SECTIONS], _BOUNDS[METHODS] = SECTIONS_NAMED, METHODS_NAMED
 _BOUNDS[STATUSES] = _BOUNDS[DURATIONS] = _UNBOUNDED
+cdef size_t _MOST_RANKED = 4096  # names that are put in order before windows close; of more, the rows by name
+cdef int _RANK_BITS = 16
+cdef int64_t _HITS_RANKED = <int64_t>1 << 47  # fewer, and a rank, fit one number
 cdef size_t _MOST_NAMES = 1 << 16  # then those that no pane holds are forgotten
-cdef size_t _POOL = 64  # panes kept for the next
+cdef size_t _POOL = 8192  # panes kept for the next: a chunk of a sparse log brings some thousand
+cdef size_t _LARGE_POOL = 64  # of those with long tables, fewer
 cdef list _STATUS = [f"{status:03d}" for status in range(1000)]
 
 
@@ -214,6 +224,7 @@ cdef int _by_hits_then_name(const void *left, const void *right) noexcept nogil:
     return order if order else (a.length > b.length) - (a.length < b.length)
 
 
+@cython.final
 cdef class _Names:
     """Keys by number, and what is printed of them. UTF-8 sorts as code points do."""
 
@@ -221,12 +232,19 @@ cdef class _Names:
     cdef list texts
     cdef list odd  # whether another key may print alike
     cdef bint any_odd
+    cdef uint32_t *ranks  # the place of each text in their order; of the first n_ranks, which is 0 or all
+    cdef uint32_t *by_rank
+    cdef size_t n_ranks
 
     def __cinit__(self):
         self.any_odd = False
         self.numbers = {}
         self.texts = []
         self.odd = []
+
+    def __dealloc__(self):
+        free(self.ranks)
+        free(self.by_rank)
 
     cdef uint32_t number(self, bytes key):
         number = self.numbers.get(key)
@@ -241,7 +259,27 @@ cdef class _Names:
         self.texts.append(text)
         self.odd.append(odd)
         self.any_odd = self.any_odd or odd
+        self.n_ranks = 0
         return number
+
+    cdef int rank(self) except -1:
+        """Find the ranks anew, where names have come and are not too many to do so for each close."""
+        cdef size_t place, number, n = len(self.texts)
+        cdef uint32_t *ranks
+        if self.n_ranks or n > _MOST_RANKED:
+            return 0
+        ranks = <uint32_t *>realloc(self.ranks, (n + 1) * sizeof(uint32_t))
+        if ranks is NULL:
+            raise MemoryError
+        self.ranks = ranks
+        ranks = <uint32_t *>realloc(self.by_rank, (n + 1) * sizeof(uint32_t))
+        if ranks is NULL:
+            raise MemoryError
+        self.by_rank = ranks
+        for place, number in enumerate(sorted(range(n), key=self.texts.__getitem__)):
+            self.ranks[number], self.by_rank[place] = <uint32_t>place, <uint32_t>number
+        self.n_ranks = n
+        return 0
 
     cdef bint is_odd(self, const fl_tally *tally):
         """Whether a key of the tally may print like another."""
@@ -260,7 +298,7 @@ cdef class _Names:
     cdef keep(self, list renumbered):
         """Forget the keys whose new number is None."""
         numbers, texts, odd = self.numbers, self.texts, self.odd
-        self.numbers, self.texts, self.odd, self.any_odd = {}, [], [], False
+        self.numbers, self.texts, self.odd, self.any_odd, self.n_ranks = {}, [], [], False, 0
         for key, old in numbers.items():
             if renumbered[old] is not None:
                 renumbered[old] = self._new(key, texts[old], odd[old])
@@ -271,8 +309,10 @@ cdef enum:
     _WINDOWS = 1024
     _ROWS = 1 << 16
     _PERCENTILES = 3
+    _FEW_ROWS = 32
 
 
+@cython.final
 cdef class _Columns:
     """The columns of the windows that close together, or of some of them."""
 
@@ -322,6 +362,7 @@ cdef class _Columns:
         return TableColumns(names, _array(&self.rows[table]), _array(&self.keys[table]), _array(&self.counts[table]))
 
 
+@cython.final
 cdef class StatsWindows:
     """Statistics windows; see the twin in ``sliding`` for what is printed when."""
 
@@ -412,14 +453,10 @@ cdef class StatsWindows:
             pane = self._pane(starts[number])
             if pane is not NULL:
                 _add_bytes(pane, hits[number], low[number], high[number])
-                for section in range(section, section_end):
-                    _add(pane, SECTIONS, self.section_numbers[sections[section]], section_hits[section])
-                for method in range(method, method_end):
-                    _add(pane, METHODS, self.method_numbers[methods[method]], method_hits[method])
-                for status in range(status, status_end):
-                    _add(pane, STATUSES, <uint32_t>statuses[status], status_hits[status])
-                for duration in range(duration, duration_end):
-                    _add(pane, DURATIONS, <uint32_t>durations[duration], duration_hits[duration])
+                _add_all(pane, SECTIONS, sections, section_hits, section, section_end, &self.section_numbers[0])
+                _add_all(pane, METHODS, methods, method_hits, method, method_end, &self.method_numbers[0])
+                _add_all(pane, STATUSES, statuses, status_hits, status, status_end, NULL)
+                _add_all(pane, DURATIONS, durations, duration_hits, duration, duration_end, NULL)
             section, method, status, duration = section_end, method_end, status_end, duration_end
 
     cdef _number(self, partial):
@@ -547,6 +584,8 @@ cdef class StatsWindows:
             self.paused = False
         elif has_start:
             start = self._starts_after(self.closed - self.window)
+        self.sections.rank()
+        self.methods.rank()
         while True:
             held = self.first < self.end
             if not held and not empty:
@@ -574,7 +613,7 @@ cdef class StatsWindows:
             self.first += 1
             if self.has_sum and pane.start < self.summed_to:
                 _add_pane(&self.sum, pane, -1)
-            if self.pooled < _POOL and not _is_large(pane):
+            if self.pooled < (_LARGE_POOL if _is_large(pane) else _POOL):
                 _empty_pane(pane)
                 self.pool[self.pooled] = pane
                 self.pooled += 1
@@ -620,7 +659,7 @@ cdef class StatsWindows:
         _push(&windows.high, total.high)
         _push(&windows.partial, partial)
         self._add_table(windows, SECTIONS, total, self.sections, end)
-        _add_rows(windows, STATUSES, &total.tables[STATUSES], _STATUS, None)
+        _add_rows(windows, STATUSES, &total.tables[STATUSES], None)
         self._add_table(windows, METHODS, total, self.methods, end)
         if self.timed:
             _add_latency(windows, &total.tables[DURATIONS])
@@ -631,7 +670,7 @@ cdef class StatsWindows:
         cdef bint sliding = self.size != self.window
         if sliding and (tally.other or _named(tally) > <size_t>_BOUNDS[table]):
             return self._add_exact(windows, table, names, end)
-        return _add_rows(windows, table, tally, names.texts, names)
+        return _add_rows(windows, table, tally, names)
 
     cdef int _add_exact(self, _Columns windows, int table, _Names names, int64_t end) except -1:
         """As ``tables.united`` over the panes held before ``end``."""
@@ -656,7 +695,7 @@ cdef class StatsWindows:
                         total.other += tally.hits[key]
                     elif not fl_tally_add(&total, tally.keys[key], tally.hits[key], bound):
                         raise MemoryError
-            return _add_rows(windows, table, &total, names.texts, names)
+            return _add_rows(windows, table, &total, names)
         finally:
             fl_tally_free(&total)
 
@@ -690,6 +729,25 @@ cdef int64_t _floor_div(int64_t value, int64_t by):
 
 cdef int _add(Pane *pane, int table, uint32_t key, int64_t hits) except -1:
     if not fl_tally_add(&pane.tables[table], key, hits, _BOUNDS[table]):
+        raise MemoryError
+    return 0
+
+
+cdef int _add_all(
+    Pane *pane,
+    int table,
+    const int64_t[::1] cells,
+    const int64_t[::1] hits,
+    Py_ssize_t first,
+    Py_ssize_t stop,
+    const uint32_t *numbers,
+) except -1:
+    """The cells of a pane of a partial, which has each key once."""
+    if first == stop:
+        return 0
+    if not fl_tally_add_all(
+        &pane.tables[table], &cells[first], &hits[first], <size_t>(stop - first), numbers, _BOUNDS[table]
+    ):
         raise MemoryError
     return 0
 
@@ -732,7 +790,11 @@ cdef bint _has_many_zeros(const Pane *total):
 
 
 cdef bint _is_large(const Pane *pane):
-    return pane.tables[SECTIONS].n > 1024 or pane.tables[METHODS].n > 1024
+    cdef int table
+    for table in range(TALLIES):
+        if pane.tables[table].room > 32:
+            return True
+    return False
 
 
 cdef void _clear_tally(fl_tally *tally):
@@ -799,18 +861,55 @@ cdef int _add_latency(_Columns windows, const fl_tally *cells) except -1:
     return 0
 
 
-cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, list texts, _Names names) except -1:
-    """The rows of a table in their order; ``names`` is None where every text is its key's own."""
+cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, _Names names) except -1:
+    """The rows of a table in their order; ``names`` is None of statuses, which sort as their numbers do."""
+    cdef fl_longs *keys = &windows.keys[table]
+    cdef fl_longs *counts = &windows.counts[table]
+    cdef size_t n
+    if names is not None and (tally.other or names.is_odd(tally)):
+        return _add_united(windows, table, tally, names)
+    if not (fl_longs_reserve(keys, tally.n) and fl_longs_reserve(counts, tally.n)):
+        raise MemoryError
+    n = 0
+    if tally.n <= _FEW_ROWS and (names is None or names.n_ranks):
+        n = _rank_rows(tally, names, keys.at + keys.n, counts.at + counts.n)
+    if not n:
+        n = _sort_rows(tally, _STATUS if names is None else names.texts, keys.at + keys.n, counts.at + counts.n)
+    keys.n += n
+    counts.n += n
+    return _push(&windows.rows[table], n)
+
+
+cdef size_t _rank_rows(const fl_tally *tally, _Names names, int64_t *keys, int64_t *counts) noexcept:
+    """The rows of a short table, how many; 0 where some hits are too many for it.
+
+    Each row's place is how many come before it: no branch that cannot be foreseen.
+    """
+    cdef uint64_t rows[_FEW_ROWS]
+    cdef size_t at, other, place, n = 0
+    cdef uint64_t rank
+    for at in range(tally.n):
+        if tally.hits[at]:
+            if not 0 < tally.hits[at] < _HITS_RANKED:
+                return 0
+            rank = tally.keys[at] if names is None else names.ranks[tally.keys[at]]
+            rows[n] = <uint64_t>(_HITS_RANKED - tally.hits[at]) << _RANK_BITS | rank
+            n += 1
+    for at in range(n):
+        place = 0
+        for other in range(n):
+            place += rows[other] < rows[at]
+        rank = rows[at] & ((<uint64_t>1 << _RANK_BITS) - 1)
+        keys[place] = <int64_t>rank if names is None else names.by_rank[rank]
+        counts[place] = _HITS_RANKED - <int64_t>(rows[at] >> _RANK_BITS)
+    return n
+
+
+cdef size_t _sort_rows(const fl_tally *tally, list texts, int64_t *keys, int64_t *counts) except? 0:
+    """The rows of any table, how many."""
+    cdef size_t at, n = 0
     cdef Row few[64]
     cdef Row *rows = few
-    cdef size_t at, n = 0
-    if names is not None and (tally.other or names.is_odd(tally)):
-        pairs = [(texts[tally.keys[at]], tally.hits[at]) for at in range(tally.n) if tally.hits[at]]
-        table_of_pairs = ranked(pairs, tally.other)
-        for text, hits in table_of_pairs.items():
-            _push(&windows.keys[table], names.number_of_text(text))
-            _push(&windows.counts[table], hits)
-        return _push(&windows.rows[table], len(table_of_pairs))
     if tally.n > 64:
         rows = <Row *>malloc(tally.n * sizeof(Row))
         if rows is NULL:
@@ -824,9 +923,8 @@ cdef int _add_rows(_Columns windows, int table, const fl_tally *tally, list text
                 n += 1
         _sort(rows, n)
         for at in range(n):
-            _push(&windows.keys[table], rows[at].key)
-            _push(&windows.counts[table], rows[at].hits)
-        return _push(&windows.rows[table], n)
+            keys[at], counts[at] = rows[at].key, rows[at].hits
+        return n
     finally:
         if rows != few:
             free(rows)
@@ -846,3 +944,14 @@ cdef void _sort(Row *rows, size_t n) noexcept:
             rows[to] = rows[to - 1]
             to -= 1
         rows[to] = row
+
+
+cdef int _add_united(_Columns windows, int table, const fl_tally *tally, _Names names) except -1:
+    """The rows of a table of which some keys print alike, or have no name of their own."""
+    cdef size_t at
+    pairs = [(names.texts[tally.keys[at]], tally.hits[at]) for at in range(tally.n) if tally.hits[at]]
+    table_of_pairs = ranked(pairs, tally.other)
+    for text, hits in table_of_pairs.items():
+        _push(&windows.keys[table], names.number_of_text(text))
+        _push(&windows.counts[table], hits)
+    return _push(&windows.rows[table], len(table_of_pairs))

@@ -64,8 +64,10 @@ static inline int fl_series_add(fl_series *series, int64_t second, int64_t hits)
         series->end = n;
         series->first = 0;
     }
-    memmove(series->seconds + at + 1, series->seconds + at, (series->end - at) * sizeof *series->seconds);
-    memmove(series->hits + at + 1, series->hits + at, (series->end - at) * sizeof *series->hits);
+    if (at < series->end) {
+        memmove(series->seconds + at + 1, series->seconds + at, (series->end - at) * sizeof *series->seconds);
+        memmove(series->hits + at + 1, series->hits + at, (series->end - at) * sizeof *series->hits);
+    }
     series->seconds[at] = second;
     series->hits[at] = hits;
     series->end++;
@@ -83,16 +85,25 @@ typedef struct {
     size_t n, room;
 } fl_longs;
 
+/* Room for `more` values behind the last. 0 where there is no memory. */
+static inline int fl_longs_reserve(fl_longs *longs, size_t more) {
+    if (longs->room - longs->n >= more)
+        return 1;
+    size_t room = longs->room ? 2 * longs->room : 64;
+    while (room - longs->n < more)
+        room *= 2;
+    int64_t *at = (int64_t *)realloc(longs->at, room * sizeof *at);
+    if (!at)
+        return 0;
+    longs->at = at;
+    longs->room = room;
+    return 1;
+}
+
 /* 0 where there is no memory. */
 static inline int fl_longs_push(fl_longs *longs, int64_t value) {
-    if (longs->n == longs->room) {
-        size_t room = longs->room ? 2 * longs->room : 64;
-        int64_t *at = (int64_t *)realloc(longs->at, room * sizeof *at);
-        if (!at)
-            return 0;
-        longs->at = at;
-        longs->room = room;
-    }
+    if (!fl_longs_reserve(longs, 1))
+        return 0;
     longs->at[longs->n++] = value;
     return 1;
 }
@@ -105,7 +116,7 @@ typedef struct {
     int64_t other;
 } fl_tally;
 
-#define FL_FEW 8
+#define FL_FEW 16
 
 static inline uint32_t *fl_tally_slot(const fl_tally *tally, uint32_t key) {
     size_t slot = key * 2654435769u;
@@ -142,6 +153,25 @@ static inline int fl_tally_hash(fl_tally *tally) {
     return 1;
 }
 
+/* Room for `n` keys. 0 where there is no memory. */
+static inline int fl_tally_reserve(fl_tally *tally, size_t n) {
+    if (n <= tally->room)
+        return 1;
+    size_t room = tally->room ? 2 * tally->room : FL_FEW; /* a power of two: so is mask + 1 */
+    while (room < n)
+        room *= 2;
+    uint32_t *keys = (uint32_t *)realloc(tally->keys, room * sizeof *keys);
+    if (!keys)
+        return 0;
+    tally->keys = keys;
+    int64_t *counts = (int64_t *)realloc(tally->hits, room * sizeof *counts);
+    if (!counts)
+        return 0;
+    tally->hits = counts;
+    tally->room = room;
+    return fl_tally_hash(tally);
+}
+
 /* 0 where there is no memory. */
 static inline int fl_tally_add(fl_tally *tally, uint32_t key, int64_t hits, size_t bound) {
     size_t at = fl_tally_find(tally, key);
@@ -153,25 +183,35 @@ static inline int fl_tally_add(fl_tally *tally, uint32_t key, int64_t hits, size
         tally->other += hits;
         return 1;
     }
-    if (tally->n == tally->room) {
-        size_t room = tally->room ? 2 * tally->room : FL_FEW; /* a power of two: so is mask + 1 */
-        uint32_t *keys = (uint32_t *)realloc(tally->keys, room * sizeof *keys);
-        if (!keys)
-            return 0;
-        tally->keys = keys;
-        int64_t *counts = (int64_t *)realloc(tally->hits, room * sizeof *counts);
-        if (!counts)
-            return 0;
-        tally->hits = counts;
-        tally->room = room;
-        if (!fl_tally_hash(tally))
-            return 0;
-    }
+    if (!fl_tally_reserve(tally, tally->n + 1))
+        return 0;
     tally->keys[tally->n] = key;
     tally->hits[tally->n] = hits;
     if (tally->slots)
         *fl_tally_slot(tally, key) = (uint32_t)tally->n + 1;
     tally->n++;
+    return 1;
+}
+
+/* Add a run of cells, whose keys are all different; `numbers` says what each key is here, NULL: itself. Most
+ * tables are empty before, and then no key of theirs need be looked for. 0 where there is no memory. */
+static inline int fl_tally_add_all(fl_tally *tally, const int64_t *cells, const int64_t *hits, size_t n,
+                                   const uint32_t *numbers, size_t bound) {
+    if (tally->n || n > bound) {
+        for (size_t at = 0; at < n; at++)
+            if (!fl_tally_add(tally, numbers ? numbers[cells[at]] : (uint32_t)cells[at], hits[at], bound))
+                return 0;
+        return 1;
+    }
+    if (!fl_tally_reserve(tally, n))
+        return 0;
+    for (size_t at = 0; at < n; at++) {
+        tally->keys[at] = numbers ? numbers[cells[at]] : (uint32_t)cells[at];
+        tally->hits[at] = hits[at];
+        if (tally->slots)
+            *fl_tally_slot(tally, tally->keys[at]) = (uint32_t)at + 1;
+    }
+    tally->n = n;
     return 1;
 }
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.merger import Merger
-from fastlog.model.events import Alert, Stats, singly
+from fastlog.model.events import Alert, Stats, StatsColumns, TableColumns, singly
 from fastlog.model.partial import Partial
 from fastlog.model.plan import Plan
 from fastlog.model.sketch import CELLS
@@ -250,6 +250,14 @@ def test_native_windows_print_what_those_in_python_print(
     assert said == said_natively
 
 
+def close_alike(twins: tuple[Any, Any], end: int) -> None:
+    """Close both, of which the second is compiled: they say the same, in the same bytes."""
+    said, columns = list(twins[0].close(end)), list(twins[1].close(end))
+    assert list(singly(columns)) == said
+    render = NdjsonRenderer().render
+    assert b"".join(map(render, columns)) == b"".join(map(render, said))
+
+
 @pytest.mark.skipif(native is None, reason="not built")
 def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits() -> None:
     """The names of a run pass what the compiled windows remember: those of open windows are as they were."""
@@ -259,10 +267,50 @@ def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits
         pane = a_pane(start, {b"/": 5, b"/\xff": 4, b"/\\xff": 2, **of_its_own})
         for windows in twins:
             windows.take(pane, range(1), (0, 0, 0, 0))
-        said, columns = list(twins[0].close(start)), list(twins[1].close(start))
-        assert list(singly(columns)) == said
-        render = NdjsonRenderer().render
-        assert b"".join(map(render, columns)) == b"".join(map(render, said))
+        close_alike(twins, start)
+
+
+@pytest.mark.skipif(native is None, reason="not built")
+@settings(max_examples=60, deadline=None)
+@given(
+    tables=st.lists(
+        st.dictionaries(
+            st.integers(0, 120).map(lambda number: b"/%d" % (number * number)),
+            st.sampled_from((1, 1, 2, 3, 1 << 30, (1 << 47) - 1, 1 << 47, 1 << 50)),
+            min_size=1,
+            max_size=80,
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    step=st.sampled_from((2, 4)),
+)
+def test_rows_stand_in_the_same_order_however_many_there_are(
+    tables: list[dict[bytes, int]], step: int
+) -> None:
+    """Short tables, long ones, equal hits, more hits than share a number with a rank."""
+    twins = sliding.StatsWindows(4, step, empty=False), native.StatsWindows(4, step, empty=False)
+    for start, table in enumerate(tables):
+        for windows in twins:
+            windows.take(a_pane(2 * start - 2 * start % step, table), range(1), (0, 0, 0, 0))
+            windows.take(a_pane(2 * start - 2 * start % step, {b"/1": 1}), range(1), (0, 0, 0, 0))
+        close_alike(twins, 2 * start)
+
+
+@pytest.mark.skipif(native is None, reason="not built")
+@settings(max_examples=300, deadline=None)
+@given(
+    hits=st.one_of(st.integers(0, 10_000), st.integers(0, 1 << 52)),
+    window=st.one_of(st.integers(1, 5000), st.integers(1, 1 << 20).map(lambda half: 2 * half)),
+)
+def test_the_rate_is_rounded_as_python_rounds(hits: int, window: int) -> None:
+    """Also in the middle of two thousandths, and where a thousand times the hits are past 64 bits."""
+    longs = {name: array("q", [value]) for name, value in (("zero", 0), ("hits", hits))}
+    table = TableColumns([], longs["zero"], array("q"), array("q"))
+    zero = longs["zero"]
+    columns = StatsColumns(window, zero, longs["hits"], zero, zero, zero, (table, table, table))
+    render = NdjsonRenderer().render
+    assert render(columns) == b"".join(map(render, columns))
 
 
 class Steps:
