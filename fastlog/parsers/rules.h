@@ -97,6 +97,7 @@ typedef struct {
 
 typedef struct fl_rules {
     uint8_t looked_at[FL_FIELDS], has_hosts;
+    uint64_t alike; /* where hits may differ in `first` of a spot without any rule taking notice */
     fl_column size_edges, duration_edges;
     size_t bound;
     fl_classes classes[FL_FIELDS];
@@ -166,6 +167,17 @@ static inline void fl_cells_clear(fl_rules *rules) {
     rules->n_cells = rules->n_goes = rules->n_slots = 0;
     rules->any_by_line = 0;
     fl_table_clear(&rules->slot_keys);
+}
+
+/* Of what stands in all hits, those of a cell. Places are less than 2^27: each had a line of a chunk of its own. */
+static inline uint64_t fl_cell_first(uint64_t section, uint64_t method, uint64_t status) {
+    return section << 37 | method << 10 | status;
+}
+
+/* Whether some rule tells hits apart by these. Until it is said, all are told. */
+static inline void fl_rules_tell(fl_rules *rules, int section, int method, int status) {
+    const uint64_t place = ((uint64_t)1 << 27) - 1, any = ((uint64_t)1 << 10) - 1;
+    rules->alike = fl_cell_first(section ? 0 : place, method ? 0 : place, status ? 0 : any);
 }
 
 static inline size_t fl_cell_hash(const fl_rules *rules, uint64_t first, uint64_t second) {
@@ -438,8 +450,7 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
         }
         FL_CLASSIFY(FL_OF_TARGET, (size_t)target, 0)
     }
-    /* Places are less than 2^27: each had a line of a chunk of its own. */
-    uint64_t first = (uint64_t)seen->section << 37 | (uint64_t)seen->method << 10 | seen->status, second;
+    uint64_t first = fl_cell_first(seen->section, seen->method, seen->status) & ~rules->alike, second;
     memcpy(&second, classes + FL_OF_HOST, sizeof second);
     fl_spot *spot = fl_cell_find(rules, first, second);
     if (!spot) {

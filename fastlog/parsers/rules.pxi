@@ -32,6 +32,7 @@ cdef extern from "block.h" nogil:
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
     int fl_rules_drain(fl_rules *rules, size_t left)
+    void fl_rules_tell(fl_rules *rules, int section, int method, int status)
     int fl_rules_class(fl_rules *rules, unsigned number)
     void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
     int fl_rules_outcome(fl_rules *rules)
@@ -60,6 +61,7 @@ cdef class _Rules:
         self.made.has_hosts = "host" in fold.needs
         for place, looked_at in enumerate(fold.outcomes.looked_at):
             self.made.looked_at[place] = looked_at
+        fl_rules_tell(self.made, "section" in fold.needs, "method" in fold.needs, "status" in fold.needs)
         _fill(&self.made.size_edges, fold.outcomes.edges["bytes"])
         _fill(&self.made.duration_edges, fold.outcomes.edges["duration"])
 
