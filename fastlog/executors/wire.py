@@ -18,7 +18,6 @@ from itertools import accumulate
 from typing import Any
 
 from fastlog.errors import WireError
-from fastlog.model import measured
 from fastlog.model.chunk import (
     Block,
     ByteRange,
@@ -32,7 +31,7 @@ from fastlog.model.chunk import (
     Switched,
     Tick,
 )
-from fastlog.model.measured import Measured
+from fastlog.model.measured import WIDTHS, Narrow, Packed
 from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
@@ -164,7 +163,7 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    entries = _pack_entries(partial.measured)
+    entries = partial.measured.narrow() if len(partial.measured) else []
     keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
@@ -206,36 +205,23 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
     )
     for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
-    for name, column in entries:
-        setattr(partial.measured, name, column)
-    partial.measured.key_text = key_text
+    if entries:
+        partial.measured = Packed(entries, key_text)
     return partial
-
-
-def _pack_entries(entries: Measured) -> list[tuple[int, int, int, bytes]]:
-    """Length, width, least value and bytes of each column of ``entries``; nothing where there are none."""
-    if not entries.rules:
-        return []
-    from fastlog.executors.narrow import narrowed
-
-    columns = [getattr(entries, name) for name in measured.COLUMNS]
-    return [(len(column), *narrowed(column)) for column in columns]
 
 
 def _unpack_entries(
     columns: Sequence[tuple[int, int, int]], payload: bytes
-) -> tuple[list[tuple[str, "array[int]"]], bytes]:
-    """The columns that ``_pack_entries`` packed, with their names, and what stands behind them."""
-    if not columns:
-        return [], payload
-    from fastlog.executors.narrow import widened
-
+) -> tuple[list[Narrow], bytes]:
+    """The columns of what was measured, and what stands behind them."""
     found, at, view = [], 0, memoryview(payload)
-    for name, (count, width, least) in zip(measured.COLUMNS, columns, strict=True):
+    for count, width, least in columns:
         stop = at + count * width
+        if width not in WIDTHS:
+            raise WireError(f"a column of {width} bytes a value")
         if stop > len(payload):
             raise WireError("a partial is cut short")
-        found.append((name, widened(width, least, count, view[at:stop])))
+        found.append(Narrow(count, width, least, view[at:stop]))
         at = stop
     return found, payload[at:]
 

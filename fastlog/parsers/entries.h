@@ -249,9 +249,11 @@ static int fl_by_cell(const void *a, const void *b) {
     return (one > other) - (one < other);
 }
 
-/* The sketches of all entries, one after the other, each ascending by cell. */
+/* The sketches of all entries, one after the other, each ascending by cell. No column where none has any. */
 static int fl_entries_sketches(fl_entries *entries) {
     size_t n = entries->cells.n;
+    if (!n)
+        return 1;
     fl_counted *sorted = (fl_counted *)malloc((n + 1) * sizeof *sorted);
     size_t *ends = (size_t *)calloc(entries->n + 1, sizeof *ends);
     int done = sorted && ends;

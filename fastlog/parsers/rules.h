@@ -610,9 +610,12 @@ static int fl_numbers_room(fl_rules *rules, const fl_fold *fold) {
     return 1;
 }
 
+/* Their sizes; none where no rule is `sized`. */
 static inline void fl_sizes_columns(fl_entries *entries) {
-    for (size_t at = 0; at < entries->n; at++) {
-        const fl_sum size = entries->sized ? entries->sizes[at] : 0;
+    if (!entries->sized)
+        entries->size_low.n = entries->size_high.n = 0;
+    for (size_t at = 0; at < entries->size_low.n; at++) {
+        const fl_sum size = entries->sizes[at];
         entries->size_low.at[at] = (int64_t)(size & (((fl_sum)1 << 62) - 1));
         entries->size_high.at[at] = (int64_t)(size >> 62);
     }

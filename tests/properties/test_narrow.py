@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlog.executors import narrow
+from fastlog.model import narrow
 from fastlog.executors.wire import pack_partial, unpack_partial
 from fastlog.model.measured import Entry, Measured
 from fastlog.model.partial import Partial
@@ -18,11 +18,11 @@ from fastlog.model.partial import Partial
 
 def in_python() -> ModuleType:
     """The module as it is where nothing is compiled."""
-    real, known = narrow.find_spec, sys.modules.pop("fastlog.executors.narrow")
+    real, known = narrow.find_spec, sys.modules.pop("fastlog.model.narrow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
-        made = importlib.import_module("fastlog.executors.narrow")
-    sys.modules["fastlog.executors.narrow"] = known
+        made = importlib.import_module("fastlog.model.narrow")
+    sys.modules["fastlog.model.narrow"] = known
     assert narrow.find_spec is real
     return made
 
@@ -37,9 +37,9 @@ columns = st.one_of(
 )
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fastlog.executors.native") is None, reason="not built here")
+@pytest.mark.skipif(importlib.util.find_spec("fastlog.model.native") is None, reason="not built here")
 def test_the_compiled_twins_are_taken_where_they_are_built() -> None:
-    native = importlib.import_module("fastlog.executors.native")
+    native = importlib.import_module("fastlog.model.native")
     assert (narrow.narrowed, narrow.widened) == (native.narrowed, native.widened)
     assert PYTHON.narrowed is not native.narrowed
 
