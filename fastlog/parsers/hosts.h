@@ -7,11 +7,8 @@
 #ifndef FASTLOG_HOSTS_H
 #define FASTLOG_HOSTS_H
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include "entries.h"
+#include "pages.h"
 
 typedef struct {
     uint64_t first, second;  /* the first 16 bytes, zeros behind the end */
@@ -49,27 +46,9 @@ static inline const uint8_t *fl_host_text(const fl_hosts *hosts, size_t number, 
     return hosts->text + start;
 }
 
-#define FL_HUGE_PAGE ((size_t)2 << 20)
-
-/* So many hosts, of nothing. With a page of 4 KiB under each, a processor would search longer for the page
- * than for the host: where the system has pages that are greater, a table that fills some gets them. */
-static fl_host *fl_hosts_calloc(size_t n) {
-#ifdef MADV_HUGEPAGE
-    const size_t size = n * sizeof(fl_host);
-    void *at;
-    if (size >= FL_HUGE_PAGE && size % FL_HUGE_PAGE == 0) {
-        if (posix_memalign(&at, FL_HUGE_PAGE, size))
-            return NULL;
-        madvise(at, size, MADV_HUGEPAGE); /* where it is refused, all goes on, slower */
-        return (fl_host *)memset(at, 0, size);
-    }
-#endif
-    return (fl_host *)calloc(n, sizeof(fl_host));
-}
-
 static int fl_hosts_grow(fl_hosts *hosts) {
     size_t room = hosts->mask ? 2 * (hosts->mask + 1) : 1024;
-    fl_host *at = fl_hosts_calloc(room);
+    fl_host *at = (fl_host *)fl_pages_calloc(room, sizeof *at);
     if (!at)
         return 0;
     for (size_t i = 0; hosts->mask && i <= hosts->mask; i++) {

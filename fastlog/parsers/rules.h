@@ -585,11 +585,13 @@ static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_watched *o
 }
 
 /* The number of a key in the chunk; -1 where there is no memory. */
-static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, const fl_entry *entry) {
+static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, fl_entry *entry) {
     const fl_watched *of = &entry->of;
+    fl_entries *entries = &rules->entries;
+    if (entry->name & FL_AS) /* of one before, which has its number by now */
+        entry->name = entries->at[entry->name & ~FL_AS].name;
     if (entry->name)
         return entry->name - 1;
-    fl_entries *entries = &rules->entries;
     uint32_t *number = entries->numbers[of->kind] + of->place;
     if (!*number) {
         if (!fl_push(&entries->name_kinds, of->kind) || !fl_push(&entries->name_places, of->place) ||
@@ -631,7 +633,7 @@ static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
     entries->sketched.n = 0;
     size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
     for (size_t at = 0; done && at < entries->n; at++) {
-        const fl_entry *entry = entries->at + at;
+        fl_entry *entry = entries->at + at;
         while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
             end += (size_t)fold->segment_rows.at[++segment];
         int64_t number = fl_key_number(rules, fold, entry);

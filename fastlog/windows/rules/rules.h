@@ -20,18 +20,20 @@ typedef struct {
     int64_t second, hits, base;
 } fl_seen;
 
+/* What most looks need comes first: where there are many, each is fetched. */
 typedef struct {
     fl_seen *seen; /* of the window, by second */
-    fl_more *more;
-    size_t first, end, room;
-    int64_t hits, base; /* of the whole window, as are size and sketch */
-    fl_wide size;
-    fl_sketch *sketch;
-    int64_t born, since, due;
-    int64_t queued; /* the moment at which it stands */
-    int64_t tick;   /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
-    int64_t looked;
+    uint32_t first, end, room;
     uint32_t key, before, after;
+    int64_t hits, base; /* of the whole window, as are size and sketch */
+    int64_t tick;       /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
+    int64_t since, due, looked;
+    int64_t born, queued; /* queued: the moment at which it stands */
+    fl_more *more;
+    union {
+        fl_wide size;
+        fl_sketch *sketch; /* of percentiles; size is 0 else, but of bytes */
+    };
     int firing;
 } fl_state;
 
@@ -64,6 +66,7 @@ typedef struct {
     int has_closed, begun;
     int plain;      /* above a sum of hits, which nothing but hits brings about */
     int64_t enough; /* then: so many are still quiet */
+    size_t unranked; /* keys that were sorted by their names since these were ranked */
     int ordered; /* whether the row of keys is in the order of their ticks */
 } fl_rule;
 
@@ -132,7 +135,8 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     fl_rule_unlink(rule, which);
     rule->of_key[state->key] = 0;
     rule->live--;
-    fl_sketch_free(state->sketch);
+    if (rule->kind == FL_QUANTILE)
+        fl_sketch_free(state->sketch);
     if (state->room > FL_POOL) {
         free(state->seen);
         free(state->more);
@@ -140,10 +144,9 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
         state->more = NULL;
         state->room = 0;
     }
-    state->sketch = NULL;
     state->first = state->end = 0;
     state->hits = state->base = 0;
-    state->size = 0;
+    state->size = 0; /* and no sketch */
     state->firing = 0;
     rule->idle[rule->n_idle++] = which;
 }
@@ -231,6 +234,49 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
             memcpy(sorted + at, run, (next - at) * sizeof *run);
     }
     return sorted;
+}
+
+/* Rank all names. 0 where there is no memory. */
+static inline int fl_names_rank(const fl_names *names) {
+    fl_place *places = (fl_place *)malloc(2 * names->n * sizeof *places);
+    if (!places)
+        return 0;
+    size_t n = 0;
+    for (size_t number = 0; number < names->n; number++)
+        if (names->names[number].text)
+            places[n++] = (fl_place){0, (uint32_t)number, 0};
+    const fl_place *sorted = fl_places_sort(names, places, places + names->n, n);
+    for (size_t at = 0; at < n; at++)
+        names->ranks[sorted[at].key] = (uint32_t)at + 1;
+    free(places);
+    return 1;
+}
+
+#define FL_UNRANKED 4 /* times all names: so many keys are sorted by their names before these are ranked anew */
+
+/* As fl_places_sort, by the ranks of names where all have one; NULL where there is no memory. Keys that come again
+ * and again are so sorted once, in the end. */
+static inline fl_place *fl_rule_sorted(fl_rule *rule, const fl_names *names, fl_place *places, size_t n) {
+    uint64_t differ = 0, first = n ? names->ranks[places[0].key] : 0;
+    size_t ranked = 0;
+    for (size_t at = 0; at < n; at++) {
+        const uint32_t rank = names->ranks[places[at].key];
+        places[at].prefix = rank;
+        differ |= rank ^ first;
+        ranked += rank != 0;
+    }
+    if (ranked == n && n < FL_MANY)
+        return fl_places_merged(names, places, places + n, n);
+    if (ranked == n)
+        return fl_places_dealt(places, places + n, n, differ);
+    rule->unranked += n;
+    if (rule->unranked > FL_UNRANKED * names->n) {
+        rule->unranked = 0;
+        return fl_names_rank(names) ? fl_rule_sorted(rule, names, places, n) : NULL;
+    }
+    for (size_t at = 0; at < n; at++)
+        __builtin_prefetch(&names->names[places[at].key].prefix);
+    return fl_places_sort(names, places, places + n, n);
 }
 
 /* Put the keys in order that had hits in the same second as the first. 0 where there is no memory. */
@@ -531,16 +577,15 @@ static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, 
     }
     if (state->end == state->room) {
         size_t room = state->room;
-        if (!fl_more_room((void **)&state->seen, &state->room, state->end, sizeof *state->seen))
+        if (!fl_more_room((void **)&state->seen, &room, state->end, sizeof *state->seen) || room > UINT32_MAX)
             return 0;
         if (rule->kind >= FL_BYTES) {
-            fl_more *longer = (fl_more *)realloc(state->more, state->room * sizeof *longer);
-            if (!longer) {
-                state->room = room;
+            fl_more *longer = (fl_more *)realloc(state->more, room * sizeof *longer);
+            if (!longer)
                 return 0;
-            }
             state->more = longer;
         }
+        state->room = (uint32_t)room;
     }
     memmove(state->seen + at + 1, state->seen + at, (state->end - at) * sizeof *state->seen);
     state->seen[at] = (fl_seen){second, hits, base};
@@ -683,13 +728,13 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
     for (size_t at = 0; at < moment->n; at++) {
         const uint32_t key = moment->arrivals[at].key;
         places[at] = (fl_place){0, key, (uint32_t)at};
-        __builtin_prefetch(&names->names[key].prefix); /* of many keys, most are not in the cache */
+        __builtin_prefetch(names->ranks + key); /* of many keys, most are not in the cache */
         if (key < rule->keys_room)
             __builtin_prefetch(rule->of_key + key);
     }
-    const fl_place *sorted = fl_places_sort(names, places, places + moment->n, moment->n);
+    const fl_place *sorted = fl_rule_sorted(rule, names, places, moment->n);
     fl_more none = {0};
-    int done = 1;
+    int done = sorted != NULL;
     for (size_t at = 0, next; done && at < moment->n; at = next) {
         const size_t place = sorted[at].place;
         for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
