@@ -185,7 +185,8 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
 
 def unpack_partial(header: Header, payload: bytes) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
-    columns, rest = _columns(header["columns"], payload)
+    view = memoryview(payload)  # a slice of it copies nothing
+    columns, rest = _columns(header["columns"], view)
     entries, rest = _unpack_entries(header["measured"], rest)
     *named, key_lengths, line_lengths = columns
     key_text, *texts = _texts([header["key_text"], *key_lengths, *line_lengths], rest)
@@ -211,17 +212,17 @@ def unpack_partial(header: Header, payload: bytes) -> Partial:
 
 
 def _unpack_entries(
-    columns: Sequence[tuple[int, int, int]], payload: bytes
-) -> tuple[list[Narrow], bytes]:
+    columns: Sequence[tuple[int, int, int]], payload: memoryview
+) -> tuple[list[Narrow], memoryview]:
     """The columns of what was measured, and what stands behind them."""
-    found, at, view = [], 0, memoryview(payload)
+    found, at = [], 0
     for count, width, least in columns:
         stop = at + count * width
         if width not in WIDTHS:
             raise WireError(f"a column of {width} bytes a value")
         if stop > len(payload):
             raise WireError("a partial is cut short")
-        found.append(Narrow(count, width, least, view[at:stop]))
+        found.append(Narrow(count, width, least, payload[at:stop]))
         at = stop
     return found, payload[at:]
 
@@ -233,15 +234,14 @@ def _little(column: "array[int]") -> bytes:
     return column.tobytes()
 
 
-def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"], bytes]:
+def _columns(counts: Sequence[int], payload: memoryview) -> tuple[list["array[int]"], memoryview]:
     columns = []
-    view = memoryview(payload)  # a slice of it copies nothing
     at = 0
     for count in counts:
         if at + 8 * count > len(payload):
             raise WireError("a partial is cut short")
         column = array("q")
-        column.frombytes(view[at : at + 8 * count])
+        column.frombytes(payload[at : at + 8 * count])
         if sys.byteorder == "big":
             column.byteswap()
         columns.append(column)
@@ -249,8 +249,8 @@ def _columns(counts: Sequence[int], payload: bytes) -> tuple[list["array[int]"],
     return columns, payload[at:]
 
 
-def _texts(sizes: Sequence[int], data: bytes) -> list[bytes]:
+def _texts(sizes: Sequence[int], data: memoryview) -> list[bytes]:
     ends = list(accumulate(sizes))
     if (ends[-1] if ends else 0) != len(data):
         raise WireError("a partial's keys do not fill its frame")
-    return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    return [bytes(data[end - size : end]) for end, size in zip(ends, sizes, strict=True)]

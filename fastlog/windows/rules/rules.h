@@ -717,6 +717,8 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
            fl_rule_look(rule, which, second, said);
 }
 
+#define FL_SOON 12 /* so many keys before its turn one is fetched */
+
 /* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
  * once is its own neighbour then. */
 static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
@@ -729,14 +731,14 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
         const uint32_t key = moment->arrivals[at].key;
         places[at] = (fl_place){0, key, (uint32_t)at};
         __builtin_prefetch(names->ranks + key); /* of many keys, most are not in the cache */
-        if (key < rule->keys_room)
-            __builtin_prefetch(rule->of_key + key);
     }
     const fl_place *sorted = fl_rule_sorted(rule, names, places, moment->n);
     fl_more none = {0};
     int done = sorted != NULL;
     for (size_t at = 0, next; done && at < moment->n; at = next) {
         const size_t place = sorted[at].place;
+        if (at + FL_SOON < moment->n && sorted[at + FL_SOON].key < rule->keys_room)
+            __builtin_prefetch(rule->of_key + sorted[at + FL_SOON].key, 1);
         for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
             done = fl_moment_join(moment, place, sorted[next].place, rule->kind);
         done = done && fl_rule_squeeze(rule, names, moment->second, moment->arrivals + place,
