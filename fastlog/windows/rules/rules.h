@@ -532,6 +532,8 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
 
 /* -- hits ------------------------------------------------------------------------------------- */
 
+#define FL_FEW 2 /* seconds: in more most of many keys have no hits */
+
 /* Put hits into a key's window; `more` is its own from here on. 0 where there is no memory. */
 static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base,
                                  fl_more *more) {
@@ -576,9 +578,11 @@ static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, 
         state->end = n;
     }
     if (state->end == state->room) {
-        size_t room = state->room;
-        if (!fl_more_room((void **)&state->seen, &room, state->end, sizeof *state->seen) || room > UINT32_MAX)
+        const size_t room = state->room ? 2 * (size_t)state->room : FL_FEW;
+        fl_seen *seen = room < UINT32_MAX ? (fl_seen *)realloc(state->seen, room * sizeof *seen) : NULL;
+        if (!seen)
             return 0;
+        state->seen = seen;
         if (rule->kind >= FL_BYTES) {
             fl_more *longer = (fl_more *)realloc(state->more, room * sizeof *longer);
             if (!longer)
