@@ -191,7 +191,7 @@ typedef struct {
 #define FL_ASKED 64
 
 /* The numbers of some keys. Where there are many, none is in the cache: they are fetched side by side. */
-static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers) {
+static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, uint32_t *numbers) {
     for (size_t at = 0; at < n; at++) {
         asked[at].hash = fl_names_hash(names, asked[at].text, asked[at].length);
         if (names->slots)
@@ -204,9 +204,12 @@ static inline int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, i
                 break;
         __builtin_prefetch(names->names + (found ? (uint32_t)found - 1 : 0));
     }
-    for (size_t at = 0; at < n; at++)
-        if ((numbers[at] = fl_names_hashed(names, asked[at].text, asked[at].length, asked[at].hash)) < 0)
+    for (size_t at = 0; at < n; at++) {
+        const int64_t number = fl_names_hashed(names, asked[at].text, asked[at].length, asked[at].hash);
+        if (number < 0)
             return 0;
+        numbers[at] = (uint32_t)number;
+    }
     return 1;
 }
 

@@ -78,7 +78,7 @@ cdef extern from "rules.h" nogil:
         const char *text
         size_t length
 
-    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers)
+    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, uint32_t *numbers)
     size_t fl_names_held(const fl_names *names)
     int fl_names_sweep(fl_names *names, const uint8_t *marks)
     void fl_names_free(fl_names *names)
@@ -190,7 +190,7 @@ cdef class RuleWindows:
     cdef fl_narrow[_COLUMNS] columns
     cdef Py_buffer[_COLUMNS] views
     cdef size_t n_views
-    cdef int64_t *known  # numbers here of its keys
+    cdef uint32_t *known  # numbers here of its keys
     cdef size_t known_n, row, cell  # row and cell: behind the last segment
 
     def __cinit__(self, rules):
@@ -283,7 +283,7 @@ cdef class RuleWindows:
         cdef size_t first, at, n
         free(self.known)
         self.known_n = self.columns[_KEY_ENDS].n
-        self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
+        self.known = <uint32_t *>malloc((self.known_n + 1) * sizeof(uint32_t))
         if self.known is NULL:
             raise MemoryError
         for first in range(0, self.known_n, FL_ASKED):
@@ -317,7 +317,7 @@ cdef class RuleWindows:
             if <size_t>wide[_RULES][row] >= self.n or <size_t>keys[row] >= self.known_n:
                 raise ValueError("an entry of no rule, or with no key")
             rule = &self.rules[wide[_RULES][row]]
-            hit.key, hit.hits, hit.base = <uint32_t>self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
+            hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
             if rule.kind == FL_BYTES:
                 more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
             elif rule.kind == FL_QUANTILE:

@@ -700,6 +700,38 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
     return 1;
 }
 
+/* Let a new key have the place of the first in the row, where that is all that its hits bring about: as if that
+ * one were dropped, and the new one taken in and looked at. 0 where it is not, and nothing was done. */
+static inline int fl_rule_replace(fl_rule *rule, int64_t second, const fl_arrival *hit) {
+    const uint32_t which = rule->head;
+    if (!rule->plain || !rule->keyed || rule->live < rule->bound || rule->live < 2 || hit->hits > rule->enough ||
+        hit->key >= rule->keys_room)
+        return 0;
+    fl_state *state = rule->states + which;
+    if (state->firing || !state->room || state->room > FL_POOL || (state->tick & 1 && state->tick != rule->sorted))
+        return 0;
+    const fl_state *next = rule->states + state->after; /* it may be the next */
+    __builtin_prefetch(next->seen + next->end);
+    if (next->after != FL_NONE)
+        __builtin_prefetch(rule->states + next->after);
+    rule->dropped += state->end > state->first && state->seen[state->end - 1].second > second - rule->window;
+    rule->kept += 1 - (int64_t)(state->end - state->first);
+    rule->of_key[state->key] = 0;
+    rule->of_key[hit->key] = which + 1;
+    fl_rule_unlink(rule, which);
+    fl_rule_append(rule, which, rule->tick);
+    state->seen[0] = (fl_seen){second, hit->hits, hit->base};
+    state->first = 0;
+    state->end = 1;
+    state->hits = hit->hits;
+    state->base = hit->base;
+    state->key = hit->key;
+    state->born = second;
+    state->since = state->due = state->queued = FL_NEVER;
+    state->looked = -1;
+    return 1;
+}
+
 /* Take in hits of one key, in its turn, which may push another one out. 0 where there is no memory. */
 static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
                                   fl_more *more, fl_saids *said) {
@@ -707,6 +739,8 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
     if (which != FL_NONE) {
         fl_rule_unlink(rule, which);
         fl_rule_append(rule, which, rule->tick);
+    } else if (fl_rule_replace(rule, second, hit)) {
+        return 1;
     } else {
         int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, second);
         if (dropped <= 0) {
