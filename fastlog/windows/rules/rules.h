@@ -189,18 +189,22 @@ static inline fl_place *fl_places_merged(const fl_names *names, fl_place *places
     return places;
 }
 
-/* Deal places by each byte of their prefixes in which some `differ`, from the last one on. */
-static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ) {
-    for (int shift = 0; shift < 64; shift += 8) {
-        uint32_t starts[257] = {0};
-        if (!(differ >> shift & 0xff))
+#define FL_BYTE 8
+#define FL_DIGIT 9 /* of a rank: two of them tell more names apart than are held in most runs */
+
+/* Deal places by each digit, of so many bits, of their prefixes in which some `differ`, from the last one on. */
+static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ, int bits) {
+    const uint64_t digit = ((uint64_t)1 << bits) - 1;
+    for (int shift = 0; shift < 64; shift += bits) {
+        uint32_t starts[(1 << FL_DIGIT) + 1] = {0};
+        if (!(differ >> shift & digit))
             continue;
         for (size_t at = 0; at < n; at++)
-            starts[(places[at].prefix >> shift & 0xff) + 1]++;
-        for (int byte = 0; byte < 256; byte++)
-            starts[byte + 1] += starts[byte];
+            starts[(places[at].prefix >> shift & digit) + 1]++;
+        for (uint64_t value = 0; value <= digit; value++)
+            starts[value + 1] += starts[value];
         for (size_t at = 0; at < n; at++)
-            spare[starts[places[at].prefix >> shift & 0xff]++] = places[at];
+            spare[starts[places[at].prefix >> shift & digit]++] = places[at];
         fl_place *swapped = places;
         places = spare;
         spare = swapped;
@@ -224,7 +228,7 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
         places[at].prefix = (uint64_t)(names->names[places[at].key].prefix << shift >> 64);
     if (n < FL_MANY)
         return fl_places_merged(names, places, spare, n);
-    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64));
+    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64), FL_BYTE);
     spare = sorted == places ? spare : places;
     for (size_t at = 0, next; at < n; at = next) { /* those that are alike so far */
         for (next = at + 1; next < n && sorted[next].prefix == sorted[at].prefix;)
@@ -268,7 +272,7 @@ static inline fl_place *fl_rule_sorted(fl_rule *rule, const fl_names *names, fl_
     if (ranked == n && n < FL_MANY)
         return fl_places_merged(names, places, places + n, n);
     if (ranked == n)
-        return fl_places_dealt(places, places + n, n, differ);
+        return fl_places_dealt(places, places + n, n, differ, FL_DIGIT);
     rule->unranked += n;
     if (rule->unranked > FL_UNRANKED * names->n) {
         rule->unranked = 0;
