@@ -35,7 +35,11 @@ def extensions() -> list[Extension]:
             Extension(
                 f"fastlog.{layer.replace('/', '.')}.native",
                 [f"fastlog/{layer}/native.pyx"],
-                depends=["fastlog/model/narrow.h", "fastlog/model/pages.h", *(f"fastlog/{layer}/{header}" for header in headers)],
+                depends=[
+                    "fastlog/model/narrow.h",
+                    "fastlog/model/pages.h",
+                    *(f"fastlog/{layer}/{header}" for header in headers),
+                ],
                 include_dirs=["fastlog/model"],
                 extra_compile_args=_FLAGS,
             )

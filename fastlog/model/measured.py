@@ -23,12 +23,12 @@ WIDTHS = (0, 1, 2, 4, 8)
 
 
 class Narrow(NamedTuple):
-    """``count`` values of a column: what each has more than the ``least``, in ``width`` bytes."""
+    """``length`` values of a column: what each has more than the ``least``, in ``width`` bytes."""
 
-    count: int
+    length: int
     width: int
     least: int
-    data: "bytes | memoryview | array[int]"
+    data: bytes | memoryview
 
 
 class Entry(NamedTuple):
@@ -104,16 +104,17 @@ class Measured:
     def __repr__(self) -> str:
         return f"Measured({vars(self)})"
 
-    def narrow(self) -> "Sequence[Narrow]":
+    def narrow(self) -> Sequence[Narrow]:
         """All columns, in as few bytes as their values need."""
         from fastlog.model.narrow import narrowed
 
         columns = [getattr(self, name) for name in COLUMNS]
         return [Narrow(len(column), *narrowed(column)) for column in columns]
 
-    def as_it_lies(self) -> "Sequence[Narrow]":
+    def as_it_lies(self) -> Sequence[Narrow]:
         """All columns as they lie in memory."""
-        return [Narrow(len(column), 8, 0, column) for column in (getattr(self, name) for name in COLUMNS)]
+        columns = [getattr(self, name) for name in COLUMNS]
+        return [Narrow(len(column), 8, 0, memoryview(column)) for column in columns]
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Measured":
@@ -185,7 +186,7 @@ class Packed(Measured):
     Nobody changes it.
     """
 
-    def __init__(self, columns: "Sequence[Narrow]", key_text: bytes) -> None:
+    def __init__(self, columns: Sequence[Narrow], key_text: bytes) -> None:
         self._narrow = columns
         self.key_text = key_text
 
@@ -194,15 +195,15 @@ class Packed(Measured):
             raise AttributeError(name)
         from fastlog.model.narrow import widened
 
-        count, width, least, data = self._narrow[COLUMNS.index(name)]
-        column = widened(width, least, count, data)
+        length, width, least, data = self._narrow[COLUMNS.index(name)]
+        column = widened(width, least, length, data)
         setattr(self, name, column)
         return column
 
     def __len__(self) -> int:
-        return self._narrow[0].count
+        return self._narrow[0].length
 
-    def narrow(self) -> "Sequence[Narrow]":
+    def narrow(self) -> Sequence[Narrow]:
         return self._narrow
 
     as_it_lies = narrow

@@ -143,7 +143,7 @@ cdef class _Rules:
             _narrow(&made.sketched), _narrow(&made.sketch_cells), _narrow(&made.counts), _narrow(&made.key_ends),
         ]
         for column in range(_LONG):  # where one is missing, all would be 0
-            if not columns[column].count:
+            if not columns[column].length:
                 columns[column] = Narrow(made.rules.n, 0, 0, b"")
         return Packed(columns, (<const char *>made.key_text)[:made.key_text_n])
 

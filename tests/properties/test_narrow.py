@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastlog.model import narrow
 from fastlog.executors.wire import pack_partial, unpack_partial
+from fastlog.model import narrow
 from fastlog.model.measured import Entry, Measured
 from fastlog.model.partial import Partial
 
