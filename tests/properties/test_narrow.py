@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastlog.errors import WireError
 from fastlog.executors.wire import pack_partial, unpack_partial
 from fastlog.model import narrow
-from fastlog.model.measured import Entry, Measured
+from fastlog.model.measured import Entry, Measured, Packed
 from fastlog.model.partial import Partial
 
 
@@ -83,3 +84,24 @@ def test_what_was_measured_comes_out_of_a_frame(found: list[Entry]) -> None:
     partial = Partial(lines=3, sections=[b"/a"], rejects=[(5, "format", b"no line")], measured=entries)
     partial.section_hits = array("q", [3])
     assert unpack_partial(*pack_partial(partial)) == partial
+
+
+@pytest.mark.parametrize("column", [[1, 3, 0], [1, -1, 0], [1 << 40, 1, 0]])
+def test_a_frame_whose_columns_are_none(column: list[int]) -> None:
+    found = Measured.of([Entry(0, 0, 0, b"", 1, 1, 0, array("q"), array("q"))])
+    header, payload = pack_partial(Partial(measured=found))
+    header["measured"][4] = column
+    with pytest.raises(WireError):
+        unpack_partial(header, payload)
+
+
+@given(st.lists(entries, min_size=1, max_size=8))
+def test_what_is_packed_is_the_same_as_before(found: list[Entry]) -> None:
+    before = Measured.of(found)
+    packed = Packed(before.narrow(), before.key_text)
+    assert len(packed) == len(before) == len(found)
+    assert packed == before
+    assert list(packed.entries()) == list(before.entries())
+    assert packed.followed_by(before, 1) == before.followed_by(packed, 1)
+    with pytest.raises(AttributeError):
+        packed.nothing  # noqa: B018

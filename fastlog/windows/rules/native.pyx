@@ -246,7 +246,7 @@ cdef class RuleWindows:
             self._look_at(column)
         for column in range(_CELLS):
             if self.columns[<size_t>column].n != self.columns[_RULES].n:
-                raise ValueError("columns of one length are not")
+                raise ValueError("columns that are not of one length")
         self._ask(measured.key_text)
         self.row = self.cell = 0
         self.measured = measured
