@@ -85,10 +85,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         die_by(signal.SIGINT)
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - a fault of ours, said in one line: no user sees a traceback
-        return _fail(FastlogError(f"internal error, please report it: {type(error).__name__}: {error}"))
+        return _fail(_unforeseen(error))
     finally:
         if arguments is None:  # the process ends, and would look for garbage once more: a tenth of its start
             gc.freeze()
+
+
+def _unforeseen(error: Exception) -> FastlogError:
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, MemoryError | ImportError | RuntimeError | SystemError) and _has_memory_limit():
+        # A library that cannot be mapped, a thread that cannot be had: all for want of memory.
+        return FastlogError(f"the limit on memory is too low ({said}): raise it (ulimit -v)")
+    if isinstance(error, MemoryError):
+        return FastlogError("out of memory: free some, or use fewer --workers")
+    return FastlogError(f"internal error, please report it: {said}")
+
+
+def _has_memory_limit() -> bool:
+    import resource
+
+    return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
 
 
 def _main(arguments: Sequence[str] | None) -> int:

@@ -342,6 +342,9 @@ class Merger:
             yield from self._close(key - self.plan.lateness)
             self._take(segment)
         if bound is not None and bound != _BEFORE_ALL:
+            # What is still to come may bear witness to a leap that lies before it.
+            suspects = [self._sources[source].clock.suspect for source in self._unwitnessed]
+            bound = min([bound, *(suspect[0] for suspect in suspects if suspect is not None)])
             yield from self._close(bound - self.plan.lateness)
 
     def _bound(self) -> int | None:

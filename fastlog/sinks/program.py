@@ -3,8 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import IO
 
 from fastlog.sinks.delivery import DeliveryError
 
@@ -21,29 +23,35 @@ class Program:
 
         A program that is cancelled is killed with all that it has started.
         """
-        null = asyncio.subprocess.DEVNULL
+        process = self._start()
+        assert process.stdin is not None
         try:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=null,
-                stderr=null,
+            await asyncio.gather(_feed(process.stdin, data), _end(process))
+        except BaseException:
+            process.stdin.close()
+            self.kill()
+            await _end(process)
+            raise
+        finally:
+            self._group = None
+        status = process.wait()
+        if status:
+            raise DeliveryError(f"exit status {status}" if status > 0 else f"killed by signal {-status}")
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """Not by way of the loop: a run that ends before that has told of it would not know its group."""
+        try:
+            process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
         except OSError as error:
             raise DeliveryError(f"cannot be run: {error.strerror}") from None
         self._group = process.pid
-        try:
-            await asyncio.gather(_feed(process, data), process.wait())
-        except BaseException:
-            self.kill()
-            await process.wait()
-            raise
-        finally:
-            self._group = None
-        status = process.returncode
-        if status:
-            raise DeliveryError(f"exit status {status}" if status > 0 else f"killed by signal {-status}")
+        return process
 
     def kill(self) -> None:
         """Kill the program and its children, if it is running."""
@@ -52,13 +60,41 @@ class Program:
                 os.killpg(self._group, signal.SIGKILL)
 
 
-async def _feed(process: asyncio.subprocess.Process, data: bytes) -> None:
+async def _feed(stdin: IO[bytes], data: bytes) -> None:
     """Write ``data`` to its standard input; a program that does not read all of it is its own affair."""
-    assert process.stdin is not None
-    try:
-        process.stdin.write(data)
-        await process.stdin.drain()
-    except (OSError, RuntimeError):  # of uvloop, where the program ended before the first byte
+    loop = asyncio.get_running_loop()
+    with stdin as pipe:
+        fd = pipe.fileno()
+        os.set_blocking(fd, False)
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[os.write(fd, left) :]
+            except BlockingIOError:
+                await _told(loop.add_writer, loop.remove_writer, fd)
+            except BrokenPipeError:
+                return
+
+
+async def _end(process: "subprocess.Popen[bytes]") -> None:
+    """Wait until it has ended."""
+    if not hasattr(os, "pidfd_open"):
+        await asyncio.to_thread(process.wait)
         return
+    loop = asyncio.get_running_loop()
+    fd = os.pidfd_open(process.pid)
+    try:
+        await _told(loop.add_reader, loop.remove_reader, fd)
     finally:
-        process.stdin.close()
+        os.close(fd)
+    process.wait()
+
+
+async def _told(add: Callable[..., object], remove: Callable[[int], object], fd: int) -> None:
+    """Wait until the loop, asked by ``add``, calls for ``fd``."""
+    called = asyncio.Event()
+    add(fd, called.set)
+    try:
+        await called.wait()
+    finally:
+        remove(fd)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -120,6 +121,14 @@ class Said(list[str]):
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(asyncio.wait_for(coroutine, PATIENCE))
+
+
+def await_file(path: Path) -> None:
+    """Wait for it while the loop takes no step."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 async def come(condition: Callable[[], Any]) -> None:
@@ -499,6 +508,20 @@ def test_a_program_is_killed_with_its_children(end: str, tmp_path: Path) -> None
             await notifier.finish()
         await come(lambda: not state_of(child))
         await come(lambda: children_named(script) == [])
+
+    run(story())
+
+
+def test_a_program_that_has_only_just_been_started_is_killed_with_its_children(tmp_path: Path) -> None:
+    async def story() -> None:
+        script = f"sleep 1234 & echo $! > {tmp_path}/half; mv {tmp_path}/half {tmp_path}/child; wait"
+        notifier = Notifier([NotifyTarget(1, exec=("sh", "-c", script))], Said(), patience=QUICK)
+        notifier.offer(FIRING)
+        await asyncio.sleep(0)  # one step of the loop: it is started, and nothing has come of it
+        await_file(tmp_path / "child")
+        notifier.kill()
+        await come(lambda: children_named(script) == [])
+        await come(lambda: not state_of(int((tmp_path / "child").read_text())))
 
     run(story())
 

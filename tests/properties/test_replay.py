@@ -287,3 +287,19 @@ def test_a_long_segment_of_another_file_bears_witness(
     got = reported(paths, executor="inline", **chosen)
     assert_same(got, split(expected(named, **chosen)))
     assert '"future": 0' in got["summary"][0]
+
+
+@pytest.mark.parametrize("length", [100, 400, 1 << 20])
+def test_a_leap_is_no_late_hit_because_its_witness_is_read_in_pieces(
+    length: int, tmp_path: Path, chunk_bytes: Callable[[int], None]
+) -> None:
+    """A file ends with a leap; the other begins beyond it, with a line that is no hit."""
+    leaping = line(START) + line(START + 3_601)
+    beyond = line(START + 7_201, status=b"99") + line(START + 7_201)
+    paths = write(tmp_path, leaping, beyond)
+    chunk_bytes(length)
+    chosen: dict[str, Any] = {"format": "common", "lateness": 0, "threshold": 0, "alert_window": 1}
+    named = [(path.name, content) for path, content in zip(paths, (leaping, beyond), strict=True)]
+    got = reported(paths, executor="inline", **chosen)
+    assert_same(got, split(expected(named, **chosen)))
+    assert '"late": 0' in got["summary"][0]

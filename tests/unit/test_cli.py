@@ -326,3 +326,21 @@ def test_an_interrupt_while_it_loads_is_no_traceback(environment: dict[str, str]
         [sys.executable, "-c", code], capture_output=True, env=environment, timeout=60, check=False
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
+@pytest.mark.parametrize("limit", [1 << 25, -1])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("failed to map segment"), RuntimeError("can't start new thread")]
+)
+def test_want_of_memory_is_no_internal_error_and_names_the_limit(
+    error: Exception, limit: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr("fastlog.cli._main", fail)
+    monkeypatch.setattr("resource.getrlimit", lambda which: (limit, -1))
+    assert main([]) == 1
+    said = capfd.readouterr().err
+    assert ("(ulimit -v)" in said) == (limit > 0)
+    assert ("internal error" in said) == (limit < 0 and not isinstance(error, MemoryError))
