@@ -13,16 +13,28 @@ typedef struct {
     int width;
 } fl_narrow;
 
-/* The bytes that each of some values needs, and the least of them. */
+static inline int fl_narrow_fits(uint64_t span) {
+    return !span ? 0 : span < 1 << 8 ? 1 : span < 1 << 16 ? 2 : span < (uint64_t)1 << 32 ? 4 : 8;
+}
+
+/* The bytes that each of some values needs, and the least of them. In most columns that is the first: then no
+ * more is asked than which bits of what they have more are set in any. */
 static inline int fl_narrow_width(const int64_t *values, size_t n, int64_t *least) {
     int64_t low = n ? values[0] : 0, high = low;
+    uint64_t bits = 0, signs = 0;
+    for (size_t i = 0; i < n; i++) {
+        bits |= (uint64_t)values[i] - (uint64_t)low;
+        signs |= (uint64_t)values[i]; /* of two that have none, the difference has its own */
+    }
+    *least = low;
+    if (!((bits | signs) >> 63))
+        return fl_narrow_fits(bits);
     for (size_t i = 0; i < n; i++) {
         low = values[i] < low ? values[i] : low;
         high = values[i] > high ? values[i] : high;
     }
-    const uint64_t span = (uint64_t)high - (uint64_t)low;
     *least = low;
-    return !span ? 0 : span < 1 << 8 ? 1 : span < 1 << 16 ? 2 : span < (uint64_t)1 << 32 ? 4 : 8;
+    return fl_narrow_fits((uint64_t)high - (uint64_t)low);
 }
 
 #define FL_PUT_NARROW(type)                                                                         \

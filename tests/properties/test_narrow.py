@@ -7,7 +7,7 @@ from array import array
 from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fastlog.errors import WireError
@@ -46,6 +46,8 @@ def test_the_compiled_twins_are_taken_where_they_are_built() -> None:
 
 
 @given(columns)
+@example([1 << 62, -(1 << 63)])
+@example([7, 3, 300])
 def test_what_is_narrowed_is_widened(values: list[int]) -> None:
     column = array("q", values)
     for one, other in ((narrow, PYTHON), (PYTHON, narrow)):
