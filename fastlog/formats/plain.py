@@ -67,7 +67,7 @@ def plain_rows(strict: bytes, *, ident: bool) -> Plain | None:
     if tail == LINE_END:
         end, response = b"\n", rb"((?s:...)\ [^\n]++\n)"
     elif tail.startswith(rb'\ "') and tail.endswith(LINE_END):
-        end, response = b' "', rb'((?s:...)\ [^"]*+")' + tail[3:].removesuffix(LINE_END) + rb"\n"
+        end, response = b' "', rb'((?s:...)\ [^"]++")' + tail[3:].removesuffix(LINE_END) + rb"\n"
     else:
         return None
     for piece, looser in _LOOSER:

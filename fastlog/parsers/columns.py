@@ -1,13 +1,15 @@
 """The hits of a chunk as columns, and how they are counted without a step of Python a line.
 
-What is counted is counted in C: ``Counter``, ``compress`` to the ends of runs of
-equal stamps, ``sum``; statuses and sizes become integers in one call of orjson.
+What is counted is counted in C: runs of lines of one second (see ``parsers.runs``), ``Counter``,
+``sum``; statuses and sizes become integers in one call of orjson.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import accumulate, chain, compress, count, islice, repeat
-from operator import eq, mod, ne, not_, sub
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from functools import cache
+from itertools import accumulate, chain, compress, repeat
+from operator import mod, not_, sub
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
@@ -15,20 +17,16 @@ from fastlog.model.sketch import cell_of
 from fastlog.parsers.cells import NO_CELL
 from fastlog.parsers.hits import Details, Hit
 from fastlog.parsers.integers import integers_between_commas
+from fastlog.parsers.runs import merged_runs
 from fastlog.parsers.segments import cut_segments, in_order
 from fastlog.parsers.tables import Pane, count_pairs, count_tables
 
 if TYPE_CHECKING:  # a run without rules loads nothing of them
     from fastlog.parsers.measure import RuleFold
 
-_DIGITS = b"0123456789"
 _LEAST_STATUS = 100
 _SIZE_END = 10**18
-_TO_COMMAS = bytes.maketrans(b' "\n', b", ,")
 _STRIDE = 32
-_STEPS = (16, 8, 4, 2, 1)
-
-Key = TypeVar("Key")
 
 
 class Columns(NamedTuple):
@@ -99,7 +97,7 @@ def count_hits(
         kept = list(chain.from_iterable(map(repeat, runs_kept, lengths)))
         seconds, lengths = merged_runs(list(compress(seconds, runs_kept)), list(compress(lengths, runs_kept)))
     segment_of_run = _fill_rows(partial, seconds, lengths, plan.lateness)
-    panes, in_pane = _panes(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
+    panes, in_pane = panes_of(segment_of_run, seconds, lengths, plan.pane) if plan.cells else ([], [])
     count_tables(partial, columns, panes, in_pane, kept)
     if plan.pairs:
         count_pairs(partial, columns)
@@ -128,62 +126,27 @@ def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | N
     joined = b"".join(texts)
     if b"-" in joined:
         joined = joined.replace(b" -", b" 0")
-    if joined.translate(None, _DIGITS) != (b" " + end) * len(texts):
+    if not joined.endswith(end):
         return None
+    # Each space is a comma, and no number is empty: a text has two or more of them, and where it has a
+    # space too many it has more. So there are two a text only where there are two in each.
     try:
-        numbers = integers_between_commas(joined.translate(_TO_COMMAS).rstrip(b", "))
+        numbers = integers_between_commas(joined.translate(_to_commas(end))[: -len(end)])
     except ValueError:
         return None
     statuses, sizes = numbers[::2], numbers[1::2]
-    if min(statuses) < _LEAST_STATUS:
-        return None
-    if sum(sizes) >= _SIZE_END and max(sizes) >= _SIZE_END:
+    if len(numbers) != 2 * len(texts) or min(statuses) < _LEAST_STATUS or max(sizes) >= _SIZE_END:
         return None
     return statuses, sizes
 
 
-def runs_of(stamps: list[bytes]) -> tuple[list[bytes], list[int]]:
-    """The stamps without their repetitions, and how often each stood in a row."""
-    if not stamps:
-        return [], []
-    ends = _ends_of_long(stamps) or [
-        *compress(count(1), map(ne, stamps, islice(stamps, 1, None))),
-        len(stamps),
-    ]
-    return [stamps[end - 1] for end in ends], list(map(sub, ends, chain((0,), ends)))
-
-
-def _ends_of_long(stamps: list[bytes]) -> list[int]:
-    """Where the runs of equal stamps end, found by comparing many at once; none where most runs are
-    short, or stamps differ in length."""
-    sample = stamps[::_STRIDE]
-    width = len(stamps[0]) + 1
-    if 2 * sum(map(eq, sample, islice(sample, 1, None))) < len(sample):
-        return []
-    text = b"\n".join(stamps) + b"\n"
-    if len(text) != width * len(stamps) or text[width - 1 :: width] != b"\n" * len(stamps):
-        return []
-    ends: list[int] = []
-    at = 0
-    while at < len(stamps):
-        many = (stamps[at] + b"\n") * _STRIDE
-        while text.startswith(many, at * width):
-            at += _STRIDE
-        for step in _STEPS:
-            if text.startswith(many[: step * width], at * width):
-                at += step
-        ends.append(at)
-    return ends
-
-
-def merged_runs(keys: list[Key], lengths: list[int]) -> tuple[list[Key], list[int]]:
-    """Runs of equal keys, of runs: the stamps of one second differ by their fractions."""
-    if not any(map(eq, keys, islice(keys, 1, None))):
-        return keys, lengths
-    ends = [*compress(count(1), map(ne, keys, islice(keys, 1, None))), len(keys)]
-    sums = [0, *accumulate(lengths)]
-    stops = list(map(sums.__getitem__, ends))
-    return [keys[end - 1] for end in ends], list(map(sub, stops, chain((0,), stops)))
+@cache
+def _to_commas(end: bytes) -> bytes:
+    """What makes JSON of texts that end so: the spaces are commas, all but these and digits is no JSON."""
+    table = bytearray(byte if byte in b"0123456789" else 0 for byte in range(256))
+    table[end[-1]] = b" "[0]
+    table[end[0]] = table[b" "[0]] = b","[0]
+    return bytes(table)
 
 
 def _fill_rows(partial: Partial, seconds: list[int], lengths: list[int], lateness: int) -> Sequence[int]:
@@ -205,12 +168,15 @@ def _without_leap(seconds: list[int]) -> bool:
     return False
 
 
-def _panes(
+def panes_of(
     segment_of_run: Sequence[int], seconds: list[int], lengths: list[int], size: int
 ) -> tuple[list[Pane], list[int]]:
-    """Each stretch of runs in one pane, and its lines."""
-    starts = list(map(sub, seconds, map(mod, seconds, repeat(size))))
-    if not any(segment_of_run):
-        starts, lines = merged_runs(starts, lengths)
-        return list(zip(repeat(0), starts)), lines
-    return merged_runs(list(zip(segment_of_run, starts, strict=True)), lengths)
+    """Each stretch of runs in one pane, and its lines. In seconds that only rise panes are looked up."""
+    starts = range(seconds[0] // size * size, seconds[-1] + 1, size) if seconds else range(0)
+    if any(segment_of_run) or len(starts) > len(seconds) or seconds != sorted(seconds):
+        start_of_run = map(sub, seconds, map(mod, seconds, repeat(size)))
+        return merged_runs(list(zip(segment_of_run, start_of_run, strict=True)), lengths)
+    first_runs = [*map(bisect_left, repeat(seconds), starts), len(seconds)]
+    first_lines = list(map(list(accumulate(lengths, initial=0)).__getitem__, first_runs))
+    lines = list(map(sub, first_lines[1:], first_lines))
+    return list(compress(zip(repeat(0), starts), lines)), list(filter(None, lines))

@@ -15,9 +15,10 @@ from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.cells import NO_CELL, Cells, cells_of
-from fastlog.parsers.columns import Columns, count_hits, merged_runs
+from fastlog.parsers.columns import Columns, count_hits
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
+from fastlog.parsers.runs import merged_runs
 from fastlog.parsers.timestamps import Seconds, epoch_number
 
 _STATUS = re.compile(r"[0-9]{3}")

@@ -27,7 +27,7 @@ from fastlog.model.chunk import LINE_LIMIT
 from fastlog.model.partial import REASONS, Partial, Reason, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.cells import NO_CELL, Cells, cells_of, whole_numbers
-from fastlog.parsers.columns import Columns, count_hits, integers, merged_runs, runs_of
+from fastlog.parsers.columns import Columns, count_hits, integers
 from fastlog.parsers.hits import (
     Hit,
     host_of,
@@ -88,15 +88,12 @@ class RegexParser:
         self._odd: list[tuple[Reason, bytes]] = []
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
-        stamps, lengths = runs_of(columns.stamps)
-        seconds = self._seconds.of(stamps)
-        if None in seconds:
+        runs = self._seconds.runs(columns.stamps)
+        if runs is None:
             columns = self._without_bad_stamps(columns, data, partial)
-            stamps, lengths = runs_of(columns.stamps)
-            seconds = self._seconds.of(stamps)
-        if seconds:
-            seconds, lengths = merged_runs(seconds, lengths)
-            count_hits(columns, seconds, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
+            runs = self._seconds.runs(columns.stamps)
+        if runs is not None and columns.stamps:
+            count_hits(columns, *runs, partial, self._plan, horizon, self.rules)
         if any(partial.rejected):
             partial.rejects = self._rejects(data, start, partial)
         return partial

@@ -1,10 +1,10 @@
 """Cutting the runs of a chunk into segments, in which order has no effect."""
 
-from array import array
 from collections.abc import Iterable
 
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS
+from fastlog.parsers.integers import column
 
 
 def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: int) -> list[int]:
@@ -54,8 +54,8 @@ def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: in
 
 def in_order(partial: Partial, seconds: list[int], lines: list[int]) -> None:
     """As ``cut_segments`` for runs whose seconds only rise, by no leap: one segment."""
-    partial.seconds = array("q", seconds)
-    partial.hits = array("q", lines)
+    partial.seconds = column(seconds)
+    partial.hits = column(lines)
     partial.segment_rows.append(len(seconds))
     partial.segment_hits.append(sum(lines))
     partial.segment_first.append(seconds[0])

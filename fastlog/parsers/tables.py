@@ -6,13 +6,14 @@ there sections and methods become numbers, all lines at once, and are counted as
 """
 
 from array import array
-from collections import Counter
+from collections import Counter, _count_elements  # type: ignore[attr-defined]
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, chain, compress, count, pairwise
+from itertools import accumulate, chain, compress, count, islice, pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 from fastlog.model.partial import LOW_BITS, Partial
 from fastlog.parsers.cells import NO_CELL
+from fastlog.parsers.integers import column
 
 if TYPE_CHECKING:
     from fastlog.parsers.columns import Columns
@@ -24,8 +25,10 @@ _LOW = (1 << LOW_BITS) - 1
 Key = TypeVar("Key")
 Pane = tuple[int, int]
 """Its segment and its start, in epoch seconds."""
-Hits = Mapping[int, int]
+Hits = dict[int, int]
 """Hits by number, in order of first appearance."""
+Packed = tuple["array[int]", "array[int]", "array[int]"]
+"""The lengths of the tables of panes, and their numbers and hits one after the other."""
 
 
 class Numbers(dict[bytes, int]):
@@ -71,10 +74,10 @@ def count_tables(
     spans = list(pairwise(accumulate(lengths, initial=0)))
     lines = columns if kept is None else columns.kept(kept)
     if spans and len(lines.requests) < _FEW * len(spans):
-        sections, methods = _by_line(partial, columns.requests, spans, kept)
+        sections, methods = _by_line(partial, columns.requests, lengths, kept)
     else:
         sections, methods = _by_request(partial, columns.requests, lines.requests, spans)
-    statuses = [Counter(lines.statuses[start:stop]) for start, stop in spans]
+    statuses = _tables(lines.statuses, lengths)
     all_statuses = _sums(statuses) if spans and kept is None else Counter(columns.statuses)
     partial.statuses = array("q", all_statuses)
     partial.status_hits = array("q", all_statuses.values())
@@ -86,8 +89,25 @@ def count_tables(
     partial.pane_sections, partial.section_cells, partial.section_cell_hits = _packed(sections)
     partial.pane_methods, partial.method_cells, partial.method_cell_hits = _packed(methods)
     partial.pane_statuses, partial.status_cells, partial.status_cell_hits = _packed(statuses)
-    of_panes = [_durations(lines.cells[start:stop]) for start, stop in spans]
+    of_panes = _tables(lines.cells, lengths) if lines.cells else [{}] * len(panes)
+    for table in of_panes if NO_CELL in lines.cells else ():
+        table.pop(NO_CELL, None)
     partial.pane_durations, partial.duration_cells, partial.duration_cell_hits = _packed(of_panes)
+
+
+def _tables(numbers: Iterable[int], lengths: Iterable[int]) -> list[Hits]:
+    """Hits by number, of each of the panes.
+
+    Decision: ``_count_elements``, the loop that fills a Counter, is called for itself. It has been in
+    ``collections`` of all of Python 3, and to set a Counter up takes as long as to count twenty lines.
+    """
+    found = iter(numbers)
+    tables: list[Hits] = []
+    for lines in lengths:
+        table: Hits = {}
+        _count_elements(table, islice(found, lines))
+        tables.append(table)
+    return tables
 
 
 def _durations(cells: Sequence[int]) -> dict[int, int]:
@@ -129,7 +149,7 @@ def _by_request(
 def _by_line(
     partial: Partial,
     requests: list[bytes],
-    spans: Sequence[tuple[int, int]],
+    lengths: Sequence[int],
     kept: Sequence[bool] | None,
 ) -> tuple[list[Hits], list[Hits]]:
     """As ``_by_request``; ``kept`` says which lines are in the panes."""
@@ -140,11 +160,11 @@ def _by_line(
     names = list(map(_requests.__getitem__, distinct))
     if kept is not None:
         numbers = list(compress(numbers, kept))
-    sections = list(map([of_section[section] for section, _ in names].__getitem__, numbers))
-    methods = list(map([of_method[method] for _, method in names].__getitem__, numbers))
+    sections = [of_section[section] for section, _ in names]
+    methods = [of_method[method] for _, method in names]
     return (
-        [Counter(sections[start:stop]) for start, stop in spans],
-        [Counter(methods[start:stop]) for start, stop in spans],
+        _tables(map(sections.__getitem__, numbers), lengths),
+        _tables(map(methods.__getitem__, numbers), lengths),
     )
 
 
@@ -161,8 +181,8 @@ def _split(requests: Mapping[bytes, int]) -> tuple[dict[bytes, int], dict[bytes,
     """Hits by section and by method, of hits by request."""
     sections: dict[bytes, int] = {}
     methods: dict[bytes, int] = {}
-    for request, hits in requests.items():
-        section, method = _requests[request]
+    names = map(_requests.__getitem__, requests)
+    for (section, method), hits in zip(names, requests.values(), strict=True):
         sections[section] = sections.get(section, 0) + hits
         methods[method] = methods.get(method, 0) + hits
     return sections, methods
@@ -195,10 +215,8 @@ def _fill_panes(
     partial.pane_bytes_high = array("q", [total >> LOW_BITS for total in totals])
 
 
-def _packed(tables: Sequence[Hits]) -> tuple["array[int]", "array[int]", "array[int]"]:
-    """The lengths of tables, and their numbers and hits one after the other."""
-    return (
-        array("q", map(len, tables)),
-        array("q", list(chain.from_iterable(tables))),
-        array("q", list(chain.from_iterable(table.values() for table in tables))),
-    )
+def _packed(tables: Sequence[Hits]) -> Packed:
+    """The tables one after the other."""
+    numbers = list(chain.from_iterable(tables))
+    hits = list(chain.from_iterable(map(dict.values, tables)))
+    return array("q", map(len, tables)), column(numbers), column(hits)

@@ -8,9 +8,10 @@ read by the offset before the change (``fold=0``, PEP 495).
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
-from operator import add
 
 from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
+from fastlog.parsers.clocks import clock_runs
+from fastlog.parsers.runs import merged_runs, mostly_long, runs_of
 
 _STAMP = re.compile(
     rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?:[.,]\d{1,12}+)?+"
@@ -163,20 +164,17 @@ _SECONDS_AT = {APACHE: (18, b" "), ISO8601: (17, b"Zz+-"), f"{DATE} {CLOCK}": (1
 _PLAIN = (EPOCH, EPOCH_MS, EPOCH_US)
 _TWO_DIGITS = [b"%02d" % number for number in range(60)]
 _MANY = 64
-_CLF_WIDTH = 26
-_TENS = bytes.maketrans(b"012345", bytes(range(0, 60, 10)))
-_ONES = bytes.maketrans(b"0123456789", bytes(range(10)))
 
 
-class _Minutes(dict[bytes, int | None]):
-    """The first second of a minute by its stamp, ``dd/Mon/yyyy:HH:MM:00 +hhmm``; None for what is none."""
+class _Midnights(dict[bytes, int | None]):
+    """The first second of a day by its stamp, ``dd/Mon/yyyy:00:00:00 +hhmm``; None for what is none."""
 
     BOUND = 10_000
 
     def __missing__(self, stamp: bytes) -> int | None:
         if len(self) >= self.BOUND:
             self.clear()
-        usual = stamp[17:21] == b":00 " and stamp[0] in b"0123"
+        usual = stamp[11:21] == b":00:00:00 " and stamp[0] in b"0123"
         second = self[stamp] = apache_second(stamp) if usual else None
         return second
 
@@ -203,29 +201,18 @@ class Seconds(dict[bytes, int | None]):
             self._digits = 0  # a change of zone may fall into a minute
         self._fraction = pattern in (ISO8601, ANY)
         self._plain = pattern in _PLAIN
-        self._starts = _Minutes() if pattern == APACHE else None
+        self._midnights = _Midnights() if pattern == APACHE else None
 
-    def of(self, stamps: list[bytes]) -> list[int | None]:
-        """The second of each stamp. Many are read as columns: their minutes, and two digits."""
-        found = None
-        if self._starts is not None and len(stamps) >= _MANY:
-            found = self._by_minute(stamps, self._starts)
-        return list(map(self.__getitem__, stamps)) if found is None else found
-
-    def _by_minute(self, stamps: list[bytes], starts: _Minutes) -> list[int | None] | None:
-        """As ``of``; None where some stamp is not in the usual spelling."""
-        step, many = _CLF_WIDTH + 1, len(stamps)
-        text = bytearray(b"\n".join(stamps))
-        if len(text) != step * many - 1 or text[_CLF_WIDTH::step] != b"\n" * (many - 1):
-            return None
-        tens, ones = text[self._digits :: step], text[self._digits + 1 :: step]
-        if tens.translate(None, b"012345") or ones.translate(None, b"0123456789"):
-            return None
-        text[self._digits :: step] = text[self._digits + 1 :: step] = b"0" * many
-        minutes = list(map(starts.__getitem__, bytes(text).split(b"\n")))
-        if None in minutes:
-            return None
-        return list(map(add, minutes, map(add, tens.translate(_TENS), ones.translate(_ONES))))
+    def runs(self, stamps: list[bytes]) -> tuple[list[int], list[int]] | None:
+        """The seconds of the runs of stamps of one second, and how many stamps each run has; None where
+        some stamp is none. Many short runs are read as columns."""
+        if self._midnights is not None and len(stamps) >= _MANY and not mostly_long(stamps):
+            found = clock_runs(stamps, self._midnights)
+            if found is not None:
+                return found
+        texts, lengths = runs_of(stamps)
+        seconds = list(map(self.__getitem__, texts))
+        return None if None in seconds else merged_runs(seconds, lengths)  # type: ignore[arg-type]
 
     def __missing__(self, stamp: bytes) -> int | None:
         if self._bare and (stamp[:1] == b"[" or stamp[-1:] == b"]"):

@@ -1,9 +1,11 @@
 """Partials add up, travel, and do not depend on where a log was cut; the quick patterns only ever agree."""
 
+import re
 import socket
 from array import array
 from collections import Counter
-from itertools import pairwise
+from itertools import accumulate, chain, pairwise, repeat
+from operator import ne
 from typing import Any, cast
 
 import pytest
@@ -30,7 +32,7 @@ from fastlog.model.partial import LOW_BITS, REASONS, Partial
 from fastlog.model.plan import Plan
 from fastlog.model.sketch import CELLS
 from fastlog.parsers import tables
-from fastlog.parsers.columns import responses
+from fastlog.parsers.columns import panes_of, responses
 from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.regex import RegexParser, request_key
 from fastlog.parsers.timestamps import Seconds, apache_second
@@ -399,6 +401,7 @@ def test_the_plain_pattern_takes_only_what_the_definition_takes(
         [TORN.replace(b"]", b"]]") + b'" "y"'],
         [TORN.replace(b"200", b"20") + b'" "y"', TORN.replace(b"200", b"2000") + b'" "y"'],
         [TORN.replace(b" 5 ", b" 5") + b'" "y"', TORN.replace(b" 5 ", b" 5  ") + b'" "y"'],
+        [TORN.replace(b" 5 ", b" ") + b'" "y"', TORN.replace(b" 5 ", b" 404 6 ") + b'" "y"'],
         [TORN.replace(b"- -", b"-  -") + b'" "y"'],
     ],
 )
@@ -422,6 +425,19 @@ def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
         most = [b"200 999999999999999999" + end] * 2
         assert responses(most, end) == ([200] * 2, [10**18 - 1] * 2)
     assert responses([b'200 1"', b'200  1 "'], b' "') is None
+    assert responses([b'200 7 "', b'2 5 "'], b' "') is None
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data(), end=st.sampled_from((b"\n", b' "')))
+def test_statuses_and_sizes_are_taken_only_where_each_text_is_both(data: st.DataObject, end: bytes) -> None:
+    byte = st.sampled_from([b"2", b" ", b'"', b"\n", b"-", b"0"])
+    first, more = st.lists(byte, min_size=3, max_size=3), st.lists(byte, min_size=1, max_size=4)
+    odd = st.tuples(first, more).map(lambda pair: b"".join(pair[0]) + b" " + b"".join(pair[1]))
+    bare = odd.map(lambda text: text[:4] + (text[4:].replace(end[-1:], b"") or b"2") + end[-1:])
+    texts = data.draw(st.lists(st.one_of(bare, st.just(b"200 7" + end)), min_size=1, max_size=4))
+    fits = re.compile(rb"[1-9][0-9]{2} (?:0|[1-9][0-9]*|-)" + end).fullmatch
+    assert (responses(texts, end) is not None) == all(map(fits, texts))
 
 
 def test_hits_around_one_of_the_future_are_of_one_second() -> None:
@@ -480,16 +496,37 @@ def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
 @settings(max_examples=100, deadline=None)
 @given(
     found=st.lists(st.one_of(seconds.map(stamp), stamps), max_size=4),
-    start=st.integers(1_525_881_500, 1_525_881_600),
+    start=st.one_of(st.integers(1_525_881_500, 1_525_881_600), st.sampled_from((1_525_823_950, -50))),
+    rate=st.sampled_from((1, 2, 5, 40)),
     bare=st.booleans(),
 )
-@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, bare=False)
-@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, bare=False)
-def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, *, bare: bool) -> None:
-    many = [*map(stamp, range(start, start + 100)), *found]
+@example(found=[b"09/May/2018:16:00:60 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"09/May/2018:16:00:0x +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"[9/May/2018:16:00:00 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"9/May/2018:16:00:00.5 +0000"], start=1_525_881_500, rate=1, bare=False)
+@example(found=[b"09/May/2018:23:59:59 +0000"], start=1_525_881_500, rate=2, bare=False)
+@example(found=[b"09/May/2018:24:00:00 +0000"], start=1_525_881_500, rate=2, bare=False)
+@example(found=[b"31/Dec/1969:23:59:59 +0000", b"01/Jan/1970:01:59:59 +0200"], start=-50, rate=2, bare=True)
+def test_many_stamps_are_read_as_each_alone(found: list[bytes], start: int, rate: int, *, bare: bool) -> None:
+    many = [*(stamp(start + line // rate) for line in range(100)), *found]
     alone = [Seconds(bare=bare)[each] for each in many]
     together = Seconds(bare=bare)
     for _ in range(2):
-        assert together.of(many) == alone
+        runs = together.runs(many)
+        each = None if runs is None else list(chain.from_iterable(map(repeat, *runs)))
+        assert each == (None if None in alone else alone)
+        assert runs is None or all(map(ne, runs[0], runs[0][1:]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(steps=st.lists(st.integers(1, 30), max_size=20), size=st.integers(1, 12), start=st.integers(-9, 9))
+def test_panes_of_a_log_in_order_are_those_of_any_other(steps: list[int], size: int, start: int) -> None:
+    seconds = list(accumulate(steps, initial=start))
+    lines = [second % 5 + 1 for second in seconds]
+    expected: Counter[tuple[int, int]] = Counter()
+    for second, hits in zip(seconds, lines, strict=True):
+        expected[0, second - second % size] += hits
+    assert panes_of(bytes(len(seconds)), seconds, lines, size) == (
+        list(expected),
+        list(expected.values()),
+    )
