@@ -289,8 +289,12 @@ def _check(text: str, layout: Layout) -> None:
     """Whether a format string names what a hit needs, and its fields can be told apart."""
     roles = {field.role for _, field in layout}
     letters = ("%t", "%r, or %U") if "%" in text else ("$time_local", "$request, or $request_uri")
-    if not _times(layout) or not is_whole(_stamp(layout)):
+    times = _times(layout)
+    if not times:
         raise format_error(text, len(text), f"no field is the time: add {letters[0]}")
+    if not is_whole(_stamp(layout)):
+        why = "the time lacks its day or its hours and minutes: add them"
+        raise format_error(text, _place(text, times[-1]), why)
     if not roles & {"request", "target"}:
         raise format_error(text, len(text), f"no field is the request: add {letters[1]}")
     for at in range(1, len(layout)):

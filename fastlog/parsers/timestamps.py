@@ -123,12 +123,16 @@ def _from_groups(parts: dict[str, bytes | None], zone: tzinfo) -> int | None:
 
 
 def _date(parts: dict[str, bytes | None]) -> date:
+    """The day. Raises KeyError, ValueError and OverflowError where there is no such day."""
     year = int(parts.get("Y") or 0)
     if parts.get("y"):
         short = int(parts["y"] or 0)
         year = short + (1900 if short >= 69 else 2000)  # POSIX, strptime
     if parts.get("j"):
-        return date(year, 1, 1) + timedelta(days=int(parts["j"] or 0) - 1)
+        day = date(year, 1, 1) + timedelta(days=int(parts["j"] or 0) - 1)
+        if day.year != year:
+            raise ValueError(parts["j"])
+        return day
     named = parts.get("b")
     month = _MONTHS[named[:3].lower()] if named else int(parts["m"] or 0)
     return date(year, month, int(parts["d"] or 0))

@@ -12,7 +12,7 @@ from fastlog.formats.compile import compile_format
 from fastlog.formats.detect import detect, undetected
 from fastlog.formats.fields import Step
 from fastlog.formats.json_keys import parse_keys
-from fastlog.model.partial import Partial
+from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import Plan
 from fastlog.parsers.hits import Hit
 from fastlog.parsers.regex import RegexParser
@@ -233,6 +233,21 @@ def test_an_hour_that_is_said_by_two_letters_counts_once() -> None:
     assert fold(text, line + b"\n").parsed == 1
 
 
+@pytest.mark.parametrize(
+    ("day", "parsed"), [("000", 0), ("001", 1), ("365", 1), ("366", 0), ("999", 0)], ids=str
+)
+def test_a_year_has_no_more_days_than_it_has(day: str, parsed: int) -> None:
+    found = fold('[%{%Y-%j %T}t] "%r"', f'[2023-{day} 01:00:00] "GET /a HTTP/1.1"\n'.encode())
+    assert (found.parsed, found.rejected[REASONS.index("time")]) == (parsed, 1 - parsed)
+
+
+def test_weeks_and_their_years_are_passed_over() -> None:
+    line = b'[2000 41 41 10/10/00 13:55:36 -0700] "GET / HTTP/1.1"'
+    text = '[%{%G %V %W %x %X %z}t] "%r"'
+    assert make_line_reader(compile_format(text), plan()).second(line) == SECOND
+    assert fold(text, line + b"\n").parsed == 1
+
+
 def test_parts_of_a_time_that_stand_apart_make_one() -> None:
     text = '%>{%Y-%m-%dT%H:%M:%S}t.%>{usec_frac}t%>{%z}t "%r"'
     line = b'2000-10-10T13:55:36.123456-0700 "GET / HTTP/1.1"'
@@ -243,6 +258,8 @@ def test_parts_of_a_time_that_stand_apart_make_one() -> None:
     ("text", "what", "under"),
     [
         ('%h "%r" %s', "no field is the time", None),
+        ("[%{%T}t] %r", "the time lacks its day", "%{%T}t] %r"),
+        ("%h [%{%F %H}t] %r", "the time lacks its day", "%{%F %H}t] %r"),
         ("%h %t %s %m", "no field is the request", None),
         ("$remote_addr $request", "no field is the time", None),
         ("[$time_local] $request_method", "no field is the request", None),
