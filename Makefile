@@ -105,10 +105,10 @@ clean:  ## remove everything generated, environments too
 	rm -rf .venv build dist *.egg-info .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find bench fastlog tests \( -name __pycache__ -o -name '*.so' \) -prune -exec rm -rf {} +
 
-$(FUZZ)/fold: $(wildcard tests/fuzz/*.c tests/fuzz/*.h fastlog/parsers/*.h)
+$(FUZZ)/fold: $(wildcard tests/fuzz/*.c tests/fuzz/*.h fastlog/parsers/*.h fastlog/model/*.h)
 	@mkdir -p $(FUZZ)
-	clang -DFUZZ_LIBFUZZER -fsanitize=fuzzer -fno-sanitize-coverage=trace-cmp $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c || \
-	  gcc $(SANITIZE) -o $@ tests/fuzz/fuzz_fold.c
+	clang -DFUZZ_LIBFUZZER -fsanitize=fuzzer -fno-sanitize-coverage=trace-cmp $(SANITIZE) -Ifastlog/model -o $@ tests/fuzz/fuzz_fold.c || \
+	  gcc $(SANITIZE) -Ifastlog/model -o $@ tests/fuzz/fuzz_fold.c
 
 # The stamp is inside the environment, so that one cannot outlive the other.
 $(VENV)/.made:

@@ -25,7 +25,7 @@ def extensions() -> list[Extension]:
             *("block.h", "entries.h", "fold.h", "hosts.h", "json.h", "keys.h", "line.h", "program.h"),
             *("rejects.h", "rules.h", "scan.h", "stamp.h", "walk.h", "block.pxi", "rules.pxi"),
         ],
-        "executors": [],
+        "model": [],
         "windows": ["series.h"],
         "windows/rules": ["moments.h", "names.h", "rules.h", "sums.h"],
         "sinks": [],
@@ -35,7 +35,12 @@ def extensions() -> list[Extension]:
             Extension(
                 f"fastlog.{layer.replace('/', '.')}.native",
                 [f"fastlog/{layer}/native.pyx"],
-                depends=[f"fastlog/{layer}/{header}" for header in headers],
+                depends=[
+                    "fastlog/model/narrow.h",
+                    "fastlog/model/pages.h",
+                    *(f"fastlog/{layer}/{header}" for header in headers),
+                ],
+                include_dirs=["fastlog/model"],
                 extra_compile_args=_FLAGS,
             )
             for layer, headers in parts.items()

@@ -30,7 +30,7 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("parse", r"\(.*fastlog/parsers/native[^/]*\.so\)|\(native\.(pyx|c|h)[:)]"),
     ("merge", r"\(.*fastlog/windows/native[^/]*\.so\)"),
     ("print", r"\(.*fastlog/sinks/native[^/]*\.so\)"),
-    ("wire", r"\(.*fastlog/executors/native[^/]*\.so\)"),
+    ("wire", r"\(.*fastlog/model/native[^/]*\.so\)"),
     # --- The kernel, by what was asked of it.
     ("read", r"(sys_p?read|ksys_p?read|sys_preadv|sys_openat|vfs_read|filemap_read|copy_page_to_iter)"),
     ("wire", r"(unix_stream_|sock_(send|recv|read|write)|sys_(send|recv)|epoll_|sys_writev?\b)"),
@@ -39,7 +39,7 @@ PHASES: tuple[tuple[str, str], ...] = (
     ("start", r"<frozen importlib|<frozen zipimport|\(.*ld-linux|_PyPegen_|\(.*dataclasses\.py"),
     ("hash", r"fastlog/parsers/(columns|segments)\.py"),
     ("parse", r"fastlog/(parsers/|formats/|worker\.py)"),
-    ("wire", r"fastlog/executors/(wire|narrow|inbox|child|children|processes)\.py"),
+    ("wire", r"fastlog/executors/(wire|inbox|child|children|processes)\.py|fastlog/model/narrow\.py"),
     ("merge", r"fastlog/(windows/|merger\.py|model/|executors/committer\.py)"),
     ("print", r"fastlog/(sinks/|terminal\.py)"),
     ("read", r"fastlog/(sources|reader)/"),

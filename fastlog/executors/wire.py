@@ -2,7 +2,7 @@
 
 A frame is ``<u32 header length><u32 payload length><header><payload>``, little
 endian. A partial's columns are the payload, each in as few bytes a value as will do: see
-``narrow``. Nothing is pickled.
+``model.narrow``. Nothing is pickled.
 
 Decision: the headers go through the standard library. There is one for a megabyte or more of
 log, and orjson takes as long to load as a thousand of them to read, in every child.
@@ -17,8 +17,6 @@ from itertools import accumulate
 from typing import Any
 
 from fastlog.errors import WireError
-from fastlog.executors.narrow import narrowed, widened
-from fastlog.model import measured
 from fastlog.model.chunk import (
     Block,
     ByteRange,
@@ -32,7 +30,8 @@ from fastlog.model.chunk import (
     Switched,
     Tick,
 )
-from fastlog.model.measured import Measured
+from fastlog.model.measured import WIDTHS, Narrow, Packed
+from fastlog.model.narrow import narrowed, widened
 from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 
@@ -164,11 +163,11 @@ def unpack_chunk(header: Header, payload: bytes) -> Chunk:
 def pack_partial(partial: Partial) -> tuple[Header, bytes]:
     """A partial as header and payload."""
     columns = [getattr(partial, name) for name in COLUMNS]
-    entries = _pack_entries(partial.measured)
+    entries = partial.measured.narrow() if len(partial.measured) else []
     keys = [*partial.sections, *partial.methods]
     rejected_lines = [line for _, _, line in partial.rejects]
     columns += [array("q", map(len, keys)), array("q", map(len, rejected_lines))]
-    packed = [(column, narrowed(column)) for column in columns]
+    packed = [Narrow(len(column), *narrowed(column)) for column in columns]
     header: Header = {
         "lines": partial.lines,
         "rejected": partial.rejected,
@@ -176,20 +175,21 @@ def pack_partial(partial: Partial) -> tuple[Header, bytes]:
         "total_bytes": str(partial.total_bytes),
         "sections": len(partial.sections),
         "rejects": [(offset, reason) for offset, reason, _ in partial.rejects],
-        "columns": [(len(column), width, least) for column, (width, least, _) in packed],
+        "columns": [(count, width, least) for count, width, least, _ in packed],
         "measured": [(count, width, least) for count, width, least, _ in entries],
         "key_text": len(partial.measured.key_text),
     }
-    measured_bytes = [data for _, _, _, data in entries]
     texts = [partial.measured.key_text, *keys, *rejected_lines]
-    return header, b"".join([*(data for _, (_, _, data) in packed), *measured_bytes, *texts])
+    return header, b"".join([*(column.data for column in (*packed, *entries)), *texts])
 
 
 def unpack_partial(header: Header, payload: bytes | memoryview) -> Partial:
     """The partial of a header and payload. Raises WireError when they do not fit together."""
-    columns, rest = _columns(header["columns"], payload)
+    columns, rest = _columns(header["columns"], memoryview(payload))  # a slice of it copies nothing
     entries, rest = _columns(header["measured"], rest)
-    *named, key_lengths, line_lengths = columns
+    *named, key_lengths, line_lengths = [
+        widened(width, least, count, data) for count, width, least, data in columns
+    ]
     key_text, *texts = _texts([header["key_text"], *key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
     sections = header["sections"]
@@ -207,39 +207,27 @@ def unpack_partial(header: Header, payload: bytes | memoryview) -> Partial:
     )
     for name, column in zip(COLUMNS, named, strict=True):
         setattr(partial, name, column)
-    for name, column in zip(measured.COLUMNS, entries, strict=bool(entries)):
-        setattr(partial.measured, name, column)
-    partial.measured.key_text = key_text
+    if entries:
+        partial.measured = Packed(entries, key_text)
     return partial
 
 
-def _pack_entries(entries: Measured) -> list[tuple[int, int, int, bytes]]:
-    """Length, width, least value and bytes of each column of ``entries``; nothing where there are none."""
-    if not entries.rules:
-        return []
-    columns = [getattr(entries, name) for name in measured.COLUMNS]
-    return [(len(column), *narrowed(column)) for column in columns]
-
-
-def _columns(
-    packed: Sequence[tuple[int, int, int]], payload: bytes | memoryview
-) -> tuple[list["array[int]"], memoryview]:
+def _columns(packed: Sequence[tuple[int, int, int]], payload: memoryview) -> tuple[list[Narrow], memoryview]:
     """The columns of these counts, widths and least values, and what stands behind them."""
-    columns = []
-    view = memoryview(payload)  # a slice of it copies nothing
-    at = 0
+    columns, at = [], 0
     for count, width, least in packed:
         stop = at + count * width
-        if stop > len(view):
+        if width not in WIDTHS:
+            raise WireError(f"a column of {width} bytes a value")
+        if stop > len(payload):
             raise WireError("a partial is cut short")
-        columns.append(widened(width, least, count, view[at:stop]))
+        columns.append(Narrow(count, width, least, payload[at:stop]))
         at = stop
-    return columns, view[at:]
+    return columns, payload[at:]
 
 
-def _texts(sizes: Sequence[int], rest: memoryview) -> list[bytes]:
-    data = bytes(rest)
+def _texts(sizes: Sequence[int], data: memoryview) -> list[bytes]:
     ends = list(accumulate(sizes))
     if (ends[-1] if ends else 0) != len(data):
         raise WireError("a partial's keys do not fill its frame")
-    return [data[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+    return [bytes(data[end - size : end]) for end, size in zip(ends, sizes, strict=True)]

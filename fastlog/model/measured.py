@@ -7,7 +7,7 @@ within a bound does not depend on where the log was cut.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -16,6 +16,19 @@ _LOW = (1 << _LOW_BITS) - 1
 
 NO_CELLS: "array[int]" = array("q")
 """The sketch of no durations. Nobody adds to it."""
+
+
+WIDTHS = (0, 1, 2, 4, 8)
+"""In how many bytes a value of a narrow column may stand."""
+
+
+class Narrow(NamedTuple):
+    """``length`` values of a column: what each has more than the ``least``, in ``width`` bytes."""
+
+    length: int
+    width: int
+    least: int
+    data: bytes | memoryview
 
 
 class Entry(NamedTuple):
@@ -68,9 +81,15 @@ class Measured:
             setattr(self, name, columns.get(name, array("q")))
 
     def __eq__(self, other: object) -> bool:
-        return vars(self) == vars(other) if isinstance(other, Measured) else NotImplemented
+        if not isinstance(other, Measured):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in ("key_text", *COLUMNS))
 
     __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return len(self.rules)
 
     def name_keys(self, names: Iterable[bytes]) -> None:
         """Set the names of all keys, in the order of their numbers."""
@@ -84,6 +103,18 @@ class Measured:
 
     def __repr__(self) -> str:
         return f"Measured({vars(self)})"
+
+    def narrow(self) -> Sequence[Narrow]:
+        """All columns, in as few bytes as their values need."""
+        from fastlog.model.narrow import narrowed
+
+        columns = [getattr(self, name) for name in COLUMNS]
+        return [Narrow(len(column), *narrowed(column)) for column in columns]
+
+    def as_it_lies(self) -> Sequence[Narrow]:
+        """All columns as they lie in memory."""
+        columns = [getattr(self, name) for name in COLUMNS]
+        return [Narrow(len(column), 8, 0, memoryview(column)) for column in columns]
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "Measured":
@@ -147,6 +178,35 @@ class Measured:
         both.keys = array("q", [*map(mine.__getitem__, self.keys), *map(others.__getitem__, other.keys)])
         both.name_keys(numbers)
         return both
+
+
+class Packed(Measured):
+    """What was measured as it travels: its columns are narrow, and widened where somebody looks at one.
+
+    Nobody changes it.
+    """
+
+    def __init__(self, columns: Sequence[Narrow], key_text: bytes) -> None:
+        self._narrow = columns
+        self.key_text = key_text
+
+    def __getattr__(self, name: str) -> "array[int]":
+        if name not in COLUMNS:
+            raise AttributeError(name)
+        from fastlog.model.narrow import widened
+
+        length, width, least, data = self._narrow[COLUMNS.index(name)]
+        column = widened(width, least, length, data)
+        setattr(self, name, column)
+        return column
+
+    def __len__(self) -> int:
+        return self._narrow[0].length
+
+    def narrow(self) -> Sequence[Narrow]:
+        return self._narrow
+
+    as_it_lies = narrow
 
 
 def columns_of(kind: type) -> tuple[str, ...]:

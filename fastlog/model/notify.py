@@ -1,11 +1,11 @@
-"""Where alerts are sent: an entry ``[[notify]]`` of the rules file, checked."""
+"""Where alerts are sent: an entry ``[[notify]]`` of the rules file, checked.
+
+Most rules files have none: what only such an entry needs is imported where it is used.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import PurePath
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 
 from fastlog.errors import UsageError
 from fastlog.model.printable import printable
@@ -51,8 +51,12 @@ class NotifyTarget:
     def label(self) -> str:
         """How messages and metrics name it: unlike the others, and without what may be secret."""
         if self.exec:
+            from pathlib import PurePath
+
             where = PurePath(self.exec[0]).name
         elif self.url is not None:
+            from urllib.parse import urlsplit
+
             where = urlsplit(self.url).hostname or "url"
         else:
             where = f"${self.url_env}" if self.url_env is not None else f"{self.url_file}"
@@ -60,6 +64,8 @@ class NotifyTarget:
 
     def wants(self, rule: str) -> bool:
         """Whether alerts of that rule go there."""
+        from fnmatch import fnmatchcase
+
         return any(fnmatchcase(rule, pattern) for pattern in self.rules)
 
 
@@ -93,6 +99,8 @@ def parse_notify(entry: Mapping[str, object], number: int) -> NotifyTarget:
 
 def check_url(url: str, where: str) -> str:
     """``url``, if it can be posted to. Raises NotifyError that names ``where`` and does not show the URL."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -41,8 +41,10 @@ typedef struct {
     uint32_t hits, base; /* a chunk has fewer lines */
     uint32_t row;
     fl_watched of;
-    uint32_t name; /* the number of its key and 1, where that is known already */
+    uint32_t name; /* the number of its key and 1, where that is known already; or FL_AS and an entry of that key */
 } fl_entry;
+
+#define FL_AS (1u << 31)
 
 typedef struct {
     fl_entry *at;
@@ -144,7 +146,7 @@ static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stam
         if (at == entries->room) {
             size_t room = 2 * at + 64;
             fl_entry *more = (fl_entry *)realloc(entries->at, room * sizeof *more);
-            if (!more || room > UINT32_MAX)
+            if (!more || room > FL_AS)
                 return NULL;
             entries->at = more;
             fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
@@ -187,10 +189,10 @@ static inline fl_entry *fl_entry_named(fl_entries *entries, fl_mark *mark, uint3
         return entries->at + mark->entry;
     const fl_mark before = *mark;
     fl_entry *entry = fl_entry_find(entries, mark, stamp, of);
-    if (!entry || entry->name)
+    if (!entry || entry->name) /* it had been there */
         return entry;
-    if (before.stamp >= entries->stamp)
-        entry->name = entries->at[before.entry].name;
+    if (before.stamp >= entries->stamp) /* to look there now would be to wait for it */
+        entry->name = FL_AS | before.entry;
     else if (fl_entries_name(entries, text, length))
         entry->name = (uint32_t)entries->key_ends.n;
     else
@@ -249,9 +251,11 @@ static int fl_by_cell(const void *a, const void *b) {
     return (one > other) - (one < other);
 }
 
-/* The sketches of all entries, one after the other, each ascending by cell. */
+/* The sketches of all entries, one after the other, each ascending by cell. No column where none has any. */
 static int fl_entries_sketches(fl_entries *entries) {
     size_t n = entries->cells.n;
+    if (!n)
+        return 1;
     fl_counted *sorted = (fl_counted *)malloc((n + 1) * sizeof *sorted);
     size_t *ends = (size_t *)calloc(entries->n + 1, sizeof *ends);
     int done = sorted && ends;

@@ -8,6 +8,7 @@
 #define FASTLOG_HOSTS_H
 
 #include "entries.h"
+#include "pages.h"
 
 typedef struct {
     uint64_t first, second;  /* the first 16 bytes, zeros behind the end */
@@ -47,7 +48,7 @@ static inline const uint8_t *fl_host_text(const fl_hosts *hosts, size_t number, 
 
 static int fl_hosts_grow(fl_hosts *hosts) {
     size_t room = hosts->mask ? 2 * (hosts->mask + 1) : 1024;
-    fl_host *at = (fl_host *)calloc(room, sizeof *at);
+    fl_host *at = (fl_host *)fl_pages_calloc(room, sizeof *at);
     if (!at)
         return 0;
     for (size_t i = 0; hosts->mask && i <= hosts->mask; i++) {

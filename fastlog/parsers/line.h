@@ -310,14 +310,33 @@ static inline void fl_host_seen(fl_seen *seen, const uint8_t *p, const uint8_t *
     seen->host_length = (uint32_t)(stop - at);
 }
 
+/* How many of 16 bytes stand before the first that is `stop`. */
+static inline size_t fl_before(const uint8_t *p, uint8_t stop) {
+#ifdef FL_X86
+    const __m128i found = _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)p), _mm_set1_epi8((char)stop));
+    return (size_t)__builtin_ctz((unsigned)_mm_movemask_epi8(found) | 1u << 16);
+#else
+    size_t n = 0;
+    while (n < 16 && p[n] != stop)
+        n++;
+    return n;
+#endif
+}
+
 /* The host where it is the word of that number. */
 static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, const uint8_t *stop, int number) {
     for (; number > 0 && p < stop; number -= *p++ == tail)
         ;
-    const uint8_t *at = p;
+    const uint8_t *at = p + fl_before(p, tail);
     while (at < stop && *at != tail)
         at++;
-    fl_host_seen(seen, p, at);
+    at = at < stop ? at : stop;
+    if (tail != ' ') {
+        fl_host_seen(seen, p, at);
+        return;
+    }
+    seen->host = p;
+    seen->host_length = (uint32_t)(at - p);
 }
 
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */

@@ -4,11 +4,12 @@
 import os
 
 from cpython.array cimport array, clone
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fastlog.model.measured import Measured
+from fastlog.model.measured import COLUMNS, Narrow, Packed
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.sketch import LONGEST
 from fastlog.parsers.hits import LONGEST_COMPARED

@@ -97,6 +97,7 @@ typedef struct {
 
 typedef struct fl_rules {
     uint8_t looked_at[FL_FIELDS], has_hosts;
+    uint64_t alike; /* where hits may differ in `first` of a spot without any rule taking notice */
     fl_column size_edges, duration_edges;
     size_t bound;
     fl_classes classes[FL_FIELDS];
@@ -166,6 +167,17 @@ static inline void fl_cells_clear(fl_rules *rules) {
     rules->n_cells = rules->n_goes = rules->n_slots = 0;
     rules->any_by_line = 0;
     fl_table_clear(&rules->slot_keys);
+}
+
+/* Of what stands in all hits, those of a cell. Places are less than 2^27: each had a line of a chunk of its own. */
+static inline uint64_t fl_cell_first(uint64_t section, uint64_t method, uint64_t status) {
+    return section << 37 | method << 10 | status;
+}
+
+/* Whether some rule tells hits apart by these. Until it is said, all are told. */
+static inline void fl_rules_tell(fl_rules *rules, int section, int method, int status) {
+    const uint64_t place = ((uint64_t)1 << 27) - 1, any = ((uint64_t)1 << 10) - 1;
+    rules->alike = fl_cell_first(section ? 0 : place, method ? 0 : place, status ? 0 : any);
 }
 
 static inline size_t fl_cell_hash(const fl_rules *rules, uint64_t first, uint64_t second) {
@@ -438,8 +450,7 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
         }
         FL_CLASSIFY(FL_OF_TARGET, (size_t)target, 0)
     }
-    /* Places are less than 2^27: each had a line of a chunk of its own. */
-    uint64_t first = (uint64_t)seen->section << 37 | (uint64_t)seen->method << 10 | seen->status, second;
+    uint64_t first = fl_cell_first(seen->section, seen->method, seen->status) & ~rules->alike, second;
     memcpy(&second, classes + FL_OF_HOST, sizeof second);
     fl_spot *spot = fl_cell_find(rules, first, second);
     if (!spot) {
@@ -574,11 +585,13 @@ static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_watched *o
 }
 
 /* The number of a key in the chunk; -1 where there is no memory. */
-static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, const fl_entry *entry) {
+static inline int64_t fl_key_number(fl_rules *rules, const fl_fold *fold, fl_entry *entry) {
     const fl_watched *of = &entry->of;
+    fl_entries *entries = &rules->entries;
+    if (entry->name & FL_AS) /* of one before, which has its number by now */
+        entry->name = entries->at[entry->name & ~FL_AS].name;
     if (entry->name)
         return entry->name - 1;
-    fl_entries *entries = &rules->entries;
     uint32_t *number = entries->numbers[of->kind] + of->place;
     if (!*number) {
         if (!fl_push(&entries->name_kinds, of->kind) || !fl_push(&entries->name_places, of->place) ||
@@ -599,9 +612,12 @@ static int fl_numbers_room(fl_rules *rules, const fl_fold *fold) {
     return 1;
 }
 
+/* Their sizes; none where no rule is `sized`. */
 static inline void fl_sizes_columns(fl_entries *entries) {
-    for (size_t at = 0; at < entries->n; at++) {
-        const fl_sum size = entries->sized ? entries->sizes[at] : 0;
+    if (!entries->sized)
+        entries->size_low.n = entries->size_high.n = 0;
+    for (size_t at = 0; at < entries->size_low.n; at++) {
+        const fl_sum size = entries->sizes[at];
         entries->size_low.at[at] = (int64_t)(size & (((fl_sum)1 << 62) - 1));
         entries->size_high.at[at] = (int64_t)(size >> 62);
     }
@@ -617,7 +633,7 @@ static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
     entries->sketched.n = 0;
     size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
     for (size_t at = 0; done && at < entries->n; at++) {
-        const fl_entry *entry = entries->at + at;
+        fl_entry *entry = entries->at + at;
         while (entry->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
             end += (size_t)fold->segment_rows.at[++segment];
         int64_t number = fl_key_number(rules, fold, entry);

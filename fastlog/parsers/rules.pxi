@@ -1,5 +1,9 @@
 # The compiled twin of RuleFold: part of native.pyx. What it promises is in rules.h.
 
+cdef extern from "narrow.h" nogil:
+    int fl_narrow_width(const int64_t *values, size_t n, int64_t *least)
+    void fl_narrow_put(const int64_t *values, size_t n, int64_t least, int width, uint8_t *out)
+
 cdef extern from "block.h" nogil:
     ctypedef struct fl_seen:
         uint32_t section, method
@@ -15,6 +19,7 @@ cdef extern from "block.h" nogil:
         fl_column sketched, sketch_cells, counts, key_ends
         const uint8_t *key_text
         size_t key_text_n
+        int sized
 
     ctypedef struct fl_rules:
         uint8_t *looked_at
@@ -32,6 +37,7 @@ cdef extern from "block.h" nogil:
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
     int fl_rules_drain(fl_rules *rules, size_t left)
+    void fl_rules_tell(fl_rules *rules, int section, int method, int status)
     int fl_rules_class(fl_rules *rules, unsigned number)
     void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
     int fl_rules_outcome(fl_rules *rules)
@@ -39,6 +45,9 @@ cdef extern from "block.h" nogil:
     void fl_rules_forget(fl_rules *rules, fl_fold *fold)
     fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status, uint64_t size)
     int fl_push(fl_column *column, int64_t value)
+
+
+_LONG = COLUMNS.index("cells")  # columns with a value for each entry
 
 
 cdef bytes _key_text(const fl_table *table, size_t place):
@@ -60,6 +69,7 @@ cdef class _Rules:
         self.made.has_hosts = "host" in fold.needs
         for place, looked_at in enumerate(fold.outcomes.looked_at):
             self.made.looked_at[place] = looked_at
+        fl_rules_tell(self.made, "section" in fold.needs, "method" in fold.needs, "status" in fold.needs)
         _fill(&self.made.size_edges, fold.outcomes.edges["bytes"])
         _fill(&self.made.duration_edges, fold.outcomes.edges["duration"])
 
@@ -127,15 +137,23 @@ cdef class _Rules:
         if sums.failed:
             raise MemoryError
         made = &self.made.entries
-        found = Measured(
-            rules=_column(&made.rules), segments=_column(&made.segments), seconds=_column(&made.seconds),
-            keys=_column(&made.keys), hits=_column(&made.hits), base=_column(&made.base),
-            sizes=_column(&made.size_low), sizes_high=_column(&made.size_high),
-            sketched=_column(&made.sketched), cells=_column(&made.sketch_cells), counts=_column(&made.counts),
-            key_ends=_column(&made.key_ends),
-        )
-        found.key_text = (<const char *>made.key_text)[:made.key_text_n]
-        return found
+        columns = [
+            _narrow(&made.rules), _narrow(&made.segments), _narrow(&made.seconds), _narrow(&made.keys),
+            _narrow(&made.hits), _narrow(&made.base), _narrow(&made.size_low), _narrow(&made.size_high),
+            _narrow(&made.sketched), _narrow(&made.sketch_cells), _narrow(&made.counts), _narrow(&made.key_ends),
+        ]
+        for column in range(_LONG):  # where one is missing, all would be 0
+            if not columns[column].length:
+                columns[column] = Narrow(made.rules.n, 0, 0, b"")
+        return Packed(columns, (<const char *>made.key_text)[:made.key_text_n])
+
+
+cdef object _narrow(const fl_column *column):
+    cdef int64_t least
+    cdef int width = fl_narrow_width(column.at, column.n, &least)
+    data = PyBytes_FromStringAndSize(NULL, column.n * width)
+    fl_narrow_put(column.at, column.n, least, width, <uint8_t *>PyBytes_AS_STRING(data))
+    return Narrow(column.n, width, least, data)
 
 
 cdef _fill(fl_column *column, values):

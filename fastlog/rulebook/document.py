@@ -22,9 +22,10 @@ _TOKEN = re.compile(
     r'''"""(?s:\\.|[^\\])*?"{3,5}|\'\'\'(?s:.)*?\'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*\''''
     r"""|\#[^\n]*|[\[\]{}=,\n]|[^\[\]{}=,\n"'#\s]+"""
 )
-_UNIT = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|.)|.", re.DOTALL)
-_JOIN = re.compile(r"\\[ \t]*\n\s*")
-_AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+# Of errors alone: compiled where there is one.
+_UNIT = r"(?s:\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|.)|.)"
+_JOIN = r"\\[ \t]*\n\s*"
+_AT = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
 class Fault(NamedTuple):
@@ -50,13 +51,13 @@ class Pair:
         at = quotes + (quotes == 3 and self.raw[3:4] == "\n")
         escapes = self.raw[0] == '"'
         while at < len(self.raw) - quotes:
-            joined = _JOIN.match(self.raw, at) if escapes and quotes == 3 else None
+            joined = re.compile(_JOIN).match(self.raw, at) if escapes and quotes == 3 else None
             if joined is not None:  # a backslash at the end of a line stands for nothing
                 at = joined.end()
                 continue
             if not index:
                 break
-            unit = _UNIT.match(self.raw, at) if escapes else None
+            unit = re.compile(_UNIT).match(self.raw, at) if escapes else None
             at = at + 1 if unit is None else unit.end()
             index -= 1
         return self.value + at
@@ -99,7 +100,7 @@ class Document:
         try:
             self.values = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
-            message, place = str(error), _AT.search(str(error))
+            message, place = str(error), re.search(_AT, str(error))
             if place is not None:
                 message = message[: place.start()]
             at = self._offset(place[1], place[2]) if place is not None and place[1] else len(self.text)

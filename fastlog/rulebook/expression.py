@@ -15,8 +15,6 @@ that a regex is written as it is meant.
 """
 
 import re
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from fastlog.rulebook.pattern import Pattern
@@ -49,8 +47,7 @@ class ExpressionError(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(NamedTuple):
     """``field operator values``; only ``in`` has several. Durations are in microseconds."""
 
     field: str
@@ -58,15 +55,13 @@ class Comparison:
     values: tuple[int | bytes | Pattern, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(NamedTuple):
     """What its part is not."""
 
     part: "Expression"
 
 
-@dataclass(frozen=True, slots=True)
-class Chain:
+class Chain(NamedTuple):
     """All of the parts, or any of them."""
 
     word: Literal["and", "or"]
@@ -206,6 +201,8 @@ def _number(token: _Token, field: str) -> int:
     digits = token.text.rstrip("mus")
     unit = token.text[len(digits) :]
     if field == "duration":
+        from decimal import Decimal  # here, since most rules know no duration, and it takes a while to load
+
         duration = Decimal(digits) * _MICROSECONDS[unit]
         if duration != int(duration):
             raise ExpressionError(

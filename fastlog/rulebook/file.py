@@ -6,8 +6,7 @@ Nothing of a log is read before the whole file has been checked.
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastlog.errors import UsageError
 from fastlog.model.notify import NotifyError, NotifyTarget, parse_notify
@@ -27,8 +26,7 @@ _KEYS = ("name", "where", "measure", "of", "per", "window", "above", "below", "r
 _KINDS = ("rule", "notify")
 
 
-@dataclass(frozen=True, slots=True)
-class RulesFile:
+class RulesFile(NamedTuple):
     """The rules, and those who are told of alerts, in the order of the file."""
 
     rules: tuple[Rule, ...]

@@ -1,7 +1,7 @@
 """The regexes of ``=~`` as trees: what of their language there is, and what is refused by name."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_PATTERN = 1000
 
@@ -31,28 +31,23 @@ _CLASSES = {"d": _DIGITS, "w": _WORD, "s": _mask(" \t\n\r\f\v")}
 _CLASSES |= {name.upper(): _ALL ^ mask for name, mask in _CLASSES.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class Byte:
+class Byte(NamedTuple):
     mask: int  # bit b is set where byte b fits
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     end: bool  # of the text; else its beginning
 
 
-@dataclass(frozen=True, slots=True)
-class Sequence:
+class Sequence(NamedTuple):
     parts: "list[Node]"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     options: "list[Node]"
 
 
-@dataclass(frozen=True, slots=True)
-class Repeat:
+class Repeat(NamedTuple):
     body: "Node"
     least: int
     most: int | None

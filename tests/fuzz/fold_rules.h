@@ -76,7 +76,7 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
         base[rule] += rules->base.at[i];
         if (rule < 2)
             bytes[rule] += (fl_sum)rules->size_low.at[i] + ((fl_sum)rules->size_high.at[i] << 62);
-        cells += rules->sketched.at[i];
+        cells += rules->sketched.n ? rules->sketched.at[i] : 0;
     }
     check(base[0] == counted - fold->future && base[1] == base[0], "every hit that is believed is looked at");
     check(base[3] == base[4] && base[2] <= base[0], "no hit is looked at twice");

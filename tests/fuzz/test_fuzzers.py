@@ -22,9 +22,8 @@ def test_the_fold_of_inputs_that_were_found_and_of_new_ones(tmp_path: Path) -> N
     empty.write_text("int main(void) { return 0; }\n")
     if subprocess.run(["gcc", *SANITIZE, "-o", fold, empty], capture_output=True, check=False).returncode:
         pytest.skip("gcc has no sanitizers here")
-    subprocess.run(
-        ["gcc", "-Wall", "-Wextra", "-Werror", *SANITIZE, "-o", fold, HERE / "fuzz_fold.c"], check=True
-    )
+    flags = ["-Wall", "-Wextra", "-Werror", *SANITIZE, f"-I{HERE.parents[1] / 'fastlog/model'}"]
+    subprocess.run(["gcc", *flags, "-o", fold, HERE / "fuzz_fold.c"], check=True)
     done = subprocess.run(
         [fold, "-runs=3000", "-seed=1", HERE / "corpus"], cwd=tmp_path, capture_output=True, check=False
     )

@@ -7,22 +7,23 @@ from array import array
 from types import ModuleType
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fastlog.executors import narrow
+from fastlog.errors import WireError
 from fastlog.executors.wire import pack_partial, unpack_partial
-from fastlog.model.measured import Entry, Measured
+from fastlog.model import narrow
+from fastlog.model.measured import Entry, Measured, Packed
 from fastlog.model.partial import Partial
 
 
 def in_python() -> ModuleType:
     """The module as it is where nothing is compiled."""
-    real, known = narrow.find_spec, sys.modules.pop("fastlog.executors.narrow")
+    real, known = narrow.find_spec, sys.modules.pop("fastlog.model.narrow")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.util, "find_spec", lambda name: None)
-        made = importlib.import_module("fastlog.executors.narrow")
-    sys.modules["fastlog.executors.narrow"] = known
+        made = importlib.import_module("fastlog.model.narrow")
+    sys.modules["fastlog.model.narrow"] = known
     assert narrow.find_spec is real
     return made
 
@@ -37,14 +38,16 @@ columns = st.one_of(
 )
 
 
-@pytest.mark.skipif(importlib.util.find_spec("fastlog.executors.native") is None, reason="not built here")
+@pytest.mark.skipif(importlib.util.find_spec("fastlog.model.native") is None, reason="not built here")
 def test_the_compiled_twins_are_taken_where_they_are_built() -> None:
-    native = importlib.import_module("fastlog.executors.native")
+    native = importlib.import_module("fastlog.model.native")
     assert (narrow.narrowed, narrow.widened) == (native.narrowed, native.widened)
     assert PYTHON.narrowed is not native.narrowed
 
 
 @given(columns)
+@example([1 << 62, -(1 << 63)])
+@example([7, 3, 300])
 def test_what_is_narrowed_is_widened(values: list[int]) -> None:
     column = array("q", values)
     for one, other in ((narrow, PYTHON), (PYTHON, narrow)):
@@ -83,3 +86,24 @@ def test_what_was_measured_comes_out_of_a_frame(found: list[Entry]) -> None:
     partial = Partial(lines=3, sections=[b"/a"], rejects=[(5, "format", b"no line")], measured=entries)
     partial.section_hits = array("q", [3])
     assert unpack_partial(*pack_partial(partial)) == partial
+
+
+@pytest.mark.parametrize("column", [[1, 3, 0], [1, -1, 0], [1 << 40, 1, 0]])
+def test_a_frame_whose_columns_are_none(column: list[int]) -> None:
+    found = Measured.of([Entry(0, 0, 0, b"", 1, 1, 0, array("q"), array("q"))])
+    header, payload = pack_partial(Partial(measured=found))
+    header["measured"][4] = column
+    with pytest.raises(WireError):
+        unpack_partial(header, payload)
+
+
+@given(st.lists(entries, min_size=1, max_size=8))
+def test_what_is_packed_is_the_same_as_before(found: list[Entry]) -> None:
+    before = Measured.of(found)
+    packed = Packed(before.narrow(), before.key_text)
+    assert len(packed) == len(before) == len(found)
+    assert packed == before
+    assert list(packed.entries()) == list(before.entries())
+    assert packed.followed_by(before, 1) == before.followed_by(packed, 1)
+    with pytest.raises(AttributeError):
+        packed.nothing  # noqa: B018

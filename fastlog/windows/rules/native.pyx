@@ -4,20 +4,32 @@
 Over 300 lines, half of them declarations of what the headers have.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
 from array import array
-from bisect import bisect_left, bisect_right
 from fractions import Fraction
 
+from fastlog.model.measured import WIDTHS
 from fastlog.model.rules import PERCENTILES
 from fastlog.windows.rules import window as twin
 from fastlog.windows.rules.sums import MICRO
 from fastlog.windows.rules.window import Transition
 
+
+cdef extern from "narrow.h" nogil:
+    ctypedef struct fl_narrow:
+        const uint8_t *at
+        size_t n
+        int64_t least
+        int width
+
+    void fl_narrow_widen(const fl_narrow *column, size_t first, size_t n, int64_t *out)
+    int64_t fl_narrow_value(const fl_narrow *column, size_t at)
+    size_t fl_narrow_search(const fl_narrow *column, int64_t value)
 
 cdef extern from "rules.h" nogil:
     ctypedef struct fl_wide:
@@ -42,6 +54,7 @@ cdef extern from "rules.h" nogil:
         fl_wide size
         fl_cells *cells
 
+    fl_cells *fl_cells_new(size_t n)
     fl_cells *fl_cells_of(const int64_t *cells, const int64_t *counts, size_t n)
 
     ctypedef struct fl_name:
@@ -65,7 +78,7 @@ cdef extern from "rules.h" nogil:
         const char *text
         size_t length
 
-    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, int64_t *numbers)
+    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, uint32_t *numbers)
     size_t fl_names_held(const fl_names *names)
     int fl_names_sweep(fl_names *names, const uint8_t *marks)
     void fl_names_free(fl_names *names)
@@ -134,6 +147,10 @@ cdef extern from "rules.h" nogil:
 cdef int _LOW_BITS = 62  # of a sum of bytes, as in model.measured
 cdef size_t _NAMES = 1 << 18  # held at least before those that nobody needs are forgotten
 cdef size_t _NAME_BYTES = 1 << 24
+# The columns of Measured, in their order.
+cdef enum:
+    _RULES, _SEGMENTS, _SECONDS, _KEYS, _HITS, _BASE, _SIZES, _SIZES_HIGH, _SKETCHED, _CELLS, _COUNTS, _KEY_ENDS, _COLUMNS
+    _BLOCK = 128  # entries that are widened at a time: they stay in the nearest cache
 _MOST = 1 << 62  # numerators and denominators of a share beyond would pass 128 bits
 _WIDE = 1 << 126
 _KINDS = {"hits": FL_HITS, "rate": FL_HITS, "bytes": FL_BYTES, "share": FL_SHARE}
@@ -170,8 +187,10 @@ cdef class RuleWindows:
     cdef uint32_t all
     cdef tuple plain
     cdef object measured  # the last one taken; the rest is of it
-    cdef const int64_t[::1] numbers, seconds, keys, hits, base, sizes, sizes_high, sketched, cells, counts
-    cdef int64_t *known  # numbers here of its keys
+    cdef fl_narrow[_COLUMNS] columns
+    cdef Py_buffer[_COLUMNS] views
+    cdef size_t n_views
+    cdef uint32_t *known  # numbers here of its keys
     cdef size_t known_n, row, cell  # row and cell: behind the last segment
 
     def __cinit__(self, rules):
@@ -194,6 +213,7 @@ cdef class RuleWindows:
             fl_rule_free(&self.rules[number])
         free(self.rules)
         free(self.known)
+        self._release()
         fl_names_free(&self.names)
 
     cdef uint32_t _number(self, bytes key) except? 0:
@@ -204,89 +224,123 @@ cdef class RuleWindows:
 
     # -- counting ------------------------------------------------------------------------------
 
-    def take(self, measured, segment):
-        cdef Py_ssize_t first, stop
+    def take(self, measured, int64_t segment):
+        cdef size_t first, stop
+        cdef fl_narrow *segments = &self.columns[_SEGMENTS]
         if self.measured is not measured:
             self._begin(measured)
-        if self.row == <size_t>len(measured.segments):
+        if self.row == segments.n:
             return
-        first = bisect_left(measured.segments, segment)
-        stop = bisect_right(measured.segments, segment, first)
-        if <size_t>first != self.row:
-            self.row, self.cell = first, sum(measured.sketched[:first]) if len(self.cells) else 0
+        first = fl_narrow_search(segments, segment)
+        stop = fl_narrow_search(segments, segment + 1)
+        if first != self.row:
+            self.row, self.cell = first, self._cells_before(first)
         self._take(stop)
 
     cdef _begin(self, measured):
         """Look at another partial's columns."""
-        self.measured = None
+        self._release()
         if fl_names_held(&self.names) > self.names_then or self.names.bytes > self.bytes_then:
             self._sweep()
-        self.numbers, self.seconds, self.keys = measured.rules, measured.seconds, measured.keys
-        self.hits, self.base = measured.hits, measured.base
-        self.sizes, self.sizes_high = measured.sizes, measured.sizes_high
-        self.sketched, self.cells, self.counts = measured.sketched, measured.cells, measured.counts
-        self._ask(measured.key_text, measured.key_ends)
+        for column in measured.as_it_lies():
+            self._look_at(column)
+        for column in range(_CELLS):
+            if self.columns[<size_t>column].n != self.columns[_RULES].n:
+                raise ValueError("columns that are not of one length")
+        self._ask(measured.key_text)
         self.row = self.cell = 0
         self.measured = measured
 
-    cdef _ask(self, bytes text, const int64_t[::1] ends):
+    cdef _look_at(self, column):
+        cdef fl_narrow *narrow = &self.columns[self.n_views]
+        narrow.n, narrow.width, narrow.least, data = column
+        PyObject_GetBuffer(data, &self.views[self.n_views], PyBUF_SIMPLE)
+        narrow.at = <const uint8_t *>self.views[self.n_views].buf
+        self.n_views += 1
+        if narrow.width not in WIDTHS or narrow.n * narrow.width != <size_t>self.views[self.n_views - 1].len:
+            raise ValueError("a column that does not fill its bytes")
+
+    cdef void _release(self) noexcept:
+        """Look at no columns any more."""
+        self.measured = None
+        while self.n_views:
+            self.n_views -= 1
+            PyBuffer_Release(&self.views[self.n_views])
+
+    cdef size_t _cells_before(self, size_t row):
+        """Of how many cells the sketches are before a row."""
+        cdef size_t at, n = 0
+        for at in range(row):
+            n += fl_narrow_value(&self.columns[_SKETCHED], at)
+        return n
+
+    cdef _ask(self, bytes text):
         """The numbers here of a partial's keys."""
         cdef const char *texts = PyBytes_AS_STRING(text)
         cdef int64_t start = 0, length = PyBytes_GET_SIZE(text)
+        cdef int64_t ends[FL_ASKED]
         cdef fl_asked asked[FL_ASKED]
         cdef size_t first, at, n
         free(self.known)
-        self.known_n = len(ends)
-        self.known = <int64_t *>malloc((self.known_n + 1) * sizeof(int64_t))
+        self.known_n = self.columns[_KEY_ENDS].n
+        self.known = <uint32_t *>malloc((self.known_n + 1) * sizeof(uint32_t))
         if self.known is NULL:
             raise MemoryError
         for first in range(0, self.known_n, FL_ASKED):
             n = min(<size_t>FL_ASKED, self.known_n - first)
+            fl_narrow_widen(&self.columns[_KEY_ENDS], first, n, ends)
             for at in range(n):
-                if not start <= ends[first + at] <= length:
+                if not start <= ends[at] <= length:
                     raise ValueError("a key that is not in its text")
-                asked[at].text, asked[at].length = texts + start, <size_t>(ends[first + at] - start)
-                start = ends[first + at]
+                asked[at].text, asked[at].length = texts + start, <size_t>(ends[at] - start)
+                start = ends[at]
             if not fl_names_numbers(&self.names, asked, n, self.known + first):
                 raise MemoryError
 
     cdef _take(self, size_t stop):
-        cdef const int64_t *numbers = &self.numbers[0]
-        cdef const int64_t *seconds = &self.seconds[0]
-        cdef const int64_t *keys = &self.keys[0]
-        cdef const int64_t *hits = &self.hits[0]
-        cdef const int64_t *base = &self.base[0]
-        cdef const int64_t *sketched = &self.sketched[0]
-        cdef int64_t *known = self.known
-        cdef size_t row, n = self.n, known_n = self.known_n, cell = self.cell
+        cdef int64_t[_CELLS][_BLOCK] wide
+        cdef size_t n, column
+        while self.row < stop:
+            n = min(<size_t>_BLOCK, stop - self.row)
+            for column in range(_CELLS):
+                fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
+            self._take_block(wide, n)
+            self.row += n
+
+    cdef _take_block(self, int64_t[_BLOCK] *wide, size_t n):
+        cdef const int64_t *keys = wide[_KEYS]
+        cdef size_t row, cell = self.cell
         cdef fl_rule *rule
         cdef fl_arrival hit
         cdef fl_more more
-        for row in range(self.row, stop):
-            if <size_t>numbers[row] >= n or <size_t>keys[row] >= known_n:
+        for row in range(n):
+            if <size_t>wide[_RULES][row] >= self.n or <size_t>keys[row] >= self.known_n:
                 raise ValueError("an entry of no rule, or with no key")
-            rule = &self.rules[numbers[row]]
-            hit.key, hit.hits, hit.base = <uint32_t>known[keys[row]], hits[row], base[row]
+            rule = &self.rules[wide[_RULES][row]]
+            hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
             if rule.kind == FL_BYTES:
-                more.size = fl_wide_of(self.sizes_high[row], self.sizes[row], _LOW_BITS)
+                more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
             elif rule.kind == FL_QUANTILE:
-                more.cells = self._cells(cell, sketched[row]) if sketched[row] else NULL
-            cell += sketched[row]
-            if not fl_rule_add(rule, &self.names, seconds[row], &hit, &more):
+                more.cells = self._cells(cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
+            cell += wide[_SKETCHED][row]
+            if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
                 raise MemoryError
-        self.row, self.cell = stop, cell
+        self.cell = cell
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at
         cdef fl_cells *cells
-        if first + n > <size_t>len(self.cells) or first + n > <size_t>len(self.counts):
+        if first + n > self.columns[_CELLS].n or first + n > self.columns[_COUNTS].n:
             raise ValueError("an entry without its cells")
-        for at in range(first, first + n):
-            if <size_t>self.cells[at] >= FL_CELLS:
-                raise ValueError("a cell that no duration has")
-        cells = fl_cells_of(&self.cells[first], &self.counts[first], n)
+        cells = fl_cells_new(n)
         if cells is NULL:
             raise MemoryError
+        fl_narrow_widen(&self.columns[_CELLS], first, n, cells.at)
+        fl_narrow_widen(&self.columns[_COUNTS], first, n, cells.at + n)
+        for at in range(n):
+            if <size_t>cells.at[at] >= FL_CELLS:
+                free(cells)
+                raise ValueError("a cell that no duration has")
         return cells
 
     cdef _sweep(self):

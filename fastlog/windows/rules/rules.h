@@ -20,18 +20,20 @@ typedef struct {
     int64_t second, hits, base;
 } fl_seen;
 
+/* What most looks need comes first: where there are many, each is fetched. */
 typedef struct {
     fl_seen *seen; /* of the window, by second */
-    fl_more *more;
-    size_t first, end, room;
-    int64_t hits, base; /* of the whole window, as are size and sketch */
-    fl_wide size;
-    fl_sketch *sketch;
-    int64_t born, since, due;
-    int64_t queued; /* the moment at which it stands */
-    int64_t tick;   /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
-    int64_t looked;
+    uint32_t first, end, room;
     uint32_t key, before, after;
+    int64_t hits, base; /* of the whole window, as are size and sketch */
+    int64_t tick;       /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
+    int64_t since, due, looked;
+    int64_t born, queued; /* queued: the moment at which it stands */
+    fl_more *more;
+    union {
+        fl_wide size;
+        fl_sketch *sketch; /* of percentiles; size is 0 else, but of bytes */
+    };
     int firing;
 } fl_state;
 
@@ -64,6 +66,7 @@ typedef struct {
     int has_closed, begun;
     int plain;      /* above a sum of hits, which nothing but hits brings about */
     int64_t enough; /* then: so many are still quiet */
+    size_t unranked; /* keys that were sorted by their names since these were ranked */
     int ordered; /* whether the row of keys is in the order of their ticks */
 } fl_rule;
 
@@ -132,7 +135,8 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     fl_rule_unlink(rule, which);
     rule->of_key[state->key] = 0;
     rule->live--;
-    fl_sketch_free(state->sketch);
+    if (rule->kind == FL_QUANTILE)
+        fl_sketch_free(state->sketch);
     if (state->room > FL_POOL) {
         free(state->seen);
         free(state->more);
@@ -140,10 +144,9 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
         state->more = NULL;
         state->room = 0;
     }
-    state->sketch = NULL;
     state->first = state->end = 0;
     state->hits = state->base = 0;
-    state->size = 0;
+    state->size = 0; /* and no sketch */
     state->firing = 0;
     rule->idle[rule->n_idle++] = which;
 }
@@ -186,18 +189,22 @@ static inline fl_place *fl_places_merged(const fl_names *names, fl_place *places
     return places;
 }
 
-/* Deal places by each byte of their prefixes in which some `differ`, from the last one on. */
-static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ) {
-    for (int shift = 0; shift < 64; shift += 8) {
-        uint32_t starts[257] = {0};
-        if (!(differ >> shift & 0xff))
+#define FL_BYTE 8
+#define FL_DIGIT 9 /* of a rank: two of them tell more names apart than are held in most runs */
+
+/* Deal places by each digit, of so many bits, of their prefixes in which some `differ`, from the last one on. */
+static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_t n, uint64_t differ, int bits) {
+    const uint64_t digit = ((uint64_t)1 << bits) - 1;
+    for (int shift = 0; shift < 64; shift += bits) {
+        uint32_t starts[(1 << FL_DIGIT) + 1] = {0};
+        if (!(differ >> shift & digit))
             continue;
         for (size_t at = 0; at < n; at++)
-            starts[(places[at].prefix >> shift & 0xff) + 1]++;
-        for (int byte = 0; byte < 256; byte++)
-            starts[byte + 1] += starts[byte];
+            starts[(places[at].prefix >> shift & digit) + 1]++;
+        for (uint64_t value = 0; value <= digit; value++)
+            starts[value + 1] += starts[value];
         for (size_t at = 0; at < n; at++)
-            spare[starts[places[at].prefix >> shift & 0xff]++] = places[at];
+            spare[starts[places[at].prefix >> shift & digit]++] = places[at];
         fl_place *swapped = places;
         places = spare;
         spare = swapped;
@@ -221,7 +228,7 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
         places[at].prefix = (uint64_t)(names->names[places[at].key].prefix << shift >> 64);
     if (n < FL_MANY)
         return fl_places_merged(names, places, spare, n);
-    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64));
+    fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64), FL_BYTE);
     spare = sorted == places ? spare : places;
     for (size_t at = 0, next; at < n; at = next) { /* those that are alike so far */
         for (next = at + 1; next < n && sorted[next].prefix == sorted[at].prefix;)
@@ -231,6 +238,49 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
             memcpy(sorted + at, run, (next - at) * sizeof *run);
     }
     return sorted;
+}
+
+/* Rank all names. 0 where there is no memory. */
+static inline int fl_names_rank(const fl_names *names) {
+    fl_place *places = (fl_place *)malloc(2 * names->n * sizeof *places);
+    if (!places)
+        return 0;
+    size_t n = 0;
+    for (size_t number = 0; number < names->n; number++)
+        if (names->names[number].text)
+            places[n++] = (fl_place){0, (uint32_t)number, 0};
+    const fl_place *sorted = fl_places_sort(names, places, places + names->n, n);
+    for (size_t at = 0; at < n; at++)
+        names->ranks[sorted[at].key] = (uint32_t)at + 1;
+    free(places);
+    return 1;
+}
+
+#define FL_UNRANKED 4 /* times all names: so many keys are sorted by their names before these are ranked anew */
+
+/* As fl_places_sort, by the ranks of names where all have one; NULL where there is no memory. Keys that come again
+ * and again are so sorted once, in the end. */
+static inline fl_place *fl_rule_sorted(fl_rule *rule, const fl_names *names, fl_place *places, size_t n) {
+    uint64_t differ = 0, first = n ? names->ranks[places[0].key] : 0;
+    size_t ranked = 0;
+    for (size_t at = 0; at < n; at++) {
+        const uint32_t rank = names->ranks[places[at].key];
+        places[at].prefix = rank;
+        differ |= rank ^ first;
+        ranked += rank != 0;
+    }
+    if (ranked == n && n < FL_MANY)
+        return fl_places_merged(names, places, places + n, n);
+    if (ranked == n)
+        return fl_places_dealt(places, places + n, n, differ, FL_DIGIT);
+    rule->unranked += n;
+    if (rule->unranked > FL_UNRANKED * names->n) {
+        rule->unranked = 0;
+        return fl_names_rank(names) ? fl_rule_sorted(rule, names, places, n) : NULL;
+    }
+    for (size_t at = 0; at < n; at++)
+        __builtin_prefetch(&names->names[places[at].key].prefix);
+    return fl_places_sort(names, places, places + n, n);
 }
 
 /* Put the keys in order that had hits in the same second as the first. 0 where there is no memory. */
@@ -486,6 +536,8 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
 
 /* -- hits ------------------------------------------------------------------------------------- */
 
+#define FL_FEW 2 /* seconds: in more most of many keys have no hits */
+
 /* Put hits into a key's window; `more` is its own from here on. 0 where there is no memory. */
 static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base,
                                  fl_more *more) {
@@ -530,17 +582,18 @@ static inline int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, 
         state->end = n;
     }
     if (state->end == state->room) {
-        size_t room = state->room;
-        if (!fl_more_room((void **)&state->seen, &state->room, state->end, sizeof *state->seen))
+        const size_t room = state->room ? 2 * (size_t)state->room : FL_FEW;
+        fl_seen *seen = room < UINT32_MAX ? (fl_seen *)realloc(state->seen, room * sizeof *seen) : NULL;
+        if (!seen)
             return 0;
+        state->seen = seen;
         if (rule->kind >= FL_BYTES) {
-            fl_more *longer = (fl_more *)realloc(state->more, state->room * sizeof *longer);
-            if (!longer) {
-                state->room = room;
+            fl_more *longer = (fl_more *)realloc(state->more, room * sizeof *longer);
+            if (!longer)
                 return 0;
-            }
             state->more = longer;
         }
+        state->room = (uint32_t)room;
     }
     memmove(state->seen + at + 1, state->seen + at, (state->end - at) * sizeof *state->seen);
     state->seen[at] = (fl_seen){second, hits, base};
@@ -651,6 +704,38 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
     return 1;
 }
 
+/* Let a new key have the place of the first in the row, where that is all that its hits bring about: as if that
+ * one were dropped, and the new one taken in and looked at. 0 where it is not, and nothing was done. */
+static inline int fl_rule_replace(fl_rule *rule, int64_t second, const fl_arrival *hit) {
+    const uint32_t which = rule->head;
+    if (!rule->plain || !rule->keyed || rule->live < rule->bound || rule->live < 2 || hit->hits > rule->enough ||
+        hit->key >= rule->keys_room)
+        return 0;
+    fl_state *state = rule->states + which;
+    if (state->firing || !state->room || state->room > FL_POOL || (state->tick & 1 && state->tick != rule->sorted))
+        return 0;
+    const fl_state *next = rule->states + state->after; /* it may be the next */
+    __builtin_prefetch(next->seen + next->end);
+    if (next->after != FL_NONE)
+        __builtin_prefetch(rule->states + next->after);
+    rule->dropped += state->end > state->first && state->seen[state->end - 1].second > second - rule->window;
+    rule->kept += 1 - (int64_t)(state->end - state->first);
+    rule->of_key[state->key] = 0;
+    rule->of_key[hit->key] = which + 1;
+    fl_rule_unlink(rule, which);
+    fl_rule_append(rule, which, rule->tick);
+    state->seen[0] = (fl_seen){second, hit->hits, hit->base};
+    state->first = 0;
+    state->end = 1;
+    state->hits = hit->hits;
+    state->base = hit->base;
+    state->key = hit->key;
+    state->born = second;
+    state->since = state->due = state->queued = FL_NEVER;
+    state->looked = -1;
+    return 1;
+}
+
 /* Take in hits of one key, in its turn, which may push another one out. 0 where there is no memory. */
 static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
                                   fl_more *more, fl_saids *said) {
@@ -658,6 +743,8 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
     if (which != FL_NONE) {
         fl_rule_unlink(rule, which);
         fl_rule_append(rule, which, rule->tick);
+    } else if (fl_rule_replace(rule, second, hit)) {
+        return 1;
     } else {
         int dropped = rule->live < rule->bound ? 1 : fl_rule_drop_one(rule, names, second);
         if (dropped <= 0) {
@@ -672,6 +759,8 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
            fl_rule_look(rule, which, second, said);
 }
 
+#define FL_SOON 12 /* so many keys before its turn one is fetched */
+
 /* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
  * once is its own neighbour then. */
 static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
@@ -683,15 +772,15 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
     for (size_t at = 0; at < moment->n; at++) {
         const uint32_t key = moment->arrivals[at].key;
         places[at] = (fl_place){0, key, (uint32_t)at};
-        __builtin_prefetch(&names->names[key].prefix); /* of many keys, most are not in the cache */
-        if (key < rule->keys_room)
-            __builtin_prefetch(rule->of_key + key);
+        __builtin_prefetch(names->ranks + key); /* of many keys, most are not in the cache */
     }
-    const fl_place *sorted = fl_places_sort(names, places, places + moment->n, moment->n);
+    const fl_place *sorted = fl_rule_sorted(rule, names, places, moment->n);
     fl_more none = {0};
-    int done = 1;
+    int done = sorted != NULL;
     for (size_t at = 0, next; done && at < moment->n; at = next) {
         const size_t place = sorted[at].place;
+        if (at + FL_SOON < moment->n && sorted[at + FL_SOON].key < rule->keys_room)
+            __builtin_prefetch(rule->of_key + sorted[at + FL_SOON].key, 1);
         for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
             done = fl_moment_join(moment, place, sorted[next].place, rule->kind);
         done = done && fl_rule_squeeze(rule, names, moment->second, moment->arrivals + place,

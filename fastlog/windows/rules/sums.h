@@ -30,11 +30,18 @@ typedef union {
     fl_cells *cells; /* NULL for none */
 } fl_more;
 
-static inline fl_cells *fl_cells_of(const int64_t *cells, const int64_t *counts, size_t n) {
+/* So many cells, and their counts, to be filled in; NULL where there is no memory. */
+static inline fl_cells *fl_cells_new(size_t n) {
     fl_cells *made = (fl_cells *)malloc(sizeof *made + 2 * n * sizeof *made->at);
+    if (made)
+        made->n = n;
+    return made;
+}
+
+static inline fl_cells *fl_cells_of(const int64_t *cells, const int64_t *counts, size_t n) {
+    fl_cells *made = fl_cells_new(n);
     if (!made)
         return NULL;
-    made->n = n;
     memcpy(made->at, cells, n * sizeof *cells);
     memcpy(made->at + n, counts, n * sizeof *counts);
     return made;

@@ -28,9 +28,9 @@ Over 300 lines, since keys, what is due and what is kept of them share one state
 
 from bisect import bisect_left
 from collections import deque
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from fastlog.model.rules import LIVE_KEYS, Rule
 from fastlog.windows.rules.sums import Sums, Thresholds, Total, columns_of, sums_of
@@ -42,8 +42,7 @@ MOST_KEPT = 500_000
 _ALL = b""  # the key of a rule without ``per``
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """What a rule said of a key at a change of state. ``hits`` are those of the window."""
 
     at: int

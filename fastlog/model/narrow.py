@@ -32,5 +32,5 @@ def widened(width: int, least: int, count: int, data: bytes | memoryview) -> "ar
     return array("q", [least + distance for distance in distances])
 
 
-if find_spec("fastlog.executors.native") is not None:
-    from fastlog.executors.native import narrowed, widened  # noqa: F401 (they take the places of their twins)
+if find_spec("fastlog.model.native") is not None:
+    from fastlog.model.native import narrowed, widened  # noqa: F401 (they take the places of their twins)

@@ -3,7 +3,7 @@
 from array import array
 
 def narrowed(column: array[int]) -> tuple[int, int, bytes]:
-    """See ``fastlog.executors.narrow``."""
+    """See ``fastlog.model.narrow``."""
 
 def widened(width: int, least: int, count: int, data: bytes | memoryview) -> array[int]:
-    """See ``fastlog.executors.narrow``. Raises ValueError."""
+    """See ``fastlog.model.narrow``. Raises ValueError."""
