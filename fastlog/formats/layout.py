@@ -292,7 +292,7 @@ class Compiler:
                 at += 1
             else:
                 shape, captured = self._quick(at, role)
-                parts.append(literal + shape)
+                parts.append(literal + self._behind_close(at) + shape)
                 groups += captured
             at += 1
         if self.tail == b" " and not self._closed:
@@ -320,6 +320,13 @@ class Compiler:
                 "target",
             ]
         return rb"([A-Z]{1,32}+ /[^/?#" + inner + rb"]*+)" + rest, ["request"]
+
+    def _behind_close(self, at: int) -> bytes:
+        """What the definition looks for behind a quote or a bracket, where a shape alone would not: no space."""
+        closed = at > 0 and (self._is_quoted(at - 1) or self._is_bracketed(at - 1))
+        alone = self._is_quoted(at) or self._is_bracketed(at)
+        loose = self._fields[at].form in ("word", "text", "list", "time") and not alone
+        return rb"(?![ \t])" if closed and loose else b""
 
     def _quick(self, at: int, role: str | None) -> tuple[bytes, list[str]]:
         field = self._fields[at]
@@ -371,9 +378,7 @@ class Compiler:
         ident = b"(?! - )" if self._names_host_next(at) else b""
         last = rb"\r" if not self._after(at) else b""
         spaces = b"\t" if self.tail == b"\t" else b" "
-        # Behind a quote or a bracket the definition looks for what a word may begin with.
-        closed = at > 0 and spaces == b" " and (self._is_quoted(at - 1) or self._is_bracketed(at - 1))
-        return (rb"(?!\t)" if closed else b"") + rb"[^%b%b\n]++" % (spaces, last) + ident, []
+        return rb"[^%b%b\n]++" % (spaces, last) + ident, []
 
     def _quick_time(self, at: int, field: Field) -> bytes:
         if self._is_bracketed(at):

@@ -120,6 +120,20 @@ def damaged(draw: st.DrawFn, line: bytes) -> bytes:
     return b"\n".join(lines) + draw(st.sampled_from([b"", b"\n", b"\r\n"]))
 
 
+@pytest.mark.parametrize("space", [" ", "\t"])
+@pytest.mark.parametrize("behind", ['"GET /a HTTP/1.1"', "[01/Jan/1970:00:00:00 +0000]"])
+@pytest.mark.parametrize("separator", ["\t", " "])
+def test_what_stands_behind_a_quote_or_a_bracket_begins_with_no_space(
+    separator: str, behind: str, space: str
+) -> None:
+    """There the definition looks whether the quote or the bracket is the last."""
+    parts = ['"GET /a HTTP/1.1"', "[01/Jan/1970:00:00:00 +0000]", "192.0.2.7"]
+    parts.insert(parts.index(behind) + 1, space + '"x')
+    fields = {'"GET /a HTTP/1.1"': '"%r"', "[01/Jan/1970:00:00:00 +0000]": "%t", "192.0.2.7": "%h"}
+    text = separator.join(fields.get(part, "%u") for part in parts)
+    agree(text, separator.join(parts).encode() + b"\n", [])
+
+
 @settings(max_examples=250, deadline=None)
 @given(data=st.data(), name=st.sampled_from(PROGRAMS), log_tz=st.sampled_from(ZONES))
 def test_a_program_is_the_regex_on_damaged_lines(data: st.DataObject, name: str, log_tz: str) -> None:
