@@ -322,7 +322,7 @@ class Compiler:
         return rb"([A-Z]{1,32}+ /[^/?#" + inner + rb"]*+)" + rest, ["request"]
 
     def _behind_close(self, at: int) -> bytes:
-        """What the definition looks for behind a quote or a bracket, where a shape alone does not: no space."""
+        """What the definition looks for behind a quote or a bracket, where a shape would let a space in."""
         closed = at > 0 and (self._is_quoted(at - 1) or self._is_bracketed(at - 1))
         alone = self._is_quoted(at) or self._is_bracketed(at)
         loose = self._fields[at].form in ("word", "text", "list", "time") and not alone
