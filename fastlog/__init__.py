@@ -5,8 +5,6 @@
 >>> report.summary.hits                                    # doctest: +SKIP
 """
 
-from typing import TYPE_CHECKING, Any
-
 from fastlog.errors import (
     FastlogError,
     FormatError,
@@ -18,7 +16,10 @@ from fastlog.errors import (
 )
 from fastlog.version import __version__
 
+TYPE_CHECKING = False  # of our own: until the command answers Ctrl-C, it loads as little as it can
 if TYPE_CHECKING:
+    from typing import Any
+
     from fastlog.api import Report, follow, replay
     from fastlog.config import Config
     from fastlog.model.events import Alert, Event, Reject, Stats, Summary
@@ -36,7 +37,7 @@ _LAZY = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     # On first use: a worker, or ``fastlog --version``, need not load what it does not run.
     if name in _LAZY:
         from importlib import import_module
