@@ -206,7 +206,8 @@ static inline uint32_t fl_slot_of(fl_rules *rules, const fl_rule_step *step, uin
 static int fl_cell_goes(fl_rules *rules, fl_cell *cell, const fl_outcome *outcome) {
     const uint32_t places[FL_KINDS] = {0, rules->seen.section, rules->seen.status, rules->seen.method, 0};
     cell->goal = (uint32_t)rules->n_goes;
-    if (!fl_reserve((void **)&rules->goes, &rules->goes_room, rules->n_goes + outcome->n, sizeof *rules->goes))
+    /* One more, so that there are some where no line goes anywhere: NULL has no places to count from. */
+    if (!fl_reserve((void **)&rules->goes, &rules->goes_room, rules->n_goes + outcome->n + 1, sizeof *rules->goes))
         return 0;
     for (int by_line = 0; by_line < 2; by_line++) {
         for (size_t i = 0; i < outcome->n; i++) {
