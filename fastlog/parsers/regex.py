@@ -201,6 +201,8 @@ class RegexParser:
         end = data.find(b"\n")
         if data[end - 1 : end] == b"\r":
             data = data.replace(b"\r\n", b"\n")
+        if b"\r" in data:  # a second one before a newline is of the line
+            return None
         found = plain_lines(plain, data, lines)
         last = [] if found is None else [hit for hit in map(self.parse, found.rest) if isinstance(hit, Hit)]
         if found is None or len(last) < len(found.rest):

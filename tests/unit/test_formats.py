@@ -586,3 +586,9 @@ def test_a_list_of_fields_that_no_line_follows_yet_does_not_hide_the_format() ->
     found = detect(lines)
     assert found is not None
     assert found.name == "w3c"
+
+
+def test_of_two_carriage_returns_one_is_of_the_line() -> None:
+    usual = b'h - - [01/Mar/2005:07:08:06 +0000] "GET /a HTTP/1.1" 200 9'
+    found = fold("common", (usual + b"\r\n") * 5 + usual + b"\r\r\n")
+    assert (found.parsed, found.rejected[REASONS.index("format")]) == (5, 1)
