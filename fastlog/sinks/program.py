@@ -77,7 +77,9 @@ async def _feed(stdin: IO[bytes], data: bytes) -> None:
 
 
 async def _end(process: "subprocess.Popen[bytes]") -> None:
-    """Wait until it has ended."""
+    """Wait until it has ended; of one that was seen to have, no process is left to wait for."""
+    if process.returncode is not None:
+        return
     if not hasattr(os, "pidfd_open"):
         await asyncio.to_thread(process.wait)
         return

@@ -492,6 +492,21 @@ def test_a_program_that_does_not_end_is_killed_after_the_limit() -> None:
     run(story())
 
 
+def test_a_program_that_left_its_input_to_a_child_that_does_not_read_is_not_done(tmp_path: Path) -> None:
+    async def story() -> None:
+        said = Said()
+        patience = Patience(limit=0.3, pauses=(), farewell=30)
+        script = f"exec 3<&0; sleep 1234 & echo $! > {tmp_path}/child"
+        notifier = Notifier([NotifyTarget(1, exec=("sh", "-c", script))], said, patience=patience)
+        notifier.offer(replace(FIRING, message="x" * 500_000))
+        await notifier.finish()
+        assert said == ["notify 1 (sh): not done within 0.3 s, 1 times: a notification is given up"]
+        child = int((tmp_path / "child").read_text())
+        await come(lambda: not state_of(child))
+
+    run(story())
+
+
 @pytest.mark.parametrize("end", ["kill", "finish"])
 def test_a_program_is_killed_with_its_children(end: str, tmp_path: Path) -> None:
     async def story() -> None:
@@ -520,8 +535,10 @@ def test_a_program_that_has_only_just_been_started_is_killed_with_its_children(t
         await asyncio.sleep(0)  # one step of the loop: it is started, and nothing has come of it
         await_file(tmp_path / "child")
         notifier.kill()
+        child = int((tmp_path / "child").read_text())
+        await come(lambda: not state_of(child))
         await come(lambda: children_named(script) == [])
-        await come(lambda: not state_of(int((tmp_path / "child").read_text())))
+        assert not state_of(child)
 
     run(story())
 
