@@ -19,7 +19,7 @@ PY     := $(BIN)/python
 
 # What an installed environment is made from: one of these changed, it is installed anew. The package itself is
 # installed editable, so its Python files are not among them; sources that are compiled are.
-INPUTS := pyproject.toml setup.py fastlog/version.py $(wildcard fastlog/*/*.pyx fastlog/*/*.pxi fastlog/*/*.h \
+INPUTS := pyproject.toml setup.py fastlog/version.py $(wildcard fastlog/*/*.pyx fastlog/*/*.pxd fastlog/*/*.pxi fastlog/*/*.h \
   fastlog/*/*/*.pyx fastlog/*/*/*.h)
 
 # Some ten minutes: 6 hits/s, after four minutes 30 hits/s for two, then 6 again; always the same bytes.

@@ -30,8 +30,8 @@ from fastlog.model.chunk import (
     Switched,
     Tick,
 )
-from fastlog.model.measured import WIDTHS, Narrow, Packed
-from fastlog.model.narrow import narrowed, widened
+from fastlog.model.measured import Packed
+from fastlog.model.narrow import WIDTHS, Narrow, narrowed, widened
 from fastlog.model.partial import COLUMNS, Partial
 from fastlog.model.position import FilePosition
 

@@ -11,24 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from fastlog.model.narrow import Narrow, narrowed, widened
+
 _LOW_BITS = 62
 _LOW = (1 << _LOW_BITS) - 1
 
 NO_CELLS: "array[int]" = array("q")
 """The sketch of no durations. Nobody adds to it."""
-
-
-WIDTHS = (0, 1, 2, 4, 8)
-"""In how many bytes a value of a narrow column may stand."""
-
-
-class Narrow(NamedTuple):
-    """``length`` values of a column: what each has more than the ``least``, in ``width`` bytes."""
-
-    length: int
-    width: int
-    least: int
-    data: bytes | memoryview
 
 
 class Entry(NamedTuple):
@@ -106,8 +95,6 @@ class Measured:
 
     def narrow(self) -> Sequence[Narrow]:
         """All columns, in as few bytes as their values need."""
-        from fastlog.model.narrow import narrowed
-
         columns = [getattr(self, name) for name in COLUMNS]
         return [Narrow(len(column), *narrowed(column)) for column in columns]
 
@@ -193,8 +180,6 @@ class Packed(Measured):
     def __getattr__(self, name: str) -> "array[int]":
         if name not in COLUMNS:
             raise AttributeError(name)
-        from fastlog.model.narrow import widened
-
         length, width, least, data = self._narrow[COLUMNS.index(name)]
         column = widened(width, least, length, data)
         setattr(self, name, column)

@@ -7,16 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t
 
-cdef extern from "narrow.h" nogil:
-    ctypedef struct fl_narrow:
-        const uint8_t *at
-        size_t n
-        int64_t least
-        int width
-
-    int fl_narrow_width(const int64_t *values, size_t n, int64_t *least)
-    void fl_narrow_put(const int64_t *values, size_t n, int64_t least, int width, uint8_t *out)
-    void fl_narrow_widen(const fl_narrow *column, size_t first, size_t n, int64_t *out)
+from fastlog.model.narrow cimport fl_narrow, fl_narrow_put, fl_narrow_widen, fl_narrow_width
 
 cdef extern from *:
     """

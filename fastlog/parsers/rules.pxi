@@ -1,8 +1,6 @@
 # The compiled twin of RuleFold: part of native.pyx. What it promises is in rules.h.
 
-cdef extern from "narrow.h" nogil:
-    int fl_narrow_width(const int64_t *values, size_t n, int64_t *least)
-    void fl_narrow_put(const int64_t *values, size_t n, int64_t least, int width, uint8_t *out)
+from fastlog.model.narrow cimport fl_narrow_put, fl_narrow_width
 
 cdef extern from "block.h" nogil:
     ctypedef struct fl_seen:

@@ -60,9 +60,8 @@ def replay_sources(
     ``reached`` is how far another reader had come, to go on from there.
     """
     alone = len(sources) == 1
-    pace = Pace(
-        len(sources), growing=not plan.rules
-    )  # what rules saw of a chunk may be an entry a line for each
+    # What rules saw of a chunk may be an entry a line for each: that is not to grow.
+    pace = Pace(len(sources), growing=not plan.rules)
     if reached:
         inputs = [
             _resumed(index, source, before, pace, link)

@@ -97,7 +97,7 @@ cdef class _Text:
         if not 0 <= hits < _SURE:
             import orjson
 
-            digits = orjson.dumps(round(<double>hits / <double>window, 3))
+            digits = orjson.dumps(round(<object>hits / <object>window, 3))  # of integers of any size
             return self.put(<const char *>digits, len(digits))
         thousandths, rest = 1000 * hits // window, 1000 * hits % window
         if rest != window - rest:

@@ -300,7 +300,7 @@ def test_rows_stand_in_the_same_order_however_many_there_are(
 @pytest.mark.skipif(native is None, reason="not built")
 @settings(max_examples=300, deadline=None)
 @given(
-    hits=st.one_of(st.integers(0, 10_000), st.integers(0, 1 << 52)),
+    hits=st.one_of(st.integers(0, 10_000), st.integers(0, 1 << 62)),
     window=st.one_of(st.integers(1, 5000), st.integers(1, 1 << 20).map(lambda half: 2 * half)),
 )
 def test_the_rate_is_rounded_as_python_rounds(hits: int, window: int) -> None:

@@ -10,26 +10,17 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 
+from fastlog.model.narrow cimport fl_narrow, fl_narrow_search, fl_narrow_value, fl_narrow_widen
+
 from array import array
 from fractions import Fraction
 
-from fastlog.model.measured import WIDTHS
+from fastlog.model.narrow import WIDTHS
 from fastlog.model.rules import PERCENTILES
 from fastlog.windows.rules import window as twin
 from fastlog.windows.rules.sums import MICRO
 from fastlog.windows.rules.window import Transition
 
-
-cdef extern from "narrow.h" nogil:
-    ctypedef struct fl_narrow:
-        const uint8_t *at
-        size_t n
-        int64_t least
-        int width
-
-    void fl_narrow_widen(const fl_narrow *column, size_t first, size_t n, int64_t *out)
-    int64_t fl_narrow_value(const fl_narrow *column, size_t at)
-    size_t fl_narrow_search(const fl_narrow *column, int64_t value)
 
 cdef extern from "rules.h" nogil:
     ctypedef struct fl_wide:
