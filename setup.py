@@ -26,7 +26,7 @@ def extensions() -> list[Extension]:
             *("rejects.h", "rules.h", "scan.h", "stamp.h", "walk.h", "block.pxi", "rules.pxi"),
         ],
         "model": [],
-        "windows": ["series.h"],
+        "windows": ["rows.pxi", "series.h"],
         "windows/rules": ["moments.h", "names.h", "rules.h", "sums.h"],
         "sinks": [],
     }

@@ -142,7 +142,10 @@ def responses(texts: list[bytes], end: bytes) -> tuple[list[int], list[int]] | N
 
 @cache
 def _to_commas(end: bytes) -> bytes:
-    """What makes JSON of texts that end so: the spaces are commas, all but these and digits is no JSON."""
+    """What makes JSON of texts that end so: the spaces are commas, all but these and digits is no JSON.
+
+    Formats end them in two ways, so two are kept.
+    """
     table = bytearray(byte if byte in b"0123456789" else 0 for byte in range(256))
     table[end[-1]] = b" "[0]
     table[end[0]] = table[b" "[0]] = b","[0]

@@ -4,7 +4,8 @@
  * quotes, status, size, quoted fields. What is not certain is left to the regular
  * expression (0 is returned): it costs time, never a wrong count.
  *
- * Reads up to FL_PAD bytes behind the line; the caller sees to it that they are there.
+ * Reads up to FL_PAD bytes behind the line; the caller sees to it that they are there. Past 300 lines, since
+ * each shape is read once for hits and once for what rules ask of them, and the two must agree.
  */
 #ifndef FASTLOG_LINE_H
 #define FASTLOG_LINE_H

@@ -1,6 +1,6 @@
 """One followed path, with the file that it names and those that it named a moment ago.
 
-Over 200 lines: taking a file over and letting one go are two sides of one promise.
+Over 300 lines: taking a file over and letting one go are two sides of one promise.
 """
 
 import errno
