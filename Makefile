@@ -6,8 +6,9 @@
 
 PYTHON ?= python3
 ARGS   ?=
-# Half as many again as there are cores: the tests that follow a log wait for seconds of it to pass.
-TESTERS := $(shell $(PYTHON) -c 'import os; print(3 * len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) // 2)' 2>/dev/null)
+# Half as many again as there are cores: the tests that follow a log wait for seconds of it to pass. Not more than
+# 16: each starts processes, pipes and inotify instances, of which a user may have but so many (128 of the last).
+TESTERS := $(shell $(PYTHON) -c 'import os; print(min(16, 3 * len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) // 2))' 2>/dev/null)
 KILLS  ?= 300
 SEED   ?=
 
