@@ -14,8 +14,8 @@ from tests.hazards.command import FASTLOG, PARSER, PATIENCE
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 
-# The same examples in every run, on a machine of any speed: what passes once passes again. Others, at random, are
-# what `make soak` is for (--hypothesis-profile=random); one that fails is printed, so that it can be kept.
+# The same examples in every run, on a machine of any speed: what passes once passes again. Others, at random,
+# are what `make soak` is for (--hypothesis-profile=random); one that fails is printed, to be kept.
 _ALWAYS = {"deadline": None, "print_blob": True, "suppress_health_check": [HealthCheck.too_slow]}
 settings.register_profile("same", derandomize=True, database=None, **_ALWAYS)
 settings.register_profile("random", **_ALWAYS)
