@@ -278,4 +278,4 @@ def _counted_in(source: OpenSource, entry: Reached) -> int:
 
 
 def _encoded(path: str | os.PathLike[str]) -> str:
-    return quote_from_bytes(os.path.abspath(os.fspath(path)).encode("utf-8", "surrogateescape"))
+    return quote_from_bytes(os.fsencode(os.path.abspath(path)))
