@@ -30,7 +30,7 @@ def report(folder: Path, contents: Sequence[bytes], **chosen: Any) -> package.Re
     return package.replay(paths, stats=True, executor="inline", **chosen)
 
 
-@settings(max_examples=60, suppress_health_check=WITH_A_FOLDER)
+@settings(max_examples=40, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((5, 100, 1 << 20)))
 def test_hostile_logs_are_the_same_packed_and_plain(
     data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path

@@ -116,7 +116,7 @@ def test_processes_give_what_the_reference_gives(seed: int, parser: str, tmp_pat
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=80, suppress_health_check=WITH_A_FOLDER)
+@settings(max_examples=60, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((1, 5, 100, 1 << 20)))
 def test_a_hostile_log_gives_what_the_reference_gives(
     data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path
@@ -130,7 +130,7 @@ def test_a_hostile_log_gives_what_the_reference_gives(
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=60, suppress_health_check=WITH_A_FOLDER)
+@settings(max_examples=40, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), chosen=options(), length=st.sampled_from((100, 1 << 20)))
 def test_hostile_logs_merge_as_in_the_reference(
     data: st.DataObject, chosen: dict[str, Any], length: int, tmp_path: Path
