@@ -613,7 +613,8 @@ def test_ninety_files_under_a_soft_limit_of_64(
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(line(START + number))
     script = (
-        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}));"
+        f"import resource, sys; hard = min({hard}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]);"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard));"
         "from fastlog.cli import main; sys.exit(main())"
     )
     done = subprocess.run(
