@@ -1,8 +1,13 @@
 """From a layout to regular expressions and to the field program.
 
-Every repetition is possessive or bounded, and no two neighbours compete for the same
-byte; a look at what follows a candidate end is bounded by the fields that have bounds.
+Every repetition is possessive, atomic or bounded, and no two neighbours compete for the
+same byte; a look at what follows a candidate end is bounded by the fields that have bounds.
 So no line costs more than linear time.
+
+Decision: only a single byte is repeated possessively (``[^ ]++``); a group is repeated
+within an atomic group, ``(?>(?:...)+)``, which is what later versions compile ``(?:...)++`` to.
+CPython before 3.11.5, Debian 12's among them, does not step back to where a repeat of the
+group began to fail (gh-106052), and would reject every line of most formats.
 
 Past 300 lines, since the definition, the quick pattern and the program of a field must
 say the same, and are read side by side.
@@ -37,7 +42,7 @@ _NUMBER = {
     "code": rb"[0-9]{3}|-1|-|0",
     "size": _SIZE,
     "padded": rb" *+-?[0-9]{1,18}+",
-    "decimal": rb"[+-]?[0-9]{1,18}+(?:\.[0-9]{1,18}+)?+|-",
+    "decimal": rb"[+-]?[0-9]{1,18}+(?>(?:\.[0-9]{1,18}+)?)|-",
 }
 _DASH = rb"|-"
 ABSOLUTE = "absolute"
@@ -156,7 +161,7 @@ class Compiler:
 
     def _quoted(self, at: int, *, deep: bool) -> bytes:
         rest = self._look(at, quote=True) if deep else re.escape(self._after(at)[1:2])
-        text = rb'(?:[^"\\]++|\\(?s:.)|"(?!' + rest + rb"))*+"
+        text = rb'(?>(?:[^"\\]++|\\(?s:.)|"(?!' + rest + rb"))*)"
         if self._fields[at].form in _NUMBER:
             text = _NUMBER[self._fields[at].form]
         bare = b"|-"
@@ -183,20 +188,22 @@ class Compiler:
             return field.pattern.encode()
         stops = self._stops(at)
         if field.form == "query":
-            return rb"(?:\?[^ %b]*+)?+" % _in_class(stops)
+            return rb"(?>(?:\?[^ %b]*+)?)" % _in_class(stops)
         spaces = b"" if field.form == "text" else self._spaces
-        word = b"[^%b]" % _in_class(spaces + stops)
+        byte = b"[^%b]" % _in_class(spaces + stops)
+        word, any_word = byte + b"++", byte + b"*+"
         if '"' in stops.decode():
-            word = rb"(?:[^%b\\]|\\.)" % _in_class(spaces + stops)
+            byte = rb"(?:[^%b\\]|\\.)" % _in_class(spaces + stops)
+            word, any_word = b"(?>%b+)" % byte, b"(?>%b*)" % byte
         if field.form == "list":
-            return rb"%b++(?:(?<=,) %b++| : %b++)*+" % (word, word, word)
+            return rb"%b(?>(?:(?<=,) %b| : %b)*)" % (word, word, word)
         if field.form == "word" and stops in (b" ", b"\t"):
-            return word + b"++" + (b"(?! - )" if self._names_host_next(at) else b"")
+            return word + (b"(?! - )" if self._names_host_next(at) else b"")
         if not self._opening(at + 1) or (field.form == "word" and field.role not in ("host", "vhost")):
-            return word + b"*+"
+            return any_word
         look = self._look(at, quote=False) if deep else re.escape(after[1:2])
-        inner = rb"(?:%b++|%b(?!%b))" % (word, re.escape(stops[:1]), look)
-        return inner + (b"++" if stops[:1] in (b" ", b"\t") else b"*+")
+        least = b"+" if stops[:1] in (b" ", b"\t") else b"*"
+        return rb"(?>(?:%b|%b(?!%b))%b)" % (word, re.escape(stops[:1]), look, least)
 
     @property
     def _spaces(self) -> bytes:
@@ -314,7 +321,7 @@ class Compiler:
         inner = rb'" \\\n' if stops == b'"' else rb" %b\r\n" % _in_class(stops)
         rest = QUOTED if stops == b'"' else rb"[^ %b\r\n]*+" % _in_class(stops)
         if absolute:
-            authority = rb"(?:[a-z]{1,8}+://[^/?#" + inner + rb"]*+)?+"
+            authority = rb"(?>(?:[a-z]{1,8}+://[^/?#" + inner + rb"]*+)?)"
             return rb"([A-Z]{1,32}+) " + authority + rb"(/[^/?#" + inner + rb"]*+)" + rest, [
                 "method",
                 "target",
@@ -361,7 +368,7 @@ class Compiler:
         if field.form == "mark":
             return rb"\??", []
         if field.form == "query":
-            return rb"(?:\?[^ %b\r\n]*+)?+" % stops, []
+            return rb"(?>(?:\?[^ %b\r\n]*+)?)" % stops, []
         if field.role == "user" and stop == b" ":
             return USER, []
         if self.tail == b"\t" and field.form == "text":
@@ -370,7 +377,7 @@ class Compiler:
             spaces = b"" if field.form == "text" else self._spaces
             return rb"[^%b\\\n]*+" % _in_class(spaces + stop), []
         if field.form == "text" and stop == b" " and self._after(at)[1:]:
-            return rb"(?:[^ \n]++| (?!%b))++" % re.escape(self._after(at)[1:2]), []
+            return rb"(?>(?:[^ \n]++| (?!%b))+)" % re.escape(self._after(at)[1:2]), []
         if field.form == "list":  # of one word: where it has more, a comma or a colon goes on
             return rb"[^ %b\r\n]++(?<!,)(?! : )" % stops, []
         if field.form == "text" or stop not in (b" ", b"\t"):

@@ -41,7 +41,7 @@ def ltsv_parts() -> tuple[tuple[str, ...], tuple[bytes, ...]]:
 
     Of two labels with one meaning the first in the line counts.
     """
-    labelled = rb"(?=(?:[0-9A-Za-z_.-]++:[^\t]*+(?:\t|\Z))++\Z)"
+    labelled = rb"(?=(?>(?:[0-9A-Za-z_.-]++:[^\t]*+(?:\t|\Z))+)\Z)"
     found = {role: _lookahead(role) for role in _LABELS}
     request = b"(?:%b|%b(?:%b|))" % (found["request"], found["target"], found["method"])
     optional = b"(?:%b|)(?:%b|)(?:%b|)" % (found["size"], found["duration"], found["host"])

@@ -14,7 +14,7 @@ from fastlog.parsers.clocks import clock_runs
 from fastlog.parsers.runs import merged_runs, mostly_long, runs_of
 
 _STAMP = re.compile(
-    rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?:[.,]\d{1,12}+)?+"
+    rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?>(?:[.,]\d{1,12}+)?)"
     rb" ([+-])([01]\d|2[0-3])([0-5]\d)\]?\Z"
 )
 _MONTHS = {

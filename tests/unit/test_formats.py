@@ -1,7 +1,10 @@
 """Formats: the catalogue, format strings, JSON keys, logs that name their fields, and detection."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -56,6 +59,28 @@ def fold(name: str, data: bytes, *, rejects: bool = False) -> Partial:
 
 
 # The catalogue
+
+
+def repeats(parsed: Any) -> Iterator[int]:
+    """The lengths of what a parsed pattern repeats possessively."""
+    for operator, argument in parsed:
+        if str(operator) == "POSSESSIVE_REPEAT":
+            body = argument[2]
+            yield len(body) if str(body[0][0]) != "SUBPATTERN" else len(body[0][1][-1])
+        for part in argument if isinstance(argument, tuple) else (argument,):
+            for inner in part if isinstance(part, list) else (part,):
+                if type(inner).__name__ == "SubPattern":
+                    yield from repeats(inner)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_group_is_repeated_possessively(name: str) -> None:
+    """Before 3.11.5 CPython loses its place over one (gh-106052), and rejects all lines."""
+    fmt = compile_format(name)
+    plain = fmt.plain
+    patterns = [fmt.line, fmt.rows, fmt.rows_strict, *((plain.head, plain.rows) if plain else ())]
+    for pattern in filter(None, patterns):
+        assert max(repeats(re._parser.parse(pattern.pattern)), default=1) == 1  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
