@@ -3,7 +3,7 @@
 A chunk that took two workers with it is halved at a line's end, a half that takes
 one is halved again, down to a line that has to kill twice by itself. The halves
 stand where the whole stood, so that the order of the log is kept. Some 20 deaths
-find one line among the 10,000 of a chunk.
+find one line among the 50,000 of a range of 4 MiB.
 
 Decision: such a line counts as rejected for ``format``, is reported, and makes the
 result incomplete: whatever is in it, nobody could read it.
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from fastlog.executors.committer import Committer
 from fastlog.executors.job import Job
-from fastlog.executors.line import Line, Slot
+from fastlog.executors.reorder import ReorderBuffer, Slot
 from fastlog.model.chunk import Block, ByteRange, Notice
 from fastlog.model.partial import REASONS, Partial
 from fastlog.sources.files import unreadable
@@ -21,15 +21,14 @@ from fastlog.sources.ranges import RangeReader
 
 TRIES = 2
 """Workers that may die over a whole chunk, or over a lone line."""
-_SHOWN = 4096  # bytes of a rejected line, as in model.events.Reject
 
 
 class Isolation:
     """What becomes of chunks that could not be done."""
 
-    def __init__(self, job: Job, line: Line, committer: Committer) -> None:
+    def __init__(self, job: Job, pending: ReorderBuffer, committer: Committer) -> None:
         self._job = job
-        self._line = line
+        self._pending = pending
         self._committer = committer
 
     def unread(self, slot: Slot, error: OSError) -> None:
@@ -45,7 +44,7 @@ class Isolation:
         if slot.deaths < TRIES:
             if not slot.part:
                 self._committer.tell(Notice(f"a worker died ({fate}) over {where}: another does it again"))
-            self._line.give_back([slot])
+            self._pending.give_back([slot])
             return
         try:
             parts = self._parts(slot)
@@ -58,7 +57,7 @@ class Isolation:
         if not slot.part:
             text = f"a second worker died ({fate}) over {where}: looking for the line that does it"
             self._committer.tell(Notice(text))
-        self._line.replace(slot, parts)
+        self._pending.replace(slot, parts)
 
     def _parts(self, slot: Slot) -> list[Slot]:
         """What a chunk can be cut into, in order; none of a lone line. Raises OSError."""
@@ -90,7 +89,9 @@ class Isolation:
         slot.partial.lines = 1
         slot.partial.rejected[REASONS.index("format")] = 1
         if self._job.plan.rejects:
-            slot.partial.rejects.append((block.start, "format", line[:_SHOWN]))
+            from fastlog.parsers.rejects import REJECT_BYTES  # here, since the hub parses nothing else
+
+            slot.partial.rejects.append((block.start, "format", line[:REJECT_BYTES]))
         where = f"{self._committer.name_of(block.source)}: the line at byte {block.start}"
         text = f"{where} counts as rejected, since workers die over it ({fate}): please report it"
         self._committer.tell(Notice(text, degraded=True))

@@ -18,7 +18,7 @@ from fastlog.executors.committer import Committer
 from fastlog.executors.isolate import Isolation
 from fastlog.executors.job import Job
 from fastlog.executors.launch import end_spare
-from fastlog.executors.line import Line, Slot
+from fastlog.executors.reorder import ReorderBuffer, Slot
 from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partial
 from fastlog.model.chunk import Block, ByteRange, Notice, Relayed, Tick
 from fastlog.model.events import Event, StatsColumns
@@ -50,8 +50,8 @@ class Hub:
         self._job = job
         self._count = workers
         self.committer = committer
-        self._line = Line()
-        self._isolation = Isolation(job, self._line, committer)
+        self._pending = ReorderBuffer()
+        self._isolation = Isolation(job, self._pending, committer)
         self._trail = Trail(job.reached)
         self._followed = self._followed_before()
         self._holding: dict[Child, dict[int, Slot]] = {}
@@ -59,15 +59,15 @@ class Hub:
         self._children: list[Child] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = 0
-        self._stillborn = 0  # workers in a row that never began
-        self._barren = 0  # deaths of workers since the last chunk that was done
-        self._mute = 0  # readers in a row that handed nothing out
+        self._failed_starts = 0  # workers in a row that never began
+        self._deaths_since_done = 0  # deaths of workers since the last chunk that was done
+        self._silent_readers = 0  # readers in a row that handed nothing out
         self._ended = False
         self._failure: FastlogError | None = None
         self._interrupted_at: float | None = None
-        self._within = False  # a chunk: parts of it are committed, and parts are not
+        self._within_chunk = False  # parts of one are committed, and parts are not
         self._stopping = False
-        self._moved = asyncio.Event()
+        self._wake = asyncio.Event()
 
     def stop(self) -> None:
         """Read what is there, and no further."""
@@ -78,7 +78,7 @@ class Hub:
     def interrupt(self) -> None:
         """Commit nothing further; the summary says that it is incomplete."""
         self._interrupted_at = clock.monotonic()
-        self._moved.set()
+        self._wake.set()
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """The events of the run as they come, the summary last. Raises FastlogError."""
@@ -89,13 +89,13 @@ class Hub:
                     yield batch
                 if self._out_of_time():
                     break
-                if not self._within:
+                if not self._within_chunk:
                     await self.committer.at_rest()
-                if self._ended and not self._line:
+                if self._ended and not self._pending:
                     break
-                await self._moved.wait()
-                self._moved.clear()
-            if not self._out_of_time() and not self._within:
+                await self._wake.wait()
+                self._wake.clear()
+            if not self._out_of_time() and not self._within_chunk:
                 await self.committer.at_rest(last=True)
             if self._failure is not None and self._failure.exit_status == 2:
                 raise self._failure
@@ -143,26 +143,26 @@ class Hub:
         reader = self._new_child("reader")
         workers = [self._new_child("worker") for _ in range(self._count)]
         end_spare()
-        await self._employ(reader, self._job)
+        await self._begin_reader(reader, self._job)
         for worker in workers:
-            await self._welcome(worker)
+            await self._begin_worker(worker)
 
     def _new_child(self, role: str) -> Child:
         child = start_child(role, [source.fd for source in self._job.sources])
         self._children.append(child)
         return child
 
-    async def _employ(self, reader: Child, job: Job) -> None:
+    async def _begin_reader(self, reader: Child, job: Job) -> None:
         """Give a started reader its job, and leave to send what may still be under way."""
         await reader.connect()
         self._reader = reader
         reader.send(job.header())
-        reader.send({"kind": "Credit", "chunks": _AHEAD * self._count - self._line.credit})
+        reader.send({"kind": "Credit", "chunks": _AHEAD * self._count - self._pending.credit})
         if self._stopping:
             reader.send({"kind": "Stop"})
         self._watch(self._serve_reader(reader))
 
-    async def _welcome(self, worker: Child) -> None:
+    async def _begin_worker(self, worker: Child) -> None:
         """Give a started worker the job, then chunks: none before it can be sent any."""
         await worker.connect()
         worker.send(self._job.header())
@@ -185,53 +185,53 @@ class Hub:
 
     def _fail(self, error: FastlogError) -> None:
         self._failure = self._failure or error
-        self._moved.set()
+        self._wake.set()
 
     async def _serve_reader(self, reader: Child) -> None:
         while (received := await reader.receive()) is not None:
             header, payload = received
             if header["kind"] == "End":
                 self._ended = True
-                self._moved.set()
+                self._wake.set()
                 return
             if header["kind"] == "Failed":
                 self._fail(_failure(header))
                 return
-            if not self._news(reader, header):
+            if not self._take_status(reader, header):
                 item = unpack_item(header, payload)
                 if isinstance(item, ByteRange | Block | Tick):
-                    self._mute = 0
+                    self._silent_readers = 0
                 if self._job.paths:
                     self._followed.passes(item)
                 elif not self._trail.passes(item):
                     continue
                 self.committer.announce(item)
-                self._line.add(item, self.committer.format_of)
+                self._pending.add(item, self.committer.format_of)
                 self._hand_out()
-                self._moved.set()
-        await self._bury_reader(reader)
+                self._wake.set()
+        await self._replace_reader(reader)
 
-    async def _bury_reader(self, reader: Child) -> None:
+    async def _replace_reader(self, reader: Child) -> None:
         """The reader died: another goes on where it was, if what it had read can be read again."""
         self._reader = None
-        fate = self._dismiss(reader)
+        fate = self._collect(reader)
         sources = self._job.sources
         lost = self._trail.lost(sources) if reader.ready else None
         if lost:
             raise WorkerError(f"the reader died ({fate}): what it had read of {lost} is gone; run again")
-        self._mute += 1
-        if self._mute > _STARTS:
-            raise WorkerError(f"{self._mute} readers died one after another ({fate}): {_SICK}")
+        self._silent_readers += 1
+        if self._silent_readers > _STARTS:
+            raise WorkerError(f"{self._silent_readers} readers died one after another ({fate}): {_SICK}")
         self.committer.tell(Notice(f"the reader died ({fate}): another goes on where it was"))
-        await self._employ(self._new_child("reader"), self._further())
+        await self._begin_reader(self._new_child("reader"), self._further())
 
     def _further(self) -> Job:
         """What is left for another reader, from where the one before had handed out all."""
         if not self._job.paths:
             return self._job._replace(reached=self._trail.reached(self._job.sources))
         relayed = Relayed()
-        self._line.add(relayed, self.committer.format_of)
-        self._moved.set()
+        self._pending.add(relayed, self.committer.format_of)
+        self._wake.set()
         if not self._followed.begun:  # it had not even got hold of all files: begin again
             self._followed = self._followed_before()
             return self._job
@@ -242,7 +242,7 @@ class Hub:
     def _followed_before(self) -> Followed:
         return Followed(map(FilePosition.from_dict, self._job.positions), self._job.formats)
 
-    def _news(self, child: Child, header: Header) -> bool:
+    def _take_status(self, child: Child, header: Header) -> bool:
         """Take note of what a child says about itself."""
         if header["kind"] == "Ready":
             child.ready = True
@@ -252,7 +252,7 @@ class Hub:
             return False
         return True
 
-    def _dismiss(self, child: Child) -> str:
+    def _collect(self, child: Child) -> str:
         """Let go of a dead child; how it died."""
         fate = child.fate()
         self._children.remove(child)
@@ -265,43 +265,43 @@ class Hub:
             if header["kind"] == "Failed":
                 self._fail(_failure(header))
                 return
-            if self._news(worker, header):
-                self._stillborn = 0
+            if self._take_status(worker, header):
+                self._failed_starts = 0
                 continue
             slot = self._holding[worker].pop(header["number"])
-            self._barren = 0
+            self._deaths_since_done = 0
             if header["kind"] == "Unread":
                 self._isolation.unread(slot, OSError(header["errno"], os.strerror(header["errno"])))
             else:
                 slot.partial, slot.whole = unpack_partial(header, payload), header["whole"] and slot.whole
             self._hand_out()
-            self._moved.set()
-        await self._bury_worker(worker)
+            self._wake.set()
+        await self._replace_worker(worker)
 
-    async def _bury_worker(self, worker: Child) -> None:
+    async def _replace_worker(self, worker: Child) -> None:
         """A worker died: what it held is done by others, and another takes its place."""
         held = list(self._holding.pop(worker).values())
-        fate = self._dismiss(worker)
-        self._barren += 1
-        self._stillborn += not worker.ready
-        if self._barren > _DEATHS or self._stillborn > _STARTS * self._count:
-            raise WorkerError(f"{self._barren} workers died one after another ({fate}): {_SICK}")
+        fate = self._collect(worker)
+        self._deaths_since_done += 1
+        self._failed_starts += not worker.ready
+        if self._deaths_since_done > _DEATHS or self._failed_starts > _STARTS * self._count:
+            raise WorkerError(f"{self._deaths_since_done} workers died one after another ({fate}): {_SICK}")
         # It does them in order: only the first can have been its death, and only once it had begun.
         blameless = held[1:] if worker.ready else held
-        self._line.give_back(blameless)
+        self._pending.give_back(blameless)
         if held and worker.ready:
             self._isolation.suspect(held[0], fate)
         else:
             self.committer.tell(Notice(f"a worker died ({fate}) and was replaced"))
-        self._moved.set()
-        await self._welcome(self._new_child("worker"))
+        self._wake.set()
+        await self._begin_worker(self._new_child("worker"))
 
     def _hand_out(self) -> None:
         """Give waiting chunks to the workers that hold fewest."""
         while self._holding:
             worker = min(self._holding, key=lambda child: len(self._holding[child]))
             held = self._holding[worker]
-            slot = self._line.next_waiting() if len(held) < _AHEAD else None
+            slot = self._pending.next_waiting() if len(held) < _AHEAD else None
             if slot is None:
                 return
             self._numbers += 1
@@ -310,23 +310,23 @@ class Hub:
             worker.send({**header, "format": slot.format, "number": self._numbers}, payload)
 
     def _commit(self) -> Iterator[Event]:
-        """Commit what is ready at the head of the line."""
+        """Commit what is ready, in the order of the log."""
         while self._interrupted_at is None:
-            if self._line.begins_with_chunk and self.committer.wants_first_record:
-                self._moved.set()
+            if self._pending.begins_with_chunk and self.committer.wants_first_record:
+                self._wake.set()
                 return
-            if (head := self._line.pop_ready()) is None:
+            if (head := self._pending.pop_ready()) is None:
                 return
             if not isinstance(head, Slot):
                 yield from self.committer.control(head)
                 continue
             assert head.partial is not None
             yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
-            self._within = not head.credit  # the last part of a chunk has it
+            self._within_chunk = not head.credit  # the last part of a chunk has it
             if head.credit and self._reader is not None:
                 self._reader.send({"kind": "Credit", "chunks": head.credit})
             if self.committer.wants_rest:
-                self._moved.set()  # the line may have more
+                self._wake.set()  # there may be more
                 return
 
 

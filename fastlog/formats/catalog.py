@@ -1,10 +1,12 @@
 """The named formats: a row each, with an example line and where it is defined.
 
-``text`` is the format, in one of four spellings that its first bytes tell apart:
-an Apache string, an nginx string, ``json:KEY=FIELD|KEY=FIELD,...`` (of several
-keys with one field the first that is there counts), or a template in which
-``{name}`` is a row of ``FIELDS``. Formats whose fields stand in the log itself
-(``w3c``, ``cloudfront``) or bear labels (``ltsv``) give the names that they know.
+``kind`` says in which language the ``text`` of a format is written:
+
+- ``apache``, ``nginx``: a LogFormat or log_format string;
+- ``template``: a string in which ``{name}`` is a row of ``FIELDS``;
+- ``json``: ``KEY=FIELD,KEY=FIELD,...``; of several keys with one field the first that a line has counts;
+- ``fields``: the names that hold until a ``#Fields`` line in the log gives others (``w3c``, ``cloudfront``);
+- ``labels``: nothing, since each field of a line bears its label (``ltsv``).
 """
 
 from typing import NamedTuple

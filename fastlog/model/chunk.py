@@ -14,16 +14,15 @@ from typing import NamedTuple
 from fastlog.model.position import FilePosition
 
 RANGE_BYTES = 1 << 22
-"""Length of a range of a regular file at its start. A constant of the program: cutting a log elsewhere
-must not change a result, and deriving it from the number of workers would hide it where
-it did."""
+"""Length of a range of a regular file at its start. A constant of the program: cutting a log elsewhere must
+not change a result, and a length that came of the number of workers would hide it where it did."""
 
 RANGE_GROWTH = 4
 """How many times as long ranges may be far into a file: see ``sources.files.range_length``."""
 
 CHUNK_BYTES = 1 << 20
-"""Most bytes in a block: less than in a range, since it travels. Ranges are no longer where
-several files are read, so that pieces of them all are cut alike, packed or not."""
+"""Most bytes in a block: less than in a range, since it travels. Where several files are read, ranges are
+no longer than this either, so that all files are cut alike, packed or not."""
 
 LINE_LIMIT = 100 * 1024
 """Longest line in bytes, without its line end; a longer one is ``oversize``."""
@@ -46,16 +45,18 @@ class ByteRange(NamedTuple):
 class Block(NamedTuple):
     """Whole lines that only the reader could have: followed, piped, unpacked.
 
-    ``start`` is the offset of the first byte in its source. The last line may
-    lack its newline only where the source ends with it. A line longer than
-    ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted
-    without being held. ``at`` is when the bytes were read from a live source: epoch seconds, but of
-    a clock that nobody sets, since silence is measured by it; ``horizon`` is the last second that is
-    believed of them. Both are None in replay. ``position`` is that of the
-    followed file after this block, None where positions are not asked for. ``taken``
-    is how many bytes of the source were read for it, for those who watch the progress;
-    None: as many as it has. ``stop`` is the offset at which reading goes on after it, None where what was
-    read cannot be read again: of a pipe, and of a followed file, which has its position.
+    The last line may lack its newline only where the source ends with it. A line longer than
+    ``LINE_LIMIT`` arrives cut to one byte more than that, so that it is counted without being held.
+
+    - ``start``: the offset of the first byte in its source.
+    - ``at``: when the bytes were read from a live source, in epoch seconds, but of a clock that nobody sets,
+      since silence is measured by it; None in replay.
+    - ``low``: as in ``ByteRange``.
+    - ``position``: where the followed file stands after this block; None where nobody asks for positions.
+    - ``taken``: how many bytes of the source were read for it; None: as many as it has.
+    - ``stop``: the offset at which reading goes on after it; None where what was read cannot be read again,
+      as of a pipe, and of a followed file, which has its position.
+    - ``horizon``: the last epoch second that is believed of these lines; None in replay.
     """
 
     source: int

@@ -69,6 +69,7 @@ class RegexParser:
         self._detailed = self.rules is not None and self.rules.wants_details
         self._timed = log_format.gives("duration")
         self._cells = Cells(self._duration)
+        self._odd: list[tuple[Reason, bytes]] = []  # the first rejected lines of the block at hand
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """The partial of a chunk, which comes as blocks: the offset of each in its source, and
@@ -85,7 +86,7 @@ class RegexParser:
         if not data.endswith(b"\n"):
             data += b"\n"
         lines = _count_lines(data)
-        self._odd: list[tuple[Reason, bytes]] = []
+        self._odd = []
         partial = Partial(lines=lines)
         columns = self._columns(data, lines, partial)
         runs = self._seconds.runs(columns.stamps)

@@ -23,9 +23,9 @@ class Hit(NamedTuple):
     """What rules can ask of a line.
 
     ``size`` is what the language calls ``bytes``. ``duration`` is in microseconds,
-    None where the line has none. ``host`` is the
-    client, ``target`` the request's target as it stands; both are empty where the
-    format has none, and the target of a request that is none is ``-``.
+    None where the line has none. ``host`` is the client, ``target`` the request's
+    target as it stands; both are empty where the format has none, and the target of
+    a request that is none is ``-``.
     """
 
     section: bytes

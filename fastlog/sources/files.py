@@ -14,6 +14,7 @@ from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 STDIN = 0
 HEAD_BYTES = 64 * 1024
+"""How much of a file is looked at for its first lines, from which its format is told."""
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 

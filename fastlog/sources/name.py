@@ -84,20 +84,20 @@ class FollowedName:
             key = key_of(os.stat(self.path))  # not even opened unless it is regular: some devices act on that
             if self.file and self.file.key == key:
                 self._looked = looked
-                self._voice.ill_since = None
+                self._voice.unreadable_since = None
             elif self.passing and self._registry.is_led_to(key, self):
                 self._retire(now)
             elif self.passing and not at_end and self._registry.has_copy_at(self.path, key):
-                self._voice.ill_since = None  # what it has more is taken when the other was truncated
+                self._voice.unreadable_since = None  # what it has more is taken when the other was truncated
             elif self._has_room():
                 self._take_over(now, at_end)
         except NotRegularError as error:
-            self._voice.ill(str(error), now, first)
+            self._voice.unreadable(str(error), now, first)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR):
                 self._absent(now, first)
             else:
-                self._voice.ill(reason_of(error), now, first)
+                self._voice.unreadable(reason_of(error), now, first)
 
     def take(self, now: float) -> bool:
         """One step onwards, in the oldest file that has something to read. False when none has."""
@@ -121,7 +121,7 @@ class FollowedName:
 
     def _absent(self, now: float, first: bool) -> None:
         """The path leads to nothing: perhaps its next file has come and been rotated away already."""
-        self._voice.ill(MISSING, now, first)
+        self._voice.unreadable(MISSING, now, first)
         unseen = self._unseen(self._last, now) if self._has_room() else None
         if unseen is not None:
             self._retire(now)
@@ -138,7 +138,7 @@ class FollowedName:
                 self._voice.say("was replaced: following the new file")
         self._retire(now)
         self._take(file)
-        self._voice.ill_since = None
+        self._voice.unreadable_since = None
 
     def _take(self, file: HeldFile) -> None:
         file.aim()
@@ -213,8 +213,8 @@ class FollowedName:
             data = file.read()
             if file is self.file:
                 file.looked = self._looked  # only now: copies of what was truncated are older than the look
-                if self._voice.ill_since is None:
-                    self._voice.well()
+                if self._voice.unreadable_since is None:
+                    self._voice.readable()
             if data is None:
                 return file is not self.file and now - file.touched > GRACE_SECONDS and self._finish(file)
         except TruncatedError:
@@ -300,8 +300,8 @@ class FollowedName:
     def _fail(self, file: HeldFile, error: OSError, now: float) -> None:
         """A read failed (ESTALE, EIO): go on with a new descriptor, where the file is still the same."""
         if file is self.file:
-            self._retry_at, self._voice.ill_since = now + RETRY_SECONDS, now
-            self._voice.ill(reason_of(error), now, True)
+            self._retry_at, self._voice.unreadable_since = now + RETRY_SECONDS, now
+            self._voice.unreadable(reason_of(error), now, True)
             self._registry.remember(file)
             self.file = None  # but its position holds
         else:

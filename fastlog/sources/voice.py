@@ -30,8 +30,8 @@ Spoken = Named | Block | Placed | Left | Notice
 class Voice:
     """Speaks for one path into ``out``, which all share so that their order holds.
 
-    Positions are told only if ``tracked``. ``ill_since`` is since when (monotonic) the path has not led
-    to a file that can be read. A ``passing`` one may go without a word.
+    Positions are told only if ``tracked``. ``unreadable_since`` is since when (by ``steady``) the path has
+    led to no file that can be read, None while it leads to one. A ``passing`` path may go without a word.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Voice:
         tracked: bool,
         passing: bool,
     ) -> None:
-        self.ill_since: float | None = None
+        self.unreadable_since: float | None = None
         self._source, self._path, self._out = source, path, out
         self._clock, self._steady = clock, steady
         self._tracked, self._passing = tracked, passing
@@ -74,7 +74,7 @@ class Voice:
         file.former = None
 
     def leave(self, position: FilePosition) -> None:
-        """That is over."""
+        """A file at ``position`` is no longer followed under this path."""
         if self._tracked:
             self._out.append(Left(self._source, position))
 
@@ -82,16 +82,16 @@ class Voice:
         """A message about the path."""
         self._out.append(Notice(f"{printable(self._path)}: {text}", degraded))
 
-    def ill(self, reason: str, now: float, at_once: bool) -> None:
+    def unreadable(self, reason: str, now: float, at_once: bool) -> None:
         """There is no file that can be read. Said once a reason, and only when it lasts."""
-        self.ill_since = now if self.ill_since is None else self.ill_since
+        self.unreadable_since = now if self.unreadable_since is None else self.unreadable_since
         if self._passing and reason == MISSING:
             return
-        if reason != self._problem and (at_once or now - self.ill_since >= RETRY_SECONDS):
+        if reason != self._problem and (at_once or now - self.unreadable_since >= RETRY_SECONDS):
             self._problem = reason
             self.say(f"{reason}: waiting until there is a file that can be read")
 
-    def well(self) -> None:
+    def readable(self) -> None:
         """The file could be read."""
         if self._problem:
             self.say("has appeared" if self._problem == MISSING else "is readable again")

@@ -64,8 +64,7 @@ class StatsWindows:
     """All statistics windows of a run.
 
     ``empty`` prints windows without hits too, from the first hit on; ``timed`` prints the latency.
-    Memory: one
-    pane for each stretch with hits that a window still to be printed may hold.
+    Memory: one pane for each stretch with hits that a window still to be printed may hold.
     """
 
     def __init__(self, window: int, step: int, *, empty: bool) -> None:

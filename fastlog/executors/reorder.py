@@ -1,4 +1,4 @@
-"""Items in the order of the log: what waits for a worker, what is with one, what is ready to be counted."""
+"""The reorder buffer: workers finish chunks in any order, and the hub commits them in that of the log."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,8 +29,9 @@ class Slot:
         self.whole, self.deaths, self.credit, self.part = whole, deaths, credit, part
 
 
-class Line:
-    """The items that the reader sent and that are not committed yet, in its order.
+class ReorderBuffer:
+    """The items that the reader sent and that are not committed yet, in its order: chunks that wait for a
+    worker, that are with one, or that are folded, and what stands between them.
 
     Bounded by the reader's credit: one slot a chunk or part of one, and of the
     ticks between two of them only the last, which says all that they said.
@@ -81,7 +82,7 @@ class Line:
         self.give_back(parts)
 
     def pop_ready(self) -> Slot | Item | None:
-        """The head of the line, taken off once it can be committed; None before."""
+        """The head of the buffer, taken off once it can be committed; None before."""
         if not self._items or (isinstance(self._items[0], Slot) and self._items[0].partial is None):
             return None
         return self._items.popleft()
