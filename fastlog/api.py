@@ -60,7 +60,8 @@ def replay(paths: Path | Sequence[Path], **options: Any) -> Report:
             ``executor="inline"`` works in this thread instead of in processes.
 
     Raises:
-        UsageError: an option that cannot be used, or a format that fits no line.
+        UsageError: an option that cannot be used, a format that fits no line, or (as RuleError)
+            a rules file with faults.
         SourceError: no file could be opened. A file that fails among others is in
             ``notices``, and ``summary.complete`` is false.
 
@@ -93,11 +94,15 @@ async def follow(
     """Follow one log or several, as ``tail -F`` does; yields events until the caller stops.
 
     Args:
-        path: one path or several; a file may appear later.
+        path: one path or several; a file may appear later, and a pattern such as ``logs/*.log``
+            takes in files as they come.
         options: fields of Config; ``from_start=True`` reads what is there already.
 
-    Leave the loop, or close the generator (``contextlib.aclosing``), to end the
-    children. Raises UsageError as ``replay`` does.
+    Raises:
+        UsageError: an option that cannot be used, or a format that fits no line.
+
+    Leave the loop, or close the generator (``contextlib.aclosing``), to end the children.
+    A Summary comes only when reading must end: when children die again and again.
     """
     run = Run(_config(path, options, follow=True), _ignore)
     async with aclosing(run.events()) as batches:

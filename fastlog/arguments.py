@@ -1,7 +1,7 @@
 """The options of the command line: what there is, and what was given."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from fastlog.errors import UsageError
@@ -33,11 +33,7 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return names if action.nargs == 0 else f"{names} {action.metavar or ''}"
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    def group(title: str) -> Any:
-        return parser.add_argument_group(title).add_argument
-
-    add = group("input")
+def _add_input(add: Callable[..., object]) -> None:
     add("paths", nargs="*", metavar="FILE", help=argparse.SUPPRESS)
     add("-f", "--follow", action="store_true", help="follow by name; on when no FILE is given")
     add("--log-file-path", metavar="PATH", help="the same as -f PATH (default /tmp/access.log)")
@@ -52,7 +48,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--log-tz", metavar="ZONE", help="zone of stamps that name none (UTC)")
     add("--parser", metavar="P", help="auto, native or regex (auto)")
     add("-w", "--workers", type=_whole, metavar="N", help="parsing processes (the CPUs it may run on)")
-    add = group("alert and statistics")
+
+
+def _add_alert_and_statistics(add: Callable[..., object]) -> None:
     add(
         "-t",
         "--threshold",
@@ -82,7 +80,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--rules", metavar="FILE", help="alert rules, in TOML")
     add("--check-rules", metavar="FILE", help="say what each rule of FILE will watch, and exit")
-    add = group("output")
+
+
+def _add_output(add: Callable[..., object]) -> None:
     add("--json", action="store_true", help="one JSON object a line")
     add("-o", "--output", metavar="FILE", help="where the data goes (standard output)")
     add("--rejects", metavar="FILE", help="each rejected line: file, offset, reason, field, line")
@@ -101,6 +101,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("-q", "--quiet", action="store_true", help="nothing on standard error but errors")
     add("--version", action="store_true", help="version, parser, Python and platform")
     add("-h", "--help", action="store_true", help="this text")
+
+
+_GROUPS = {"input": _add_input, "alert and statistics": _add_alert_and_statistics, "output": _add_output}
 
 
 def _whole(text: str) -> int:
@@ -125,7 +128,8 @@ def _parser() -> _Parser:
         add_help=False,
         allow_abbrev=False,
     )
-    _add_options(parser)
+    for title, add_options in _GROUPS.items():
+        add_options(parser.add_argument_group(title).add_argument)
     return parser
 
 

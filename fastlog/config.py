@@ -37,7 +37,18 @@ def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """One run of fastlog. Raises UsageError for a value that no run could use."""
+    """One run of fastlog. Raises UsageError for a value that no run could use.
+
+    A field means what the option of its name means; these have other values than there, or a unit:
+
+    - ``paths``: the logs to replay (``"-"`` is standard input), or, with ``follow``, names and patterns;
+    - ``from_start``: follow from the first line of files that are already there (``--from start``);
+    - ``threshold``: hits a second, on average over ``alert_window`` seconds;
+    - ``alert_window``, ``stats_window``, ``stats_every``, ``lateness``: whole seconds;
+    - ``stats_every``, ``stats``, ``lateness``, ``progress``: None takes the default, which may depend on
+      ``follow``: see ``step``, ``wants_stats`` and ``late_seconds``;
+    - ``executor``: ``inline`` replays in the calling thread; the command always uses ``processes``.
+    """
 
     paths: Sequence[str | os.PathLike[str]] = (DEFAULT_LOG,)
     follow: bool = False
@@ -113,10 +124,12 @@ class Config:
 
     @property
     def wants_stats(self) -> bool:
+        """Whether statistics windows are asked for."""
         return self.follow if self.stats is None else self.stats
 
     @property
     def late_seconds(self) -> int:
+        """How many seconds a second stays open for lines that arrive out of order."""
         if self.lateness is not None:
             return self.lateness
         return FOLLOW_LATENESS if self.follow else REPLAY_LATENESS
