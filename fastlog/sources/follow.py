@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from fastlog.model.chunk import Notice
 from fastlog.model.position import FilePosition
 from fastlog.model.printable import printable
-from fastlog.sources.files import HEAD_BYTES
 from fastlog.sources.held import NotRegularError, key_of
 from fastlog.sources.name import FollowedName
 from fastlog.sources.patterns import is_pattern, matches
@@ -23,6 +22,8 @@ MOST_FILES = 512
 """Most names that patterns may add: with the files that lose theirs they fit a limit of 1,024 descriptors."""
 SCAN_SECONDS = 0.1
 """Shortest time between two looks for files that fit a pattern."""
+HEAD_BYTES = 64 * 1024
+"""How much of a file ``head`` shows."""
 _MOST_UNSAID = 4 * MOST_FILES  # items that may wait while nobody pulls
 
 
