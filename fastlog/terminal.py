@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from fastlog.sinks.notify import Notifier
 
 _NOT_NATIVE = (
-    "the native parser is not built, so the regex parser reads, some twenty times slower:"
+    "the native parser is not built, so the regex parser reads, many times slower:"
     " install with a C compiler, or ask for --parser regex"
 )
 _OF_THE_LOOP = 16

@@ -1,6 +1,7 @@
 """The README is true: its commands run, its options are the command's, its screen is what is printed."""
 
 import gzip
+import json
 import re
 import shlex
 import shutil
@@ -169,13 +170,11 @@ def test_the_metrics_are_those_that_are_served() -> None:
     assert told == {line.split()[2] for line in page.decode().splitlines() if line.startswith("# TYPE")}
 
 
-def test_the_screen_is_what_the_demo_prints(tmp_path: Path, fastlog: Run) -> None:
-    shown = re.search(r"<!-- demo -->\n```\n(.*?)```", README, re.DOTALL)
+@pytest.fixture
+def demo_log(tmp_path: Path) -> Path:
+    """The log of `make demo`."""
     made = re.search(r"^DEMO     := (.*)$", MAKEFILE, re.MULTILINE)
-    ran = re.search(r"^\t\$\(BIN\)/fastlog (.*) \$\(DEMO_LOG\)$", MAKEFILE, re.MULTILINE)
-    assert shown is not None
     assert made is not None
-    assert ran is not None
     log = tmp_path / "access.log"
     subprocess.run(
         [sys.executable, "-m", "bench.corpus", *shlex.split(made[1]), "-o", log],
@@ -183,7 +182,33 @@ def test_the_screen_is_what_the_demo_prints(tmp_path: Path, fastlog: Run) -> Non
         timeout=60,
         check=True,
     )
-    printed = fastlog(*shlex.split(ran[1]), log).stdout.decode().splitlines()
+    return log
+
+
+def test_the_json_is_what_the_demo_prints(demo_log: Path, fastlog: Run) -> None:
+    shown = re.search(r"<!-- json -->\n```json\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    printed = fastlog("--json", "--stats", "--stats-window", "60", demo_log).stdout.decode().splitlines()
+    events = list(map(json.loads, printed))
+    told = list(map(json.loads, re.split(r"\n(?=\{)", shown[1])))
+    assert [event["event"] for event in told] == ["stats", "alert", "alert", "summary"]
+    for event in told:
+        tables = ("sections", "statuses", "methods")
+        found = [
+            {key: list(value.items())[:2] if key in tables else value for key, value in each.items()}
+            for each in events
+            if each.keys() == event.keys()
+        ]
+        cut = {key: list(value.items()) if key in tables else value for key, value in event.items()}
+        assert list(cut.items()) in [list(each.items()) for each in found]
+
+
+def test_the_screen_is_what_the_demo_prints(demo_log: Path, fastlog: Run) -> None:
+    shown = re.search(r"<!-- demo -->\n```\n(.*?)```", README, re.DOTALL)
+    ran = re.search(r"^\t\$\(BIN\)/fastlog (.*) \$\(DEMO_LOG\)$", MAKEFILE, re.MULTILINE)
+    assert shown is not None
+    assert ran is not None
+    printed = fastlog(*shlex.split(ran[1]), demo_log).stdout.decode().splitlines()
     missing = [line for line in shown[1].splitlines() if line not in printed and line != "..."]
     assert missing == []
     assert any("High traffic generated an alert - hits = " in line for line in shown[1].splitlines())
