@@ -45,7 +45,7 @@ def load_parser() -> None:
     if parser_name("auto") == "native":
         import fastlog.parsers.native
     else:
-        import fastlog.parsers.regex  # noqa: F401
+        import fastlog.parsers.regex  # noqa: F401 - to have it loaded
 
 
 def make_parser(name: str, log_format: Format, plan: Plan) -> Parser:

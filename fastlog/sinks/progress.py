@@ -65,7 +65,7 @@ class Progress:
 def _bar(total: int | None, stream: TextIO) -> Any:
     from tqdm.std import tqdm
 
-    class Bar(tqdm):  # type: ignore[type-arg]
+    class Bar(tqdm):  # type: ignore[type-arg]  # generic in its stub alone
         monitor_interval = 0  # no thread beside the run
 
     Bar.set_lock(threading.RLock())  # tqdm's own default is a semaphore between processes
