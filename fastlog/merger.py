@@ -69,7 +69,7 @@ class Merger:
         self._sources: dict[int, _Source] = {}
         self._waiting: list[tuple[int, int, int, Segment]] = []
         self._order = count()
-        self._unwitnessed: list[int] = []  # sources that ended with a suspect
+        self._unconfirmed: list[int] = []  # sources that ended with a leap that nothing has confirmed
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
@@ -175,16 +175,16 @@ class Merger:
             self._end(source)
         yield from self._merge(None)
         # The log may have come near them within its last segments.
-        while self._last is not None and self._bear_witness(self._last):
+        while self._last is not None and self._confirm_leaps(self._last):
             yield from self._merge(None)
         last = self._last
-        for source in self._unwitnessed:
+        for source in self._unconfirmed:
             clock = self._sources[source].clock
             if clock.suspect is not None and clock.greatest == last:
                 self._push(source, *clock.suspect)
             else:  # other files went on, at their old pace, after it
                 self._future += 1
-        self._unwitnessed = []
+        self._unconfirmed = []
         yield from self._merge(None)
         if self._last is not None:
             yield from self._close(self._last + 1)
@@ -194,8 +194,9 @@ class Merger:
     def state(self, ahead: float = 0.0) -> State:
         """All that it knows: as ``windows.saved.State``, but for its ``partials``, which are Partials.
 
-        These are the ones with segments that wait for a slower file or a witness. ``ahead`` is how far the
-        wall clock, by which a later run begins, has got ahead of the times that this one is told.
+        These are the ones with segments that wait for a slower file or for a hit that confirms them.
+        ``ahead`` is how far the wall clock, by which a later run begins, has got ahead of the times that
+        this one is told.
         """
         held = Held()
         return {
@@ -298,17 +299,18 @@ class Merger:
         if entry.open:
             entry.open = False
             if entry.clock.suspect is not None:
-                self._unwitnessed.append(source)
+                self._unconfirmed.append(source)
 
-    def _bear_witness(self, key: int) -> bool:
-        """Believe the leaps with which files ended once the others have come near, at ``key``."""
-        before = len(self._unwitnessed)
-        for source in list(self._unwitnessed):
+    def _confirm_leaps(self, key: int) -> bool:
+        """Believe the leaps with which files ended once the others, now at ``key``, have come near; whether
+        there was one."""
+        before = len(self._unconfirmed)
+        for source in list(self._unconfirmed):
             suspect = self._sources[source].clock.suspect
             if suspect is not None and suspect[0] <= key + JUMP_SECONDS:
-                self._unwitnessed.remove(source)
+                self._unconfirmed.remove(source)
                 self._push(source, *suspect)
-        return len(self._unwitnessed) < before
+        return len(self._unconfirmed) < before
 
     def _push(self, source: int, first: int, segment: Segment) -> None:
         clock = self._sources[source].clock
@@ -331,14 +333,14 @@ class Merger:
             return
         bound = self._bound()
         while self._waiting and (bound is None or self._waiting[0][0] <= bound):
-            if self._unwitnessed and self._bear_witness(self._waiting[0][3].greatest):
+            if self._unconfirmed and self._confirm_leaps(self._waiting[0][3].greatest):
                 continue  # it may come before
             key, _, _, segment = heapq.heappop(self._waiting)
             yield from self._close(key - self.plan.lateness)
             self._take(segment)
         if bound is not None and bound != _BEFORE_ALL:
-            # What is still to come may bear witness to a leap that lies before it.
-            suspects = [self._sources[source].clock.suspect for source in self._unwitnessed]
+            # What is still to come may confirm a leap that lies before it.
+            suspects = [self._sources[source].clock.suspect for source in self._unconfirmed]
             bound = min([bound, *(suspect[0] for suspect in suspects if suspect is not None)])
             yield from self._close(bound - self.plan.lateness)
 

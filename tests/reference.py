@@ -502,22 +502,9 @@ def replay(
     wall: int,
 ) -> list[Event]:
     """The events of a replay of one log, or of several by name; ``wall`` is the clock at its start."""
+    logs = [data] if isinstance(data, bytes) else [content for _name, content in data]
+    merged = _merged(logs, format, wall)
     rejected = {"blank": 0, "format": 0, "time": 0, "oversize": 0}
-    files: list[list[Line]] = []
-    for _name, content in [("", data)] if isinstance(data, bytes) else data:
-        lines: list[Line] = []
-        for raw in split_lines(content):
-            try:
-                lines.append(Line(0, parse(raw, format), ""))
-            except Rejected as why:
-                lines.append(Line(0, None, str(why)))
-        believe(lines, wall)
-        files.append(lines)
-    resolve(files)
-    files.sort(key=_first_second)
-    merged = [line for lines in files for line in lines]
-    merged.sort(key=lambda line: line.key)  # stable: by file, then by line, where keys are equal
-
     clock = Clock(stats_window, stats_every or stats_window, alert_window, threshold, format)
     events: list[Event] = []
     hits: list[Hit] = []
@@ -555,6 +542,25 @@ def replay(
     if not stats:
         events = [event for event in events if event["event"] != "stats"]
     return [*events, summary]
+
+
+def _merged(logs: Sequence[bytes], format: str, wall: int) -> list[Line]:
+    """The lines of all logs in the order in which they are taken."""
+    files: list[list[Line]] = []
+    for content in logs:
+        lines: list[Line] = []
+        for raw in split_lines(content):
+            try:
+                lines.append(Line(0, parse(raw, format), ""))
+            except Rejected as why:
+                lines.append(Line(0, None, str(why)))
+        believe(lines, wall)
+        files.append(lines)
+    resolve(files)
+    files.sort(key=_first_second)
+    merged = [line for lines in files for line in lines]
+    merged.sort(key=lambda line: line.key)  # stable: by file, then by line, where keys are equal
+    return merged
 
 
 def _first_second(lines: list[Line]) -> int:

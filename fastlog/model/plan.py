@@ -11,7 +11,7 @@ FUTURE_SECONDS = 600
 """A second further ahead of the wall clock than this is not believed."""
 
 JUMP_SECONDS = 3600
-"""In replay, a second further ahead of the log than this needs a second witness."""
+"""In replay, a second further ahead of the log than this is believed once a second hit confirms it."""
 
 
 class Plan(NamedTuple):

@@ -71,6 +71,7 @@ class JsonParser:
         seconds, columns = self._one_by_one(lines, partial) if taken is None else taken
         if seconds:
             runs, lengths = merged_runs(seconds, [1] * len(seconds))
+            # A hit has a second, which mypy does not know.
             count_hits(columns, runs, lengths, partial, self._plan, horizon, self.rules)  # type: ignore[arg-type]
         if any(partial.rejected):
             partial.rejects = rejects_of(self, data, start, self._plan)
@@ -127,10 +128,10 @@ class JsonParser:
 
     def _all_seconds(self, values: list[Value]) -> list[int | None]:
         if isinstance(values[0], str):
-            joined = "\n".join(values).encode()  # type: ignore[arg-type]
+            joined = "\n".join(values).encode()  # type: ignore[arg-type]  # TypeError where one is no text
             stamps = _FRACTION.sub(b"", joined).split(b"\n")  # so that those of one second are alike
             return list(map(self._seconds.__getitem__, stamps)) if len(stamps) == len(values) else [None]
-        return [
+        return [  # the type is asked for by a look-up, which mypy cannot follow
             int(value) if type(value) in _NUMBERS and 0 <= value < _SECONDS else self._second(value)  # type: ignore[arg-type,operator]
             for value in values
         ]
@@ -146,6 +147,7 @@ class JsonParser:
         """The cells of durations: of numbers at once, of others text by text."""
         if not _NUMERIC.issuperset(map(type, values)):
             return self._cells.of([values])
+        # None but numbers are left, which mypy cannot see.
         micros = [int(value * self._unit) if value >= 0 else NO_CELL for value in values]  # type: ignore[operator]
         return cells_of(micros) if max(micros, default=0) < _SIZE_MOST else self._cells.of([values])
 
@@ -249,7 +251,7 @@ def _request_keys(requests: list[Value], methods: list[Value], targets: list[Val
             f"{method} {target}" if request is None else request
             for request, method, target in zip(requests, methods, targets, strict=True)
         ]
-    joined = "\n".join(texts).encode()  # type: ignore[arg-type]
+    joined = "\n".join(texts).encode()  # type: ignore[arg-type]  # TypeError where one is no text
     if joined.count(b"\n") != len(texts) - 1:
         raise TypeError
     return [key or request_key(other) for key, other in _REQUESTS.findall(joined)]

@@ -216,7 +216,7 @@ class Seconds(dict[bytes, int | None]):
                 return found
         texts, lengths = runs_of(stamps)
         seconds = list(map(self.__getitem__, texts))
-        return None if None in seconds else merged_runs(seconds, lengths)  # type: ignore[arg-type]
+        return None if None in seconds else merged_runs(seconds, lengths)  # type: ignore[arg-type]  # holds no None
 
     def __missing__(self, stamp: bytes) -> int | None:
         if self._bare and (stamp[:1] == b"[" or stamp[-1:] == b"]"):

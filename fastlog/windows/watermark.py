@@ -17,7 +17,8 @@ class SourceClock(Generic[Held]):
     """The clock of one source: ``greatest`` is the greatest credible second it has shown.
 
     ``suspect`` is a single hit (its second, and what the caller keeps of it) that
-    waits for a witness. ``seen_at`` is the time of its last lines, in follow.
+    leapt ahead and waits for the next one to confirm it. ``seen_at`` is the time of its
+    last lines, in follow.
     """
 
     def __init__(
