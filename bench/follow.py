@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench.record import about_text, host, save
+from bench.record import report
 
 LATENESS = 2
 BATCH_SECONDS = 0.01
@@ -113,12 +113,7 @@ def main() -> int:
     parser.add_argument("--no-save", action="store_true")
     chosen = parser.parse_args()
     result = measure(chosen.rate, chosen.seconds, chosen.workers)
-    about = host()
-    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in result.items()]
-    page = "\n".join([about_text(about), "", "| follow | |", "|---|--:|", *rows]) + "\n"
-    print(page)
-    if not chosen.no_save:
-        save("follow", {"host": about, "result": result}, page)
+    report("follow", result, kept=not chosen.no_save)
     return 0
 
 

@@ -10,6 +10,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -74,6 +75,16 @@ def save(kind: str, record: dict[str, object], page: str, name: str | None = Non
     stem.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     stem.with_suffix(".md").write_text(page)
     print(f"kept in {stem.relative_to(ROOT)}.md and .json", file=sys.stderr)
+
+
+def report(kind: str, result: Mapping[str, object], *, kept: bool) -> None:
+    """Print the figures of a run, a row each, and keep them where they are to be kept."""
+    about = host()
+    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in result.items()]
+    page = "\n".join([about_text(about), "", f"| {kind} | |", "|---|--:|", *rows]) + "\n"
+    print(page)
+    if kept:
+        save(kind, {"host": about, "result": result}, page)
 
 
 def about_text(about: dict[str, object]) -> str:

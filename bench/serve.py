@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from bench.follow import measure
-from bench.record import about_text, host, save
+from bench.record import report
 
 REQUEST = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
 
@@ -114,12 +114,7 @@ def main() -> int:
     parser.add_argument("--no-save", action="store_true")
     chosen = parser.parse_args()
     result = compare(chosen.connections, chosen.rate, chosen.seconds, chosen.workers)
-    about = host()
-    rows = [f"| {name.replace('_', ' ')} | {value} |" for name, value in result.items()]
-    page = "\n".join([about_text(about), "", "| serve | |", "|---|--:|", *rows]) + "\n"
-    print(page)
-    if not chosen.no_save:
-        save("serve", {"host": about, "result": result}, page)
+    report("serve", result, kept=not chosen.no_save)
     return 0
 
 

@@ -75,6 +75,13 @@ def _stats(event: Stats) -> dict[str, Any]:
         "bytes": event.bytes,
         "rate": round(event.rate, 3),
         "partial": event.partial,
+        **_tables(event),
+    }
+
+
+def _tables(event: Stats | Summary) -> dict[str, Any]:
+    """The tables, and the latency where the format has a duration."""
+    return {
         "sections": event.sections,
         "statuses": event.statuses,
         "methods": event.methods,
@@ -113,10 +120,7 @@ def _summary(event: Summary) -> dict[str, Any]:
         "last": event.last,
         "hits": event.hits,
         "bytes": event.bytes,
-        "sections": event.sections,
-        "statuses": event.statuses,
-        "methods": event.methods,
-        **({} if event.latency_us is None else {"latency_us": event.latency_us}),
+        **_tables(event),
         "alerts": event.alerts,
         "open_alerts": event.open_alerts,
         **({} if event.notify is None else {"notify": event.notify}),
