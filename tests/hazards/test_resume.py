@@ -517,11 +517,12 @@ def test_what_waited_for_a_target_is_sent_by_the_next_run(tmp_path: Path, start:
     arguments = (*FOLLOW, "-f", "--from", "start", *KEPT, "--rules", "rules.toml", "access.log")
     (tmp_path / "rules.toml").write_text('[[notify]]\nexec = ["sh", "-c", "cat >> told; exec sleep 60"]\n')
     command = start(*arguments)
+    told = tmp_path / "told"
     until(lambda: counted(tmp_path) == 1, "the line")
+    until(lambda: told.exists() and told.read_bytes().endswith(b"}\n"), "the alert")  # it outlives the hub
     command.kill(signal.SIGKILL)
     command.wait()
-    told = tmp_path / "told"
-    before = told.read_bytes() if told.exists() else b""
+    before = told.read_bytes()
     (tmp_path / "rules.toml").write_text('[[notify]]\nexec = ["sh", "-c", "cat >> told"]\n')
     again = start(*arguments).started()
     until(
