@@ -56,13 +56,13 @@ class Comparison(NamedTuple):
 
 
 class Not(NamedTuple):
-    """What its part is not."""
+    """True of a hit of which ``part`` is not."""
 
     part: "Expression"
 
 
 class Chain(NamedTuple):
-    """All of the parts, or any of them."""
+    """True of a hit of which all ``parts`` are (``and``), or any (``or``)."""
 
     word: Literal["and", "or"]
     parts: tuple["Expression", ...]

@@ -32,22 +32,32 @@ _CLASSES |= {name.upper(): _ALL ^ mask for name, mask in _CLASSES.items()}
 
 
 class Byte(NamedTuple):
-    mask: int  # bit b is set where byte b fits
+    """One byte of a set: bit b of ``mask`` is set where byte b fits."""
+
+    mask: int
 
 
 class Edge(NamedTuple):
-    end: bool  # of the text; else its beginning
+    """``$``, where ``end`` is true, else ``^``: takes no byte."""
+
+    end: bool
 
 
 class Sequence(NamedTuple):
+    """All parts, one behind the other."""
+
     parts: "list[Node]"
 
 
 class Choice(NamedTuple):
+    """One of the options, which ``|`` separates."""
+
     options: "list[Node]"
 
 
 class Repeat(NamedTuple):
+    """The body ``least`` to ``most`` times; None is any number."""
+
     body: "Node"
     least: int
     most: int | None
@@ -68,6 +78,7 @@ class Syntax:
         self._depth = 0
 
     def whole(self) -> Node:
+        """The tree of the pattern."""
         node = self._choice()
         if self._at < len(self._text):
             raise PatternError(self._at, "this ')' closes no group: write \\) for the character")
