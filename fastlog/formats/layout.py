@@ -1,13 +1,8 @@
 """From a layout to regular expressions and to the field program.
 
-Every repetition is possessive, atomic or bounded, and no two neighbours compete for the
-same byte; a look at what follows a candidate end is bounded by the fields that have bounds.
+Every repetition is possessive or bounded, and no two neighbours compete for the same
+byte; a look at what follows a candidate end is bounded by the fields that have bounds.
 So no line costs more than linear time.
-
-Decision: only a single byte is repeated possessively (``[^ ]++``); a group is repeated
-within an atomic group, ``(?>(?:...)+)``, which is what later versions compile ``(?:...)++`` to.
-CPython before 3.11.5, Debian 12's among them, does not step back to where a repeat of the
-group began to fail (gh-106052), and would reject every line of most formats.
 
 Past 300 lines, since the definition, the quick pattern and the program of a field must
 say the same, and are read side by side.
@@ -22,6 +17,7 @@ from typing import NamedTuple
 
 from fastlog.formats.fields import DURATION_ROLES, END, Field, Layout, Step
 from fastlog.formats.plain import LINE_END, QUOTED, REQUEST, STAMP, USER
+from fastlog.formats.possessive import possessive
 from fastlog.formats.stamps import (
     ANY,
     APACHE,
@@ -42,7 +38,7 @@ _NUMBER = {
     "code": rb"[0-9]{3}|-1|-|0",
     "size": _SIZE,
     "padded": rb" *+-?[0-9]{1,18}+",
-    "decimal": rb"[+-]?[0-9]{1,18}+(?>(?:\.[0-9]{1,18}+)?)|-",
+    "decimal": rb"[+-]?[0-9]{1,18}+" + possessive(rb"(?:\.[0-9]{1,18}+)", b"?") + b"|-",
 }
 _DASH = rb"|-"
 ABSOLUTE = "absolute"
@@ -161,7 +157,7 @@ class Compiler:
 
     def _quoted(self, at: int, *, deep: bool) -> bytes:
         rest = self._look(at, quote=True) if deep else re.escape(self._after(at)[1:2])
-        text = rb'(?>(?:[^"\\]++|\\(?s:.)|"(?!' + rest + rb"))*)"
+        text = possessive(rb'(?:[^"\\]++|\\(?s:.)|"(?!' + rest + rb"))", b"*")
         if self._fields[at].form in _NUMBER:
             text = _NUMBER[self._fields[at].form]
         bare = b"|-"
@@ -188,22 +184,22 @@ class Compiler:
             return field.pattern.encode()
         stops = self._stops(at)
         if field.form == "query":
-            return rb"(?>(?:\?[^ %b]*+)?)" % _in_class(stops)
+            return possessive(rb"(?:\?[^ %b]*+)" % _in_class(stops), b"?")
         spaces = b"" if field.form == "text" else self._spaces
         byte = b"[^%b]" % _in_class(spaces + stops)
         word, any_word = byte + b"++", byte + b"*+"
         if '"' in stops.decode():
             byte = rb"(?:[^%b\\]|\\.)" % _in_class(spaces + stops)
-            word, any_word = b"(?>%b+)" % byte, b"(?>%b*)" % byte
+            word, any_word = possessive(byte, b"+"), possessive(byte, b"*")
         if field.form == "list":
-            return rb"%b(?>(?:(?<=,) %b| : %b)*)" % (word, word, word)
+            return word + possessive(rb"(?:(?<=,) %b| : %b)" % (word, word), b"*")
         if field.form == "word" and stops in (b" ", b"\t"):
             return word + (b"(?! - )" if self._names_host_next(at) else b"")
         if not self._opening(at + 1) or (field.form == "word" and field.role not in ("host", "vhost")):
             return any_word
         look = self._look(at, quote=False) if deep else re.escape(after[1:2])
         least = b"+" if stops[:1] in (b" ", b"\t") else b"*"
-        return rb"(?>(?:%b|%b(?!%b))%b)" % (word, re.escape(stops[:1]), look, least)
+        return possessive(rb"(?:%b|%b(?!%b))" % (word, re.escape(stops[:1]), look), least)
 
     @property
     def _spaces(self) -> bytes:
@@ -321,7 +317,7 @@ class Compiler:
         inner = rb'" \\\n' if stops == b'"' else rb" %b\r\n" % _in_class(stops)
         rest = QUOTED if stops == b'"' else rb"[^ %b\r\n]*+" % _in_class(stops)
         if absolute:
-            authority = rb"(?>(?:[a-z]{1,8}+://[^/?#" + inner + rb"]*+)?)"
+            authority = possessive(rb"(?:[a-z]{1,8}+://[^/?#" + inner + rb"]*+)", b"?")
             return rb"([A-Z]{1,32}+) " + authority + rb"(/[^/?#" + inner + rb"]*+)" + rest, [
                 "method",
                 "target",
@@ -368,7 +364,7 @@ class Compiler:
         if field.form == "mark":
             return rb"\??", []
         if field.form == "query":
-            return rb"(?>(?:\?[^ %b\r\n]*+)?)" % stops, []
+            return possessive(rb"(?:\?[^ %b\r\n]*+)" % stops, b"?"), []
         if field.role == "user" and stop == b" ":
             return USER, []
         if self.tail == b"\t" and field.form == "text":
@@ -377,7 +373,7 @@ class Compiler:
             spaces = b"" if field.form == "text" else self._spaces
             return rb"[^%b\\\n]*+" % _in_class(spaces + stop), []
         if field.form == "text" and stop == b" " and self._after(at)[1:]:
-            return rb"(?>(?:[^ \n]++| (?!%b))+)" % re.escape(self._after(at)[1:2]), []
+            return possessive(rb"(?:[^ \n]++| (?!%b))" % re.escape(self._after(at)[1:2]), b"+"), []
         if field.form == "list":  # of one word: where it has more, a comma or a colon goes on
             return rb"[^ %b\r\n]++(?<!,)(?! : )" % stops, []
         if field.form == "text" or stop not in (b" ", b"\t"):

@@ -9,6 +9,7 @@ Source: ltsv.org, "Labels for Web server's Log"; nginx's and Apache's own names 
 import re
 
 from fastlog.formats.fields import END, US, Field, Layout, S
+from fastlog.formats.possessive import possessive
 from fastlog.formats.stamps import ANY, APACHE, EPOCH, ISO8601
 
 _LABELS = {
@@ -41,7 +42,7 @@ def ltsv_parts() -> tuple[tuple[str, ...], tuple[bytes, ...]]:
 
     Of two labels with one meaning the first in the line counts.
     """
-    labelled = rb"(?=(?>(?:[0-9A-Za-z_.-]++:[^\t]*+(?:\t|\Z))+)\Z)"
+    labelled = rb"(?=%b\Z)" % possessive(rb"(?:[0-9A-Za-z_.-]++:[^\t]*+(?:\t|\Z))", b"+")
     found = {role: _lookahead(role) for role in _LABELS}
     request = b"(?:%b|%b(?:%b|))" % (found["request"], found["target"], found["method"])
     optional = b"(?:%b|)(?:%b|)(?:%b|)" % (found["size"], found["duration"], found["host"])

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from fastlog.formats.possessive import possessive
+
 _REQUEST = re.compile(rb"([A-Za-z_-]{1,32}+) ++([^ ]++)")
-_PATH = re.compile(rb"(?>(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)?)(/[^/?#]*+)")
+_PATH = re.compile(possessive(rb"(?:[A-Za-z][A-Za-z0-9+.-]*+://[^/?#]*+)", b"?") + rb"(/[^/?#]*+)")
 _DURATION = re.compile(rb" *[0-9]{1,18}(?:\.[0-9]{1,18})?\Z")
 _NO_REQUEST = b"- -"
 

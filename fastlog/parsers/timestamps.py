@@ -9,13 +9,15 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
+from fastlog.formats.possessive import possessive
 from fastlog.formats.stamps import ANY, APACHE, CLOCK, DATE, EPOCH, EPOCH_MS, EPOCH_US, ISO8601, stamp_regex
 from fastlog.parsers.clocks import clock_runs
 from fastlog.parsers.runs import merged_runs, mostly_long, runs_of
 
 _STAMP = re.compile(
-    rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)(?>(?:[.,]\d{1,12}+)?)"
-    rb" ([+-])([01]\d|2[0-3])([0-5]\d)\]?\Z"
+    rb"\[?(\d{1,2})/([A-Za-z]{3})/(\d{4}):([01]?\d|2[0-3]):([0-5]?\d):([0-5]?\d|60)"
+    + possessive(rb"(?:[.,]\d{1,12}+)", b"?")
+    + rb" ([+-])([01]\d|2[0-3])([0-5]\d)\]?\Z"
 )
 _MONTHS = {
     name: number
