@@ -27,6 +27,16 @@
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
 #define FL_GATHERED 32
+#define FL_VARIANTS 64 /* and as many cells in a row */
+#define FL_VARIED_METHODS 4
+#define FL_VARIED_SIZES 4
+#ifndef FL_MOST_ROWS
+#define FL_MOST_ROWS 4096
+#endif
+#ifndef FL_ORDER
+#define FL_ORDER 1024
+#endif
+#define FL_SINGLE (1u << 31)
 #define FL_ROWS 8 /* a power of two */
 #define FL_MUCH ((uint64_t)1 << 34) /* hits of a chunk that have less add up to less than 2^62 */
 #ifndef FL_TALLY_BITS
@@ -44,6 +54,17 @@ typedef struct {
     uint64_t size;
     uint64_t hits;
 } fl_tally;
+
+/* Hits of the run that no rule tells apart, and have a section in common: a row of these each has, by variant. */
+typedef struct {
+    uint64_t size;
+    uint32_t hits, outcome; /* outcome: its number and 1; 0 where it is not known */
+} fl_cell;
+
+/* What tells the cells of a section apart. */
+typedef struct {
+    uint32_t method, status, size; /* size: the interval */
+} fl_variant;
 
 /* Of the keys of a kind, by place. */
 typedef struct {
@@ -68,6 +89,7 @@ typedef struct fl_rules {
     uint8_t has_others; /* some that is not by section */
     uint64_t told;      /* what of an `of` that is no section's tells tallies apart */
     fl_column size_edges, duration_edges;
+    uint64_t least_edge; /* of sizes */
     size_t bound;
     fl_outcomes outcomes;
     fl_hosts hosts;
@@ -80,8 +102,18 @@ typedef struct fl_rules {
     uint32_t stamp, last_stamp;  /* of the row of the run, 0 before the first; the greatest that there was */
     fl_entries entries;
 
+    int has_cells; /* a line is no more to the rules than its cell */
+    size_t tells[3]; /* all bits of section, method and status where rules tell them apart, or none */
+    fl_cell *cells;
+    size_t cell_room;
+    fl_variant variants[FL_VARIANTS]; /* from 1 on */
+    size_t n_variants;
+    uint8_t variant_of[FL_VARIED_SIZES * FL_VARIED_METHODS << FL_OF_METHODS]; /* 0 where there is none */
+    uint32_t order[FL_ORDER]; /* by first appearance: cells with hits of the run, and FL_SINGLE and a place in `gathered` */
+    size_t n_order, n_looked_at; /* looked_at: of the order */
     fl_seen gathered[FL_GATHERED + 1]; /* hits of the run, and behind them perhaps one of the next */
-    size_t n_gathered, n_looked_at;
+    size_t n_gathered;
+    fl_seen example; /* of a cell whose outcome is asked for */
     uint32_t next_stamp; /* of the run of the hit that comes next */
     const fl_seen *seen; /* the hit at hand */
     int asks;     /* the field whose class is asked for, or FL_ASKS_OUTCOME; -1 */
@@ -211,7 +243,7 @@ static int64_t fl_seen_number(fl_rules *rules, const fl_seen *seen, int field) {
         return seen->status;
     case FL_OF_HOST:
         host = fl_host_of(&rules->hosts, seen->host, seen->host_length, seen->hash);
-        return host ? host->number - 1 : -1;
+        return host ? (int64_t)host->number - 1 : -1;
     case FL_OF_SIZE:
         return (int64_t)fl_interval(&rules->size_edges, (int64_t)seen->size);
     case FL_OF_DURATION:
@@ -255,8 +287,8 @@ static const fl_outcome *fl_rules_outcome_of(fl_rules *rules, fl_fold *fold, con
     return outcome;
 }
 
-/* The numbers of gathered hits' outcomes, from one hit on, each and 1; 0 where the map does not know it. */
-static void fl_rules_numbers(fl_rules *rules, size_t first, uint32_t *numbers) {
+/* The numbers of single hits' outcomes, each and 1; 0 where the map does not know it. */
+static void fl_rules_numbers(fl_rules *rules, uint32_t *numbers) {
     static const uint16_t none[1];
     const fl_outcomes *outcomes = &rules->outcomes;
     const size_t n = rules->n_gathered;
@@ -266,10 +298,9 @@ static void fl_rules_numbers(fl_rules *rules, size_t first, uint32_t *numbers) {
         any[field] = outcomes->looked_at[field] ? SIZE_MAX : 0;
         parts[field] = outcomes->looked_at[field] ? outcomes->classes[field].parts : none;
     }
-    const uint64_t least = rules->size_edges.n ? (uint64_t)rules->size_edges.at[0] : UINT64_MAX;
-    for (size_t i = first; i < n; i++) {
+    for (size_t i = 0; i < n; i++) {
         const fl_seen *seen = rules->gathered + i;
-        size_t size = seen->size < least ? 0 : fl_interval(&rules->size_edges, (int64_t)seen->size);
+        size_t size = seen->size < rules->least_edge ? 0 : fl_interval(&rules->size_edges, (int64_t)seen->size);
         numbers[i] = parts[FL_OF_SECTION][seen->section & any[FL_OF_SECTION]] |
                      parts[FL_OF_METHOD][seen->method & any[FL_OF_METHOD]] |
                      parts[FL_OF_STATUS][seen->status & any[FL_OF_STATUS]] | parts[FL_OF_SIZE][size];
@@ -277,12 +308,12 @@ static void fl_rules_numbers(fl_rules *rules, size_t first, uint32_t *numbers) {
     static const uint8_t others[] = {FL_OF_HOST, FL_OF_DURATION, FL_OF_TARGET};
     for (size_t other = 0; other < sizeof others; other++) {
         const fl_classes *classes = outcomes->classes + others[other];
-        for (size_t i = first; any[others[other]] && i < n; i++) {
+        for (size_t i = 0; any[others[other]] && i < n; i++) {
             const int64_t number = fl_seen_number(rules, rules->gathered + i, others[other]);
             numbers[i] |= number < 0 || (size_t)number >= classes->room ? FL_UNKNOWN : (uint32_t)classes->parts[number];
         }
     }
-    for (size_t i = first; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         numbers[i] = numbers[i] >> FL_MAP_BITS ? 0 : outcomes->map[numbers[i]];
 }
 
@@ -293,13 +324,13 @@ static int fl_rules_fetch(fl_rules *rules, const fl_fold *fold) {
     for (int field = 0; field < FL_FIELDS; field++)
         if (!fl_classes_room(&rules->outcomes, field, values[field]))
             return 0;
-    for (size_t i = rules->n_looked_at; rules->has_hosts && i < rules->n_gathered; i++)
+    for (size_t i = 0; rules->has_hosts && i < rules->n_gathered; i++)
         rules->gathered[i].hash =
             fl_hosts_fetch(&rules->hosts, rules->gathered[i].host, rules->gathered[i].host_length);
     return 1;
 }
 
-/* Where a hit is counted, in the tally that stands at `first`, or behind it. */
+/* Where hits are counted, in the tally that stands at `first`, or behind it. */
 #define FL_TALLY(first, key)                                                                        \
     do {                                                                                            \
         const uint64_t of = (key);                                                                  \
@@ -310,38 +341,48 @@ static int fl_rules_fetch(fl_rules *rules, const fl_fold *fold) {
             n_touched = rules->n_touched;                                                           \
         }                                                                                           \
         touched[n_touched] = at;                                                                    \
-        n_touched += !tallies[at].hits++; /* which of both, no processor can foretell */            \
-        tallies[at].size += seen->size;                                                             \
+        n_touched += !tallies[at].hits; /* which of both, no processor can foretell */              \
+        tallies[at].hits += hits;                                                                   \
+        tallies[at].size += size;                                                                   \
     } while (0)
 
-/* Look at gathered hits from one on, as far as their outcomes are known: how far that is. */
+/* Look at what is gathered, from a place in the order on, as far as outcomes are known: how far that is. */
 static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint32_t *numbers) {
     fl_tally *tallies = rules->tallies;
     uint32_t *touched = rules->touched;
     const int by_section = rules->tallied[FL_PER_SECTION], has_others = rules->has_others;
     const uint64_t told = rules->told;
-    const size_t n = rules->n_gathered;
+    const size_t n = rules->n_order;
     size_t n_touched = rules->n_touched;
     int done = 1;
     for (; i < n; i++) {
-        const fl_seen *seen = rules->gathered + i;
-        const uint32_t number = numbers[i];
+        const uint32_t place = rules->order[i];
+        const int single = place >= FL_SINGLE;
+        const fl_seen *seen = rules->gathered + (single ? place - FL_SINGLE : 0);
+        fl_cell *cell = rules->cells + (single ? 0 : place);
+        const fl_variant *variant = rules->variants + place % FL_VARIANTS;
+        const uint32_t number = single ? numbers[place - FL_SINGLE] : cell->outcome;
         if (!number)
             break;
+        const uint32_t section = single ? seen->section : place / FL_VARIANTS;
+        const uint32_t method = single ? seen->method : variant->method;
+        const uint32_t status = single ? seen->status : variant->status;
+        const uint64_t hits = single ? 1 : cell->hits, size = single ? seen->size : cell->size;
         const fl_outcome *outcome = rules->outcomes.at + number - 1;
         if (by_section) {
             const uint32_t share = outcome->shares[FL_PER_SECTION];
-            FL_TALLY((seen->section + FL_APART * share) % (1u << FL_TALLY_BITS), (uint64_t)seen->section << 32 | share);
+            FL_TALLY((section + FL_APART * share) % (1u << FL_TALLY_BITS), (uint64_t)section << 32 | share);
         }
         if (has_others) { /* places are less than 2^27: each had a line of a chunk of its own */
-            const uint64_t key = ((uint64_t)seen->method << FL_OF_METHODS | seen->status) & told;
-            const uint64_t number_and_key = (uint64_t)number << FL_OF_OUTCOME | key;
-            FL_TALLY((uint32_t)FL_TALLIES + (uint32_t)(number_and_key * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)),
-                     number_and_key);
+            const uint64_t key = (uint64_t)number << FL_OF_OUTCOME |
+                                 (((uint64_t)method << FL_OF_METHODS | status) & told);
+            FL_TALLY((uint32_t)FL_TALLIES + (uint32_t)(key * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)), key);
         }
-        if (outcome->by_line)
+        if (single && outcome->by_line)
             done &= fl_rules_line(rules, seen, outcome->by_line);
-        if (seen->size >= FL_MUCH) {
+        if (!single)
+            cell->hits = 0, cell->size = 0;
+        if (size >= FL_MUCH) {
             rules->n_touched = n_touched;
             done &= fl_rules_flush(rules);
             n_touched = 0;
@@ -353,26 +394,100 @@ static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint
 }
 #undef FL_TALLY
 
+/* Nothing is gathered: what was not looked at is dropped, of a chunk that failed. */
+static void fl_rules_drop(fl_rules *rules) {
+    for (size_t i = rules->n_looked_at; i < rules->n_order; i++) {
+        if (rules->order[i] < FL_SINGLE) {
+            rules->cells[rules->order[i]].hits = 0;
+            rules->cells[rules->order[i]].size = 0;
+        }
+    }
+    rules->n_order = rules->n_gathered = rules->n_looked_at = 0;
+}
+
+/* No cell knows its outcome any more. */
+static inline void fl_cells_forget(fl_rules *rules) {
+    for (size_t i = 0; i < rules->cell_room; i++)
+        rules->cells[i].outcome = 0;
+}
+
+/* A hit that is as those of a cell. */
+static inline const fl_seen *fl_rules_example(fl_rules *rules, uint32_t place) {
+    const fl_variant *variant = rules->variants + place % FL_VARIANTS;
+    rules->example = (fl_seen){.section = place / FL_VARIANTS, .method = variant->method, .status = variant->status,
+                               .duration = FL_NO_DURATION};
+    if (variant->size)
+        rules->example.size = (uint64_t)rules->size_edges.at[variant->size - 1];
+    return &rules->example;
+}
+
 /* Look at what is gathered; 0 where something is asked for first. With memory gone (`failed`) no more is. */
 static int fl_rules_look(fl_rules *rules, fl_fold *fold) {
     uint32_t numbers[FL_GATHERED];
     fold->failed = fold->failed || !fl_rules_fetch(rules, fold);
     if (!fold->failed)
-        fl_rules_numbers(rules, rules->n_looked_at, numbers);
+        fl_rules_numbers(rules, numbers);
     while (!fold->failed) {
         rules->n_looked_at = fl_rules_hits(rules, fold, rules->n_looked_at, numbers);
-        if (rules->n_looked_at == rules->n_gathered)
+        if (rules->n_looked_at == rules->n_order)
             break;
         const unsigned laid = rules->outcomes.laid;
-        const fl_outcome *outcome = fl_rules_outcome_of(rules, fold, rules->gathered + rules->n_looked_at);
+        const uint32_t place = rules->order[rules->n_looked_at];
+        const fl_outcome *outcome = fl_rules_outcome_of(
+            rules, fold, place < FL_SINGLE ? fl_rules_example(rules, place) : rules->gathered + (place - FL_SINGLE));
         if (rules->asks >= 0)
             return 0;
         if (laid != rules->outcomes.laid)
-            fl_rules_numbers(rules, rules->n_looked_at, numbers);
+            fl_rules_numbers(rules, numbers);
         if (outcome)
-            numbers[rules->n_looked_at] = (uint32_t)(outcome - rules->outcomes.at) + 1;
+            *(place < FL_SINGLE ? &rules->cells[place].outcome : numbers + (place - FL_SINGLE)) =
+                (uint32_t)(outcome - rules->outcomes.at) + 1;
     }
     return 1;
+}
+
+/* A cell for a hit whose values are those, where there is to be one: its place. 0 where there is none, or no memory
+ * (`failed`). */
+static uint32_t fl_cell_new(fl_rules *rules, fl_fold *fold, size_t section, size_t method, size_t status, size_t size) {
+    if (method >= FL_VARIED_METHODS || size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
+        return 0;
+    uint8_t *variant = rules->variant_of + (((size * FL_VARIED_METHODS + method) << FL_OF_METHODS) + status);
+    if (!*variant) {
+        if (rules->n_variants + 1 == FL_VARIANTS)
+            return 0;
+        *variant = (uint8_t)++rules->n_variants;
+        rules->variants[*variant] = (fl_variant){(uint32_t)method, (uint32_t)status, (uint32_t)size};
+    }
+    if (fl_reserve((void **)&rules->cells, &rules->cell_room, (section + 1) * FL_VARIANTS, sizeof *rules->cells))
+        return (uint32_t)(section * FL_VARIANTS + *variant);
+    fold->failed = 1;
+    return 0;
+}
+
+/* Gather the hit that was put down; 0 where it was the last one for which there was room. */
+static inline int fl_rules_gather(fl_rules *rules, fl_fold *fold) {
+    const fl_seen *seen = rules->gathered + rules->n_gathered;
+    if (rules->has_cells && seen->size < FL_MUCH) {
+        const size_t section = seen->section & rules->tells[0], method = seen->method & rules->tells[1];
+        const size_t status = seen->status & rules->tells[2];
+        const size_t size = seen->size < rules->least_edge ? 0 : fl_interval(&rules->size_edges, (int64_t)seen->size);
+        uint32_t place = 0;
+        if (method < FL_VARIED_METHODS && size < FL_VARIED_SIZES && section * FL_VARIANTS < rules->cell_room) {
+            const uint8_t variant =
+                rules->variant_of[((size * FL_VARIED_METHODS + method) << FL_OF_METHODS) + status];
+            place = variant ? (uint32_t)section * FL_VARIANTS + variant : 0;
+        }
+        if (place || (place = fl_cell_new(rules, fold, section, method, status, size))) {
+            fl_cell *cell = rules->cells + place;
+            const size_t n = rules->n_order;
+            rules->order[n] = place;
+            rules->n_order = n + !cell->hits++; /* which of both, no processor can foretell */
+            cell->size += seen->size;
+            return rules->n_order < FL_ORDER;
+        }
+    }
+    rules->order[rules->n_order++] = FL_SINGLE | (uint32_t)rules->n_gathered++;
+    return rules->n_gathered < FL_GATHERED && rules->n_order < FL_ORDER;
 }
 
 /* Look at what is gathered, and begin the next run if that is due; 0 where something is asked for first. */
@@ -381,21 +496,21 @@ static int fl_rules_go_on(fl_rules *rules, fl_fold *fold) {
     if (!fl_rules_look(rules, fold))
         return 0;
     const size_t next = rules->n_gathered;
-    rules->n_gathered = rules->n_looked_at = 0;
+    fl_rules_drop(rules);
     if (rules->next_stamp == rules->stamp)
         return 1;
     fold->failed |= !fl_rules_flush(rules);
     rules->stamp = rules->next_stamp;
     rules->last_stamp = rules->stamp > rules->last_stamp ? rules->stamp : rules->last_stamp;
     rules->gathered[0] = rules->gathered[next];
-    rules->n_gathered = 1;
+    (void)fl_rules_gather(rules, fold);
     return 1;
 }
 
 /* Look at all hits, whose texts end; 0 where something is asked for first. */
 static inline int fl_rules_settle(fl_rules *rules, fl_fold *fold) {
     while (fl_rules_go_on(rules, fold))
-        if (!rules->n_gathered)
+        if (!rules->n_order)
             return 1;
     return 0;
 }
@@ -408,7 +523,7 @@ static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     if (fold->in_future)
         return 1;
     rules->next_stamp = rules->entries.stamp + (uint32_t)fold->row;
-    if (rules->next_stamp == rules->stamp && ++rules->n_gathered < FL_GATHERED)
+    if (rules->next_stamp == rules->stamp && fl_rules_gather(rules, fold))
         return 1;
     return fl_rules_go_on(rules, fold);
 }
@@ -467,6 +582,7 @@ static inline void fl_rules_forget(fl_rules *rules, fl_fold *fold) {
     for (int field = 0; field < FL_FIELDS; field++)
         fl_classes_clear(rules->outcomes.classes + field);
     fl_outcomes_clear(&rules->outcomes);
+    fl_cells_forget(rules);
 }
 
 /* Begin with the first stamp: no mark may have one. */
@@ -484,6 +600,18 @@ static inline void fl_marks_clear(fl_marks *marks) {
         free(marks->at);
         *marks = (fl_marks){0};
     }
+}
+
+/* What tells hits apart. */
+static inline void fl_rules_tell(fl_rules *rules) {
+    const uint8_t *looked_at = rules->outcomes.looked_at, *tallied = rules->tallied;
+    rules->has_cells = !rules->has_hosts && !looked_at[FL_OF_DURATION] && !looked_at[FL_OF_TARGET];
+    for (size_t i = 0; i < rules->outcomes.n_rules; i++)
+        rules->has_cells &= !rules->outcomes.rules[i].sketched;
+    rules->tells[0] = looked_at[FL_OF_SECTION] || tallied[FL_PER_SECTION] ? SIZE_MAX : 0;
+    rules->tells[1] = looked_at[FL_OF_METHOD] || tallied[FL_PER_METHOD] ? SIZE_MAX : 0;
+    rules->tells[2] = looked_at[FL_OF_STATUS] || tallied[FL_PER_STATUS] ? SIZE_MAX : 0;
+    rules->least_edge = rules->size_edges.n ? (uint64_t)rules->size_edges.at[0] : UINT64_MAX;
 }
 
 /* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
@@ -505,13 +633,17 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
         rules->tallies[rules->touched[i]].hits = 0;
         rules->tallies[rules->touched[i]].size = 0;
     }
-    rules->n_touched = rules->n_gathered = rules->n_looked_at = 0;
+    rules->n_touched = 0;
+    fl_rules_drop(rules);
+    if (rules->outcomes.torn || !fold->sections.n || !fold->methods.n)
+        fl_cells_forget(rules);
     if (rules->outcomes.torn)
         fl_outcomes_clear(&rules->outcomes);
     if (rules->last_stamp > FL_MOST_STAMPS)
         fl_rules_stamps(rules);
     fl_entries_begin(&rules->entries, rules->last_stamp + 1);
     rules->stamp = rules->next_stamp = 0;
+    fl_rules_tell(rules);
     rules->asks = -1;
 }
 
@@ -621,6 +753,7 @@ static inline void fl_rules_free(fl_rules *rules) {
         free(rules->marks[kind].at);
     free(rules->size_edges.at);
     free(rules->duration_edges.at);
+    free(rules->cells);
     free(rules->tallies);
     free(rules->touched);
     free(rules);
@@ -639,7 +772,8 @@ static inline fl_rules *fl_rules_new(uint64_t seed, size_t bound) {
     rules->asks = -1;
     rules->tallies = (fl_tally *)calloc(tallies, sizeof *rules->tallies);
     rules->touched = (uint32_t *)calloc(tallies + 1, sizeof *rules->touched);
-    if (rules->tallies && rules->touched)
+    if (rules->tallies && rules->touched &&
+        fl_reserve((void **)&rules->cells, &rules->cell_room, FL_VARIANTS, sizeof *rules->cells))
         return rules;
     fl_rules_free(rules);
     return NULL;

@@ -29,7 +29,9 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 #define FL_WINDOW window
 #define FL_MOST_KEYS most_keys
 #define FL_MOST_STAMPS 20 /* rows, and then they are counted from 1 again */
-#define FL_TALLY_BITS 3 /* and as many tallies */
+#define FL_TALLY_BITS 3 /* and few tallies, cells and hits in the order */
+#define FL_MOST_ROWS 4
+#define FL_ORDER 8
 #define FL_CLASS_BITS 1
 #define FL_MAP_BITS 9 /* too little for all classes that there may be */
 #define FL_LINE_LIMIT 2000 /* bounds are small here: to be over them costs little */
@@ -52,7 +54,7 @@ typedef struct {
     int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
     int rejects_shown;
-    int rules; /* some look at the hits */
+    int rules; /* some look at the hits: 2, and each line is as others */
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -71,7 +73,7 @@ static options options_of(const uint8_t *head) {
     options chosen = {
         .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
         .json = head[1] >= 192,
-        .rules = head[3] >= 128,
+        .rules = (head[3] >= 128) + (head[3] >= 192),
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -232,7 +234,7 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);
     check(made, "a fold is made");
     if (chosen->rules)
-        add_rules(&s->fold, seed);
+        add_rules(&s->fold, seed, chosen->rules == 2);
 }
 
 static void end(subject *s) {
