@@ -359,7 +359,8 @@ static inline int fl_line_hit(const fl_shape *shape, fl_fold *fold, const uint8_
     if (!fl_request(fold, open + 1, close, &section, &method))
         return 1;
     fl_hit(fold, second, section, method, status, size);
-    if (!fold->rules)
+    if (!fold->rules || fl_rules_alike(fold->rules, second, (uint32_t)(section - fold->sections.keys),
+                                       (uint32_t)(method - fold->methods.keys), status, size))
         return 1;
     fl_seen *seen = fl_see(fold, section, method, status, size);
     if (fold->rules->has_hosts)

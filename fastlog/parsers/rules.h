@@ -89,27 +89,29 @@ typedef struct fl_rules {
     uint8_t has_others; /* some that is not by section */
     uint64_t told;      /* what of an `of` that is no section's tells tallies apart */
     fl_column size_edges, duration_edges;
-    uint64_t least_edge; /* of sizes */
+    uint64_t least_edge; /* of sizes, or FL_MUCH if that is less */
     size_t bound;
     fl_outcomes outcomes;
     fl_hosts hosts;
     fl_table targets;
 
     fl_tally *tallies; /* FL_TALLIES of sections, and as many others */
-    uint32_t *touched; /* those with hits of the run, by first appearance; room for all, and one more */
-    size_t n_touched;
+    uint32_t *touched[2]; /* those with hits, by first appearance: of sections, others; room for all, and one more */
+    size_t n_touched[2];
     fl_marks marks[FL_PER_HOST]; /* by kind; those of hosts are in the hosts */
     uint32_t stamp, last_stamp;  /* of the row of the run, 0 before the first; the greatest that there was */
     fl_entries entries;
 
     int has_cells; /* a line is no more to the rules than its cell */
-    size_t tells[3]; /* all bits of section, method and status where rules tell them apart, or none */
+    int64_t second;  /* of the run, if there are cells; FL_NEVER where the next hit may be of another run */
+    uint32_t tells_section;
+    uint64_t tells; /* all bits of method and status where rules tell them apart; so of a section before */
     fl_cell *cells;
     size_t cell_room;
     fl_variant variants[FL_VARIANTS]; /* from 1 on */
     size_t n_variants;
     uint8_t variant_of[FL_VARIED_SIZES * FL_VARIED_METHODS << FL_OF_METHODS]; /* 0 where there is none */
-    uint32_t order[FL_ORDER]; /* by first appearance: cells with hits of the run, and FL_SINGLE and a place in `gathered` */
+    uint32_t order[FL_ORDER + 1]; /* by first appearance: cells with hits of the run, and FL_SINGLE and a place in `gathered` */
     size_t n_order, n_looked_at; /* looked_at: of the order */
     fl_seen gathered[FL_GATHERED + 1]; /* hits of the run, and behind them perhaps one of the next */
     size_t n_gathered;
@@ -199,21 +201,22 @@ static inline int fl_rules_credit(fl_rules *rules, const fl_tally *tally, uint32
 /* What the tallies have goes to its entries. 0 where there is no memory. */
 static int fl_rules_flush(fl_rules *rules) {
     int done = 1;
-    for (size_t i = 0, n = rules->n_touched; i < n; i++) {
-        fl_tally *tally = rules->tallies + rules->touched[i];
-        if (rules->touched[i] < FL_TALLIES) {
-            done &= fl_rules_credit(rules, tally, FL_PER_SECTION, (uint32_t)(tally->of >> 32), (uint32_t)tally->of);
-        } else {
-            const fl_outcome *outcome = rules->outcomes.at + (tally->of >> FL_OF_OUTCOME) - 1;
-            const uint32_t status = (uint32_t)tally->of & ((1u << FL_OF_METHODS) - 1);
-            const uint32_t method = (uint32_t)(tally->of >> FL_OF_METHODS) & ((1u << 27) - 1);
-            done &= fl_rules_credit(rules, tally, FL_PER_NOTHING, 0, outcome->shares[FL_PER_NOTHING]) &&
-                    fl_rules_credit(rules, tally, FL_PER_STATUS, status, outcome->shares[FL_PER_STATUS]) &&
-                    fl_rules_credit(rules, tally, FL_PER_METHOD, method, outcome->shares[FL_PER_METHOD]);
-        }
+    for (size_t i = 0; i < rules->n_touched[0]; i++) {
+        fl_tally *tally = rules->tallies + rules->touched[0][i];
+        done &= fl_rules_credit(rules, tally, FL_PER_SECTION, (uint32_t)(tally->of >> 32), (uint32_t)tally->of);
         tally->hits = tally->size = 0;
     }
-    rules->n_touched = 0;
+    for (size_t i = 0; i < rules->n_touched[1]; i++) {
+        fl_tally *tally = rules->tallies + rules->touched[1][i];
+        const fl_outcome *outcome = rules->outcomes.at + (tally->of >> FL_OF_OUTCOME) - 1;
+        const uint32_t status = (uint32_t)tally->of & ((1u << FL_OF_METHODS) - 1);
+        const uint32_t method = (uint32_t)(tally->of >> FL_OF_METHODS) & ((1u << 27) - 1);
+        done &= fl_rules_credit(rules, tally, FL_PER_NOTHING, 0, outcome->shares[FL_PER_NOTHING]) &&
+                fl_rules_credit(rules, tally, FL_PER_STATUS, status, outcome->shares[FL_PER_STATUS]) &&
+                fl_rules_credit(rules, tally, FL_PER_METHOD, method, outcome->shares[FL_PER_METHOD]);
+        tally->hits = tally->size = 0;
+    }
+    rules->n_touched[0] = rules->n_touched[1] = 0;
     return done;
 }
 
@@ -330,18 +333,15 @@ static int fl_rules_fetch(fl_rules *rules, const fl_fold *fold) {
     return 1;
 }
 
-/* Where hits are counted, in the tally that stands at `first`, or behind it. */
-#define FL_TALLY(first, key)                                                                        \
+/* Where hits are counted, in the tally that stands at `first`, or behind it, of sections (0) or others (1). */
+#define FL_TALLY(which, first, key)                                                                       \
     do {                                                                                            \
         const uint64_t of = (key);                                                                  \
         uint32_t at = (first);                                                                      \
-        if (tallies[at].of != of) {                                                                 \
-            rules->n_touched = n_touched;                                                           \
+        if (tallies[at].of != of)                                                                   \
             at = fl_tally_find(rules, at, of, &done);                                               \
-            n_touched = rules->n_touched;                                                           \
-        }                                                                                           \
-        touched[n_touched] = at;                                                                    \
-        n_touched += !tallies[at].hits; /* which of both, no processor can foretell */              \
+        rules->touched[which][rules->n_touched[which]] = at;                                        \
+        rules->n_touched[which] += !tallies[at].hits; /* which of both, no processor can foretell */ \
         tallies[at].hits += hits;                                                                   \
         tallies[at].size += size;                                                                   \
     } while (0)
@@ -349,11 +349,9 @@ static int fl_rules_fetch(fl_rules *rules, const fl_fold *fold) {
 /* Look at what is gathered, from a place in the order on, as far as outcomes are known: how far that is. */
 static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint32_t *numbers) {
     fl_tally *tallies = rules->tallies;
-    uint32_t *touched = rules->touched;
     const int by_section = rules->tallied[FL_PER_SECTION], has_others = rules->has_others;
     const uint64_t told = rules->told;
     const size_t n = rules->n_order;
-    size_t n_touched = rules->n_touched;
     int done = 1;
     for (; i < n; i++) {
         const uint32_t place = rules->order[i];
@@ -371,24 +369,20 @@ static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint
         const fl_outcome *outcome = rules->outcomes.at + number - 1;
         if (by_section) {
             const uint32_t share = outcome->shares[FL_PER_SECTION];
-            FL_TALLY((section + FL_APART * share) % (1u << FL_TALLY_BITS), (uint64_t)section << 32 | share);
+            FL_TALLY(0, (section + FL_APART * share) % (1u << FL_TALLY_BITS), (uint64_t)section << 32 | share);
         }
         if (has_others) { /* places are less than 2^27: each had a line of a chunk of its own */
             const uint64_t key = (uint64_t)number << FL_OF_OUTCOME |
                                  (((uint64_t)method << FL_OF_METHODS | status) & told);
-            FL_TALLY((uint32_t)FL_TALLIES + (uint32_t)(key * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)), key);
+            FL_TALLY(1, (uint32_t)FL_TALLIES + (uint32_t)(key * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)), key);
         }
         if (single && outcome->by_line)
             done &= fl_rules_line(rules, seen, outcome->by_line);
         if (!single)
             cell->hits = 0, cell->size = 0;
-        if (size >= FL_MUCH) {
-            rules->n_touched = n_touched;
+        if (size >= FL_MUCH)
             done &= fl_rules_flush(rules);
-            n_touched = 0;
-        }
     }
-    rules->n_touched = n_touched;
     fold->failed |= !done;
     return i;
 }
@@ -446,20 +440,49 @@ static int fl_rules_look(fl_rules *rules, fl_fold *fold) {
     return 1;
 }
 
-/* A cell for a hit whose values are those, where there is to be one: its place. 0 where there is none, or no memory
- * (`failed`). */
-static uint32_t fl_cell_new(fl_rules *rules, fl_fold *fold, size_t section, size_t method, size_t status, size_t size) {
-    if (method >= FL_VARIED_METHODS || size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
+/* Count a hit of a cell. */
+static inline void fl_cell_hit(fl_rules *rules, uint32_t place, uint64_t size) {
+    fl_cell *cell = rules->cells + place;
+    const size_t n = rules->n_order;
+    rules->order[n] = place;
+    rules->n_order = n + !cell->hits++; /* which of both, no processor can foretell */
+    cell->size += size;
+}
+
+/* Count a hit in its cell, if that is there already, and the hit of the run: 1; or else 0, and it is to be put
+ * down. */
+static inline int fl_rules_alike(fl_rules *rules, int64_t second, uint32_t section, uint32_t method, uint32_t status,
+                                 uint64_t size) {
+    const uint64_t number = ((uint64_t)method << FL_OF_METHODS | status) & rules->tells;
+    if (second != rules->second || size >= rules->least_edge || number >= FL_VARIED_METHODS << FL_OF_METHODS)
         return 0;
-    uint8_t *variant = rules->variant_of + (((size * FL_VARIED_METHODS + method) << FL_OF_METHODS) + status);
+    const uint32_t variant = rules->variant_of[number];
+    const size_t place = (size_t)(section & rules->tells_section) * FL_VARIANTS + variant;
+    if (!variant || place >= rules->cell_room || rules->n_order == FL_ORDER)
+        return 0;
+    fl_cell_hit(rules, (uint32_t)place, size);
+    return 1;
+}
+
+/* The place of the cell of a hit, which is made where there is to be one; 0 where there is none, or no memory
+ * (`failed`). */
+static uint32_t fl_cell_of_hit(fl_rules *rules, fl_fold *fold, const fl_seen *seen) {
+    const uint32_t section = seen->section & rules->tells_section;
+    const uint64_t number = ((uint64_t)seen->method << FL_OF_METHODS | seen->status) & rules->tells;
+    const size_t size = fl_interval(&rules->size_edges, (int64_t)seen->size);
+    if (!rules->has_cells || seen->size >= FL_MUCH || number >= FL_VARIED_METHODS << FL_OF_METHODS ||
+        size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
+        return 0;
+    uint8_t *variant = rules->variant_of + (size * FL_VARIED_METHODS << FL_OF_METHODS) + number;
     if (!*variant) {
         if (rules->n_variants + 1 == FL_VARIANTS)
             return 0;
         *variant = (uint8_t)++rules->n_variants;
-        rules->variants[*variant] = (fl_variant){(uint32_t)method, (uint32_t)status, (uint32_t)size};
+        rules->variants[*variant] =
+            (fl_variant){(uint32_t)(number >> FL_OF_METHODS), (uint32_t)number & ((1u << FL_OF_METHODS) - 1), (uint32_t)size};
     }
-    if (fl_reserve((void **)&rules->cells, &rules->cell_room, (section + 1) * FL_VARIANTS, sizeof *rules->cells))
-        return (uint32_t)(section * FL_VARIANTS + *variant);
+    if (fl_reserve((void **)&rules->cells, &rules->cell_room, ((size_t)section + 1) * FL_VARIANTS, sizeof *rules->cells))
+        return section * FL_VARIANTS + *variant;
     fold->failed = 1;
     return 0;
 }
@@ -467,26 +490,11 @@ static uint32_t fl_cell_new(fl_rules *rules, fl_fold *fold, size_t section, size
 /* Gather the hit that was put down; 0 where it was the last one for which there was room. */
 static inline int fl_rules_gather(fl_rules *rules, fl_fold *fold) {
     const fl_seen *seen = rules->gathered + rules->n_gathered;
-    if (rules->has_cells && seen->size < FL_MUCH) {
-        const size_t section = seen->section & rules->tells[0], method = seen->method & rules->tells[1];
-        const size_t status = seen->status & rules->tells[2];
-        const size_t size = seen->size < rules->least_edge ? 0 : fl_interval(&rules->size_edges, (int64_t)seen->size);
-        uint32_t place = 0;
-        if (method < FL_VARIED_METHODS && size < FL_VARIED_SIZES && section * FL_VARIANTS < rules->cell_room) {
-            const uint8_t variant =
-                rules->variant_of[((size * FL_VARIED_METHODS + method) << FL_OF_METHODS) + status];
-            place = variant ? (uint32_t)section * FL_VARIANTS + variant : 0;
-        }
-        if (place || (place = fl_cell_new(rules, fold, section, method, status, size))) {
-            fl_cell *cell = rules->cells + place;
-            const size_t n = rules->n_order;
-            rules->order[n] = place;
-            rules->n_order = n + !cell->hits++; /* which of both, no processor can foretell */
-            cell->size += seen->size;
-            return rules->n_order < FL_ORDER;
-        }
-    }
-    rules->order[rules->n_order++] = FL_SINGLE | (uint32_t)rules->n_gathered++;
+    const uint32_t place = fl_cell_of_hit(rules, fold, seen);
+    if (place)
+        fl_cell_hit(rules, place, seen->size);
+    else
+        rules->order[rules->n_order++] = FL_SINGLE | (uint32_t)rules->n_gathered++;
     return rules->n_gathered < FL_GATHERED && rules->n_order < FL_ORDER;
 }
 
@@ -502,6 +510,7 @@ static int fl_rules_go_on(fl_rules *rules, fl_fold *fold) {
     fold->failed |= !fl_rules_flush(rules);
     rules->stamp = rules->next_stamp;
     rules->last_stamp = rules->stamp > rules->last_stamp ? rules->stamp : rules->last_stamp;
+    rules->second = rules->has_cells ? fold->second : FL_NEVER;
     rules->gathered[0] = rules->gathered[next];
     (void)fl_rules_gather(rules, fold);
     return 1;
@@ -520,8 +529,10 @@ static inline fl_seen *fl_rules_next(fl_rules *rules) { return rules->gathered +
 
 /* Gather the hit that was put down, which the fold has counted; 0 where something is asked for first. */
 static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
-    if (fold->in_future)
+    if (fold->in_future) {
+        rules->second = FL_NEVER;
         return 1;
+    }
     rules->next_stamp = rules->entries.stamp + (uint32_t)fold->row;
     if (rules->next_stamp == rules->stamp && fl_rules_gather(rules, fold))
         return 1;
@@ -608,10 +619,14 @@ static inline void fl_rules_tell(fl_rules *rules) {
     rules->has_cells = !rules->has_hosts && !looked_at[FL_OF_DURATION] && !looked_at[FL_OF_TARGET];
     for (size_t i = 0; i < rules->outcomes.n_rules; i++)
         rules->has_cells &= !rules->outcomes.rules[i].sketched;
-    rules->tells[0] = looked_at[FL_OF_SECTION] || tallied[FL_PER_SECTION] ? SIZE_MAX : 0;
-    rules->tells[1] = looked_at[FL_OF_METHOD] || tallied[FL_PER_METHOD] ? SIZE_MAX : 0;
-    rules->tells[2] = looked_at[FL_OF_STATUS] || tallied[FL_PER_STATUS] ? SIZE_MAX : 0;
-    rules->least_edge = rules->size_edges.n ? (uint64_t)rules->size_edges.at[0] : UINT64_MAX;
+    const uint64_t statuses = (1u << FL_OF_METHODS) - 1;
+    rules->tells_section = looked_at[FL_OF_SECTION] || tallied[FL_PER_SECTION] ? UINT32_MAX : 0;
+    rules->tells = (looked_at[FL_OF_METHOD] || tallied[FL_PER_METHOD] ? ~statuses : 0) |
+                   (looked_at[FL_OF_STATUS] || tallied[FL_PER_STATUS] ? statuses : 0);
+    rules->second = FL_NEVER;
+    rules->least_edge = rules->size_edges.n && (uint64_t)rules->size_edges.at[0] < FL_MUCH
+                            ? (uint64_t)rules->size_edges.at[0]
+                            : FL_MUCH;
 }
 
 /* Begin a chunk, which the fold has begun: the classes of keys go with the keys. */
@@ -629,11 +644,10 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
         fl_marks_clear(rules->marks + FL_PER_SECTION);
     if (!fold->methods.n)
         fl_marks_clear(rules->marks + FL_PER_METHOD);
-    for (size_t i = 0; i < rules->n_touched; i++) { /* of a chunk that failed */
-        rules->tallies[rules->touched[i]].hits = 0;
-        rules->tallies[rules->touched[i]].size = 0;
-    }
-    rules->n_touched = 0;
+    for (int which = 0; which < 2; which++)
+        for (size_t i = 0; i < rules->n_touched[which]; i++) /* of a chunk that failed */
+            rules->tallies[rules->touched[which][i]].hits = rules->tallies[rules->touched[which][i]].size = 0;
+    rules->n_touched[0] = rules->n_touched[1] = 0;
     fl_rules_drop(rules);
     if (rules->outcomes.torn || !fold->sections.n || !fold->methods.n)
         fl_cells_forget(rules);
@@ -755,12 +769,12 @@ static inline void fl_rules_free(fl_rules *rules) {
     free(rules->duration_edges.at);
     free(rules->cells);
     free(rules->tallies);
-    free(rules->touched);
+    free(rules->touched[0]);
+    free(rules->touched[1]);
     free(rules);
 }
 
 static inline fl_rules *fl_rules_new(uint64_t seed, size_t bound) {
-    const size_t tallies = 2 * FL_TALLIES;
     fl_rules *rules = (fl_rules *)calloc(1, sizeof *rules);
     if (!rules)
         return NULL;
@@ -770,9 +784,10 @@ static inline fl_rules *fl_rules_new(uint64_t seed, size_t bound) {
     rules->hosts.seed = seed;
     rules->bound = bound;
     rules->asks = -1;
-    rules->tallies = (fl_tally *)calloc(tallies, sizeof *rules->tallies);
-    rules->touched = (uint32_t *)calloc(tallies + 1, sizeof *rules->touched);
-    if (rules->tallies && rules->touched &&
+    rules->tallies = (fl_tally *)calloc(2 * FL_TALLIES, sizeof *rules->tallies);
+    for (int which = 0; which < 2; which++)
+        rules->touched[which] = (uint32_t *)calloc(FL_TALLIES + 1, sizeof **rules->touched);
+    if (rules->tallies && rules->touched[0] && rules->touched[1] &&
         fl_reserve((void **)&rules->cells, &rules->cell_room, FL_VARIANTS, sizeof *rules->cells))
         return rules;
     fl_rules_free(rules);
