@@ -7,6 +7,8 @@
  * chunk are stamped by numbers that go on from chunk to chunk, so that no mark need be wiped.
  *
  * Entries live for a chunk, and are no more than its lines times its rules.
+ *
+ * Over 300 lines: what is found, made and named here is one state.
  */
 #ifndef FASTLOG_ENTRIES_H
 #define FASTLOG_ENTRIES_H
@@ -37,7 +39,7 @@ typedef struct {
 typedef struct {
     uint32_t row, kind, place; /* place: of the key, in the table of its kind */
     uint32_t name; /* the number of its key and 1, where that is known already; or FL_AS and a group of that key */
-    uint32_t entry; /* where the numbers of its entries stand in `numbered`; of a kind with one rule, the number itself */
+    uint32_t entry; /* where the numbers of its entries stand in `numbered`; or the number, of a kind with one rule */
 } fl_group;
 
 #define FL_AS (1u << 31)

@@ -10,7 +10,7 @@
 #ifndef FASTLOG_LINE_H
 #define FASTLOG_LINE_H
 
-#include "rules.h"
+#include "measured.h"
 
 #define FL_PAD 64
 #ifndef FL_LINE_LIMIT

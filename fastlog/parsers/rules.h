@@ -1,20 +1,26 @@
 /* What rules see of hits. The twin of fastlog/parsers/measure.py.
  *
- * Hits are gathered, some of one second at a time, and then looked at one after the other (fl_rules_go_on).
+ * Hits are gathered as long as they are of one second, and then looked at (fl_rules_go_on). Those that no rule
+ * tells apart are gathered together, in a *cell*: by section, method, status and interval of the size, as far as
+ * rules know these. So a line costs a look for its cell, and a count; how many rules there are it does not
+ * notice. Hits of which rules look at more, a host, a target, a duration, are gathered one by one; so are those
+ * for which there is no cell, since sections, methods or statuses are many.
+ *
  * What the rules make of a hit, its outcome, is in outcomes.h. Where that needs an answer of Python first
  * (the functions return 0, `asks` says what is asked, `seen` of which hit), they go on with this hit when it is
  * there. The texts of a hit are those of the block: before that ends, all are looked at.
  *
- * Hits of which the rules that know sections count the same, share a *tally* with the others of their section;
- * hits of one outcome, status and method, where rules know these, share another one. So a line costs a look for
- * its outcome and two counts; how many rules there are it does not notice. When the run of lines of one second
- * is over, what the tallies have goes to the entries (entries.h) of their rules. Tallies stand in a table
- * that does not grow: where there is no room for one, all go to their entries before, as at the end of a run.
+ * What is looked at goes to two *tallies*: one for hits of a section of which the rules that know sections count
+ * the same, and one for those of an outcome, a status and a method, where rules know these. When the run of
+ * lines of one second is over, what the tallies have goes to the entries (entries.h) of their rules: so the
+ * rules are gone through once for what many cells have in common. Tallies stand in a table that does not grow:
+ * where there is no room for one, all go to their entries before.
  *
- * What tallies do not know is counted line by line: hosts, which are fetched from memory for all gathered hits
- * before the first of these is looked at, and sketches of durations.
+ * What tallies do not know is counted line by line: hosts, which are fetched from memory as they are gathered,
+ * and sketches of durations.
  *
- * Entries live for a chunk; hosts, targets, classes and outcomes live on, up to `bound`.
+ * Entries live for a chunk; hosts and targets live on, up to `bound`; cells of FL_MOST_ROWS sections (8 MiB),
+ * and classes and outcomes as long as Python keeps them.
  *
  * Over 300 lines, since all of it is one state.
  */
@@ -26,17 +32,17 @@
 
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
-#define FL_GATHERED 32
-#define FL_VARIANTS 64 /* and as many cells in a row */
-#define FL_VARIED_METHODS 4
-#define FL_VARIED_SIZES 4
+#define FL_GATHERED 32 /* one by one */
+#define FL_VARIANTS 64 /* of a section, and as many cells in its row */
+#define FL_VARIED_METHODS 4 /* of these, by place, there are variants */
+#define FL_VARIED_SIZES 4 /* and of these intervals */
 #ifndef FL_MOST_ROWS
 #define FL_MOST_ROWS 4096
 #endif
 #ifndef FL_ORDER
 #define FL_ORDER 1024
 #endif
-#define FL_SINGLE (1u << 31)
+#define FL_SINGLE (1u << 31) /* in the order: a hit that was gathered alone */
 #define FL_ROWS 8 /* a power of two */
 #define FL_MUCH ((uint64_t)1 << 34) /* hits of a chunk that have less add up to less than 2^62 */
 #ifndef FL_TALLY_BITS
@@ -44,13 +50,13 @@
 #endif
 #define FL_TALLIES (((size_t)1 << FL_TALLY_BITS) + FL_PROBES) /* of sections, and as many others */
 #define FL_PROBES 8 /* places where one may stand */
-#define FL_APART 61 /* places of the tallies of a section: there are less sections than that, or they share */
+#define FL_APART 61 /* places between the tallies of a section */
 #define FL_OF_METHODS 10 /* bits of a status */
 #define FL_OF_OUTCOME 37 /* bits of a method and a status */
 
-/* Hits of the run of lines at hand. */
+/* Hits of the run of lines at hand of which rules make the same. */
 typedef struct {
-    uint64_t of; /* section and share; or else outcome, method and status: see fl_rules_count */
+    uint64_t of; /* section and share; or else outcome, method and status: see fl_rules_hits */
     uint64_t size;
     uint64_t hits;
 } fl_tally;
@@ -80,14 +86,14 @@ typedef struct {
     const uint8_t *host, *target;
     uint64_t size;
     int64_t duration; /* in microseconds; FL_NO_DURATION */
-    uint64_t hash;    /* of the host; known when it is fetched */
+    uint64_t hash;    /* of the host, once it is gathered */
 } fl_seen;
 
 typedef struct fl_rules {
     uint8_t has_hosts;
     uint8_t tallied[FL_PER_HOST]; /* by kind: whether some rule is counted by tallies */
-    uint8_t has_others; /* some that is not by section */
-    uint64_t told;      /* what of an `of` that is no section's tells tallies apart */
+    uint8_t has_others; /* whether some that is not by section */
+    uint64_t told;      /* what of method and status tells tallies apart */
     fl_column size_edges, duration_edges;
     uint64_t least_edge; /* of sizes, or FL_MUCH if that is less */
     size_t bound;
@@ -102,16 +108,16 @@ typedef struct fl_rules {
     uint32_t stamp, last_stamp;  /* of the row of the run, 0 before the first; the greatest that there was */
     fl_entries entries;
 
-    int has_cells; /* a line is no more to the rules than its cell */
-    int64_t second;  /* of the run, if there are cells; FL_NEVER where the next hit may be of another run */
-    uint32_t tells_section;
-    uint64_t tells; /* all bits of method and status where rules tell them apart; so of a section before */
+    int has_cells;  /* a line is no more to the rules than its cell */
+    int64_t second; /* of the run, if there are cells; FL_NEVER where the next hit may be of another run */
+    uint32_t tells_section; /* all bits where rules tell sections apart, or none */
+    uint64_t tells;         /* so of method and status */
     fl_cell *cells;
     size_t cell_room;
     fl_variant variants[FL_VARIANTS]; /* from 1 on */
     size_t n_variants;
     uint8_t variant_of[FL_VARIED_SIZES * FL_VARIED_METHODS << FL_OF_METHODS]; /* 0 where there is none */
-    uint32_t order[FL_ORDER + 1]; /* by first appearance: cells with hits of the run, and FL_SINGLE and a place in `gathered` */
+    uint32_t order[FL_ORDER + 1]; /* by first appearance: cells with hits, and FL_SINGLE and a place in `gathered` */
     size_t n_order, n_looked_at; /* looked_at: of the order */
     fl_seen gathered[FL_GATHERED + 1]; /* hits of the run, and behind them perhaps one of the next */
     size_t n_gathered;
@@ -220,7 +226,8 @@ static int fl_rules_flush(fl_rules *rules) {
     return done;
 }
 
-/* The place of a tally, which is not the first of those where it may stand. `*done` becomes 0 where memory has run out. */
+/* The place of a tally, which is not the first of those where it may stand. `*done` becomes 0 where memory has
+ * run out. */
 static uint32_t fl_tally_find(fl_rules *rules, uint32_t first, uint64_t of, int *done) {
     uint32_t at = first;
     while (at < first + FL_PROBES && rules->tallies[at].of != of && rules->tallies[at].hits)
@@ -320,16 +327,13 @@ static void fl_rules_numbers(fl_rules *rules, uint32_t *numbers) {
         numbers[i] = numbers[i] >> FL_MAP_BITS ? 0 : outcomes->map[numbers[i]];
 }
 
-/* Fetch the hosts of the gathered hits, and have room for the classes of all. 0 where there is no memory. */
-static int fl_rules_fetch(fl_rules *rules, const fl_fold *fold) {
+/* Have room for the classes of all values that are known by number before. 0 where there is no memory. */
+static int fl_rules_room(fl_rules *rules, const fl_fold *fold) {
     const size_t values[] = {fold->sections.n, fold->methods.n, FL_STATUSES, 0, rules->size_edges.n + 1,
                              rules->duration_edges.n + 2, 0};
     for (int field = 0; field < FL_FIELDS; field++)
         if (!fl_classes_room(&rules->outcomes, field, values[field]))
             return 0;
-    for (size_t i = 0; rules->has_hosts && i < rules->n_gathered; i++)
-        rules->gathered[i].hash =
-            fl_hosts_fetch(&rules->hosts, rules->gathered[i].host, rules->gathered[i].host_length);
     return 1;
 }
 
@@ -378,8 +382,10 @@ static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint
         }
         if (single && outcome->by_line)
             done &= fl_rules_line(rules, seen, outcome->by_line);
-        if (!single)
-            cell->hits = 0, cell->size = 0;
+        if (!single) {
+            cell->hits = 0;
+            cell->size = 0;
+        }
         if (size >= FL_MUCH)
             done &= fl_rules_flush(rules);
     }
@@ -418,7 +424,7 @@ static inline const fl_seen *fl_rules_example(fl_rules *rules, uint32_t place) {
 /* Look at what is gathered; 0 where something is asked for first. With memory gone (`failed`) no more is. */
 static int fl_rules_look(fl_rules *rules, fl_fold *fold) {
     uint32_t numbers[FL_GATHERED];
-    fold->failed = fold->failed || !fl_rules_fetch(rules, fold);
+    fold->failed = fold->failed || !fl_rules_room(rules, fold);
     if (!fold->failed)
         fl_rules_numbers(rules, numbers);
     while (!fold->failed) {
@@ -470,7 +476,7 @@ static uint32_t fl_cell_of_hit(fl_rules *rules, fl_fold *fold, const fl_seen *se
     const uint32_t section = seen->section & rules->tells_section;
     const uint64_t number = ((uint64_t)seen->method << FL_OF_METHODS | seen->status) & rules->tells;
     const size_t size = fl_interval(&rules->size_edges, (int64_t)seen->size);
-    if (!rules->has_cells || seen->size >= FL_MUCH || number >= FL_VARIED_METHODS << FL_OF_METHODS ||
+    if (seen->size >= FL_MUCH || number >= FL_VARIED_METHODS << FL_OF_METHODS ||
         size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
         return 0;
     uint8_t *variant = rules->variant_of + (size * FL_VARIED_METHODS << FL_OF_METHODS) + number;
@@ -478,10 +484,11 @@ static uint32_t fl_cell_of_hit(fl_rules *rules, fl_fold *fold, const fl_seen *se
         if (rules->n_variants + 1 == FL_VARIANTS)
             return 0;
         *variant = (uint8_t)++rules->n_variants;
-        rules->variants[*variant] =
-            (fl_variant){(uint32_t)(number >> FL_OF_METHODS), (uint32_t)number & ((1u << FL_OF_METHODS) - 1), (uint32_t)size};
+        rules->variants[*variant] = (fl_variant){(uint32_t)(number >> FL_OF_METHODS),
+                                                 (uint32_t)number & ((1u << FL_OF_METHODS) - 1), (uint32_t)size};
     }
-    if (fl_reserve((void **)&rules->cells, &rules->cell_room, ((size_t)section + 1) * FL_VARIANTS, sizeof *rules->cells))
+    const size_t room = ((size_t)section + 1) * FL_VARIANTS;
+    if (fl_reserve((void **)&rules->cells, &rules->cell_room, room, sizeof *rules->cells))
         return section * FL_VARIANTS + *variant;
     fold->failed = 1;
     return 0;
@@ -489,8 +496,10 @@ static uint32_t fl_cell_of_hit(fl_rules *rules, fl_fold *fold, const fl_seen *se
 
 /* Gather the hit that was put down; 0 where it was the last one for which there was room. */
 static inline int fl_rules_gather(fl_rules *rules, fl_fold *fold) {
-    const fl_seen *seen = rules->gathered + rules->n_gathered;
-    const uint32_t place = fl_cell_of_hit(rules, fold, seen);
+    fl_seen *seen = rules->gathered + rules->n_gathered;
+    const uint32_t place = rules->has_cells ? fl_cell_of_hit(rules, fold, seen) : 0;
+    if (rules->has_hosts)
+        seen->hash = fl_hosts_fetch(&rules->hosts, seen->host, seen->host_length);
     if (place)
         fl_cell_hit(rules, place, seen->size);
     else
@@ -580,9 +589,10 @@ static inline int fl_rules_add(fl_rules *rules, int kind, int sketched, int size
     rules->entries.sized |= sized;
     if (!sketched && kind != FL_PER_HOST)
         rules->tallied[kind] = 1;
-    rules->has_others = rules->tallied[FL_PER_NOTHING] || rules->tallied[FL_PER_STATUS] || rules->tallied[FL_PER_METHOD];
-    rules->told = (rules->tallied[FL_PER_METHOD] ? ((uint64_t)1 << FL_OF_OUTCOME) - ((uint64_t)1 << FL_OF_METHODS) : 0) |
-                  (rules->tallied[FL_PER_STATUS] ? ((uint64_t)1 << FL_OF_METHODS) - 1 : 0);
+    const uint8_t *tallied = rules->tallied;
+    const uint64_t statuses = ((uint64_t)1 << FL_OF_METHODS) - 1, methods = ((uint64_t)1 << FL_OF_OUTCOME) - 1 - statuses;
+    rules->has_others = tallied[FL_PER_NOTHING] || tallied[FL_PER_STATUS] || tallied[FL_PER_METHOD];
+    rules->told = (tallied[FL_PER_METHOD] ? methods : 0) | (tallied[FL_PER_STATUS] ? statuses : 0);
     return 1;
 }
 
@@ -659,101 +669,6 @@ static inline void fl_rules_begin(fl_rules *rules, const fl_fold *fold) {
     rules->stamp = rules->next_stamp = 0;
     fl_rules_tell(rules);
     rules->asks = -1;
-}
-
-/* -- columns ---------------------------------------------------------------------------------- */
-
-/* Put down the name of a group's key. 0 where there is no memory. */
-static int fl_key_name(fl_rules *rules, const fl_fold *fold, const fl_group *of) {
-    const uint32_t place = of->place;
-    uint8_t status[16] = {(uint8_t)('0' + place / 100), (uint8_t)('0' + place / 10 % 10), (uint8_t)('0' + place % 10)};
-    const uint8_t *text = status;
-    size_t length = of->kind == FL_PER_STATUS ? 3 : 0;
-    if (of->kind == FL_PER_HOST) {
-        text = fl_host_text(&rules->hosts, place, &length);
-    } else if (of->kind == FL_PER_SECTION || of->kind == FL_PER_METHOD) {
-        const fl_table *table = of->kind == FL_PER_SECTION ? &fold->sections : &fold->methods;
-        text = table->arena + table->keys[place].text;
-        length = table->keys[place].length;
-    }
-    return fl_entries_name(&rules->entries, text, length);
-}
-
-/* Every group has the number of its key in the chunk. 0 where there is no memory. */
-static int fl_groups_name(fl_rules *rules, const fl_fold *fold) {
-    fl_entries *entries = &rules->entries;
-    for (size_t i = 0; i < entries->n_groups; i++) {
-        fl_group *group = entries->groups + i;
-        if (group->name & FL_AS) /* of one before, which has its number by now */
-            group->name = entries->groups[group->name & ~FL_AS].name;
-        if (group->name)
-            continue;
-        uint32_t *number = entries->numbers[group->kind] + group->place;
-        if (!*number) {
-            if (!fl_push(&entries->name_kinds, group->kind) || !fl_push(&entries->name_places, group->place) ||
-                !fl_key_name(rules, fold, group))
-                return 0;
-            *number = (uint32_t)entries->key_ends.n;
-        }
-        group->name = *number;
-    }
-    return 1;
-}
-
-/* Room for the numbers of all keys. 0 where there is no memory. */
-static int fl_numbers_room(fl_rules *rules, const fl_fold *fold) {
-    const size_t places[FL_KINDS] = {1, fold->sections.n, FL_STATUSES, fold->methods.n, rules->hosts.n};
-    for (int kind = 0; kind < FL_KINDS; kind++)
-        if (!fl_reserve((void **)&rules->entries.numbers[kind], &rules->entries.numbers_room[kind], places[kind],
-                        sizeof(uint32_t)))
-            return 0;
-    return 1;
-}
-
-/* Their sizes; none where no rule is `sized`. */
-static inline void fl_sizes_columns(fl_entries *entries) {
-    if (!entries->sized)
-        entries->size_low.n = entries->size_high.n = 0;
-    for (size_t at = 0; at < entries->size_low.n; at++) {
-        const fl_sum size = entries->sizes[at];
-        entries->size_low.at[at] = (int64_t)(size & (((fl_sum)1 << 62) - 1));
-        entries->size_high.at[at] = (int64_t)(size >> 62);
-    }
-}
-
-/* End a chunk, which the fold has ended: every column is complete. 0 where there is no memory. */
-static int fl_rules_columns(fl_rules *rules, const fl_fold *fold) {
-    fl_entries *entries = &rules->entries;
-#define FL_ROOM(column) done = done && fl_entries_room(&entries->column, entries->n);
-    int done = fl_numbers_room(rules, fold) && fl_groups_name(rules, fold);
-    FL_ENTRY_COLUMNS(FL_ROOM)
-#undef FL_ROOM
-    entries->sketched.n = 0;
-    size_t segment = 0, end = fold->segment_rows.n ? (size_t)fold->segment_rows.at[0] : 0;
-    for (size_t at = 0; done && at < entries->n; at++) {
-        const fl_entry *entry = entries->at + at;
-        const fl_group *group = entries->groups + entry->group;
-        while (group->row >= end && segment + 1 < fold->segment_rows.n) /* entries ascend by segment, as rows do */
-            end += (size_t)fold->segment_rows.at[++segment];
-        entries->rules.at[at] = entry->rule;
-        entries->segments.at[at] = (int64_t)segment;
-        entries->seconds.at[at] = fold->seconds.at[group->row];
-        entries->keys.at[at] = group->name - 1;
-        entries->hits.at[at] = entry->hits;
-        entries->base.at[at] = entry->base;
-    }
-    if (done)
-        fl_sizes_columns(entries);
-    done = done && fl_entries_sketches(entries);
-    for (size_t i = 0; i < entries->name_places.n; i++)
-        entries->numbers[entries->name_kinds.at[i]][entries->name_places.at[i]] = 0;
-    return done;
-}
-
-/* End a chunk, which the fold has ended, and of which all is looked at: every column is complete. */
-static inline void fl_rules_end(fl_rules *rules, fl_fold *fold) {
-    if (fold->failed || !fl_rules_flush(rules) || !fl_rules_columns(rules, fold))
-        fold->failed = 1;
 }
 
 static inline void fl_rules_free(fl_rules *rules) {

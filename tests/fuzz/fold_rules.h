@@ -113,8 +113,9 @@ static void check_same_rules(const fl_fold *a, const fl_fold *b) {
     const fl_entries *mine = &a->rules->entries, *other = &b->rules->entries;
     check(mine->rules.n == other->rules.n, "as many entries");
     for (int64_t rule = 0; rule < FUZZ_RULES; rule++) {
-        size_t cells = 0, other_cells = 0, length, other_length, j = next_entry(other, rule, 0, &other_cells);
-        for (size_t i = next_entry(mine, rule, 0, &cells); i < mine->rules.n; i = next_entry(mine, rule, i + 1, &cells)) {
+        size_t cells = 0, other_cells = 0, length, other_length;
+        size_t i = next_entry(mine, rule, 0, &cells), j = next_entry(other, rule, 0, &other_cells);
+        for (; i < mine->rules.n; i = next_entry(mine, rule, i + 1, &cells)) {
             check(j < other->rules.n, "as many entries of a rule");
             const uint8_t *key = key_of(mine, i, &length), *other_key = key_of(other, j, &other_length);
             check(length == other_length && (!length || !memcmp(key, other_key, length)), "the same keys of rules");
