@@ -31,7 +31,7 @@ def line(second: int, section: int, method: str, status: int, size: int) -> byte
     )  # fmt: skip
 
 
-def log(lines: int, sections: int, methods: int, statuses: int, sizes: list[int], *, jitter: int = 0) -> bytes:
+def log(lines: int, sections: int, methods: int, statuses: int, sizes: list[int], jitter: int = 0) -> bytes:
     chosen = Random(lines * sections * methods * statuses)
     return b"".join(
         line(
