@@ -22,8 +22,9 @@ def extensions() -> list[Extension]:
 
     parts = {
         "parsers": [
-            *("block.h", "entries.h", "fold.h", "hosts.h", "json.h", "keys.h", "line.h", "program.h"),
-            *("rejects.h", "rules.h", "scan.h", "stamp.h", "walk.h", "block.pxi", "rules.pxi"),
+            *("block.h", "entries.h", "fold.h", "hosts.h", "json.h", "keys.h", "line.h", "measured.h"),
+            *("outcomes.h", "program.h", "rejects.h", "rules.h", "scan.h", "stamp.h", "walk.h"),
+            *("block.pxi", "rules.pxi"),
         ],
         "model": [],
         "windows": ["rows.pxi", "series.h"],

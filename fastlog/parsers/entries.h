@@ -1,11 +1,14 @@
 /* What rules saw of hits: entries, each of (row, rule, key), and then the columns of Measured.
  *
- * What counts a key, a slot or a host, has a mark in it for the entry that it counted in last, or
- * some, by row. An entry of a row that its mark has not come to is new, until seconds go back to a
- * row that its mark has left; from then on (`again`) it may be there already, and is looked up. The rows of a chunk are stamped
- * by numbers that go on from chunk to chunk, so that no mark need be wiped.
+ * The entries of the rules whose keys are alike, of a row and a key, are a *group*: it is found once for
+ * all of them, and has the name. What counts a key has a mark in it for the group that it counted in last,
+ * or some, by row. A group of a row that its mark has not come to is new, until seconds go back to a
+ * row that its mark has left; from then on (`again`) it may be there already, and is looked up. The rows of a
+ * chunk are stamped by numbers that go on from chunk to chunk, so that no mark need be wiped.
  *
  * Entries live for a chunk, and are no more than its lines times its rules.
+ *
+ * Over 300 lines: what is found, made and named here is one state.
  */
 #ifndef FASTLOG_ENTRIES_H
 #define FASTLOG_ENTRIES_H
@@ -29,31 +32,36 @@ typedef struct {
 
 typedef struct {
     uint32_t stamp; /* of the row; 0 is none's */
-    uint32_t entry;
+    uint32_t group;
 } fl_mark;
 
-/* A rule's key: its kind, and its place in the table of such. */
+/* What the rules of a kind saw of a key in a row. */
 typedef struct {
-    uint32_t rule, kind, place;
-} fl_watched;
+    uint32_t row, kind, place; /* place: of the key, in the table of its kind */
+    uint32_t name; /* the number of its key and 1, where that is known already; or FL_AS and a group of that key */
+    uint32_t entry; /* where the numbers of its entries stand in `numbered`; or the number, of a kind with one rule */
+} fl_group;
+
+#define FL_AS (1u << 31)
 
 typedef struct {
     uint32_t hits, base; /* a chunk has fewer lines */
-    uint32_t row;
-    fl_watched of;
-    uint32_t name; /* the number of its key and 1, where that is known already; or FL_AS and an entry of that key */
+    uint32_t rule, group;
 } fl_entry;
-
-#define FL_AS (1u << 31)
 
 typedef struct {
     fl_entry *at;
     fl_sum *sizes; /* of each; only where some rule is `sized` */
     size_t n, room;
+    fl_group *groups;
+    size_t n_groups, group_room;
+    uint32_t *numbered; /* of the entries of groups, by rank of the rule in its kind: its number and 1 */
+    size_t n_numbered, numbered_room;
+    uint32_t ranks[FL_KINDS]; /* by kind: how many rules */
     int sized;
     uint32_t stamp;  /* of the first row */
-    int again;       /* in this chunk: `places` has all of them, and is asked */
-    fl_table places; /* (row and rule, place and kind): the place of a key is that of its entry */
+    int again;       /* in this chunk: `places` has all groups, and is asked */
+    fl_table places; /* (row, place and kind): the place of a key is that of its group */
     fl_table cells;  /* of durations: (place of the entry, cell) */
     fl_near near[FL_NEAR];
 
@@ -117,56 +125,92 @@ static inline size_t fl_near_place(fl_table *table, fl_near *near, uint64_t firs
     return at->place;
 }
 
-/* The place of an entry in `places` and 1; 0 where there is no memory. */
-static inline size_t fl_entry_place(fl_entries *entries, uint32_t row, const fl_watched *of) {
-    return fl_near_place(&entries->places, entries->near, row | (uint64_t)of->rule << 32,
-                         of->place | (uint64_t)of->kind << 32);
+/* The place of a group in `places` and 1; 0 where there is no memory. */
+static inline size_t fl_group_place(fl_entries *entries, uint32_t row, uint32_t kind, uint32_t place) {
+    return fl_near_place(&entries->places, entries->near, row, place | (uint64_t)kind << 32);
 }
 
-/* From now on an entry may be there already. 0 where there is no memory. */
+/* From now on a group may be there already. 0 where there is no memory. */
 static inline int fl_entries_again(fl_entries *entries) {
-    for (size_t at = entries->places.n; at < entries->n; at++)
-        if (!fl_entry_place(entries, entries->at[at].row, &entries->at[at].of))
+    for (size_t at = entries->places.n; at < entries->n_groups; at++) {
+        const fl_group *group = entries->groups + at;
+        if (!fl_group_place(entries, group->row, group->kind, group->place))
             return 0;
+    }
     entries->again = 1;
     return 1;
 }
 
-/* As fl_entry_at, of another row than the last one. */
-static fl_entry *fl_entry_find(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of) {
-    size_t at = entries->n;
+/* A new group behind the others, without an entry. NULL where there is no memory. */
+static inline fl_group *fl_group_new(fl_entries *entries, uint32_t row, uint32_t kind, uint32_t place) {
+    const size_t at = entries->n_groups, entry = entries->n_numbered, rules = entries->ranks[kind];
+    if (at >= FL_AS || !fl_reserve((void **)&entries->groups, &entries->group_room, at + 1, sizeof *entries->groups))
+        return NULL;
+    fl_group *group = entries->groups + at;
+    *group = (fl_group){.row = row, .kind = kind, .place = place};
+    if (rules > 1) {
+        if (entry + rules > UINT32_MAX ||
+            !fl_reserve((void **)&entries->numbered, &entries->numbered_room, entry + rules, sizeof(uint32_t)))
+            return NULL;
+        memset(entries->numbered + entry, 0, rules * sizeof(uint32_t));
+        entries->n_numbered = entry + rules;
+        group->entry = (uint32_t)entry;
+    }
+    entries->n_groups++;
+    return group;
+}
+
+/* As fl_group_at, of another row than the last one. */
+static fl_group *fl_group_find(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind, uint32_t place) {
+    const uint32_t row = stamp - entries->stamp;
+    size_t at = entries->n_groups;
     if (mark->stamp > stamp && !entries->again && !fl_entries_again(entries))
         return NULL;
-    if (entries->again && !(at = fl_entry_place(entries, stamp - entries->stamp, of)))
+    if (entries->again && !(at = fl_group_place(entries, row, kind, place)))
         return NULL;
     at -= (size_t)entries->again;
-    if (at > entries->n) /* memory ran out behind its place before: the chunk has failed */
+    if (at > entries->n_groups) /* memory ran out behind its place before: the chunk has failed */
         return NULL;
-    if (at == entries->n) {
-        if (at == entries->room) {
-            size_t room = 2 * at + 64;
-            fl_entry *more = (fl_entry *)realloc(entries->at, room * sizeof *more);
-            if (!more || room > FL_AS)
-                return NULL;
-            entries->at = more;
-            fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
-            if (entries->sized && !sizes)
-                return NULL;
-            entries->sizes = sizes;
-            entries->room = room;
-        }
-        if (entries->sized)
-            entries->sizes[at] = 0;
-        entries->at[entries->n++] = (fl_entry){.row = stamp - entries->stamp, .of = *of};
-    }
+    if (at == entries->n_groups && !fl_group_new(entries, row, kind, place))
+        return NULL;
     *mark = (fl_mark){stamp, (uint32_t)at};
+    return entries->groups + at;
+}
+
+/* The group of a key in the row of a stamp, given its mark; NULL where there is no memory. The pointer
+ * holds until the next call. */
+static inline fl_group *fl_group_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind,
+                                    uint32_t place) {
+    return mark->stamp == stamp ? entries->groups + mark->group : fl_group_find(entries, mark, stamp, kind, place);
+}
+
+/* A new entry of a group, whose number goes to `number`. NULL where there is no memory. */
+static fl_entry *fl_entry_new(fl_entries *entries, const fl_group *group, uint32_t rule, uint32_t *number) {
+    const size_t at = entries->n;
+    if (at == entries->room) {
+        size_t room = 2 * at + 64;
+        fl_entry *more = room > UINT32_MAX ? NULL : (fl_entry *)realloc(entries->at, room * sizeof *more);
+        if (!more)
+            return NULL;
+        entries->at = more;
+        fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
+        if (entries->sized && !sizes)
+            return NULL;
+        entries->sizes = sizes;
+        entries->room = room;
+    }
+    if (entries->sized)
+        entries->sizes[at] = 0;
+    entries->at[at] = (fl_entry){.rule = rule, .group = (uint32_t)(group - entries->groups)};
+    *number = (uint32_t)++entries->n;
     return entries->at + at;
 }
 
-/* The entry of a key in the row of a stamp, given its mark; NULL where there is no memory. The pointer
- * holds until the next call. */
-static inline fl_entry *fl_entry_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of) {
-    return mark->stamp == stamp ? entries->at + mark->entry : fl_entry_find(entries, mark, stamp, of);
+/* The entry of a rule, which has that rank in its kind. NULL where there is no memory. The pointer holds until
+ * the next call. */
+static inline fl_entry *fl_entry_of(fl_entries *entries, fl_group *group, uint32_t rule, uint32_t rank) {
+    uint32_t *number = entries->ranks[group->kind] > 1 ? entries->numbered + group->entry + rank : &group->entry;
+    return *number ? entries->at + *number - 1 : fl_entry_new(entries, group, rule, number);
 }
 
 /* Put the name of a key, which is readable for 16 bytes, behind those that there are. 0 where there is no
@@ -181,31 +225,23 @@ static inline int fl_entries_name(fl_entries *entries, const uint8_t *text, size
     return fl_push(&entries->key_ends, (int64_t)entries->key_text_n);
 }
 
-/* As fl_entry_at, of a key whose name, readable for 16 bytes, is at hand: now it costs least to put it
+/* As fl_group_at, of a key whose name, readable for 16 bytes, is at hand: now it costs least to put it
  * down. Its mark is used with a name alone. */
-static inline fl_entry *fl_entry_named(fl_entries *entries, fl_mark *mark, uint32_t stamp, const fl_watched *of,
-                                       const uint8_t *text, size_t length) {
+static inline fl_group *fl_group_named(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind,
+                                       uint32_t place, const uint8_t *text, size_t length) {
     if (mark->stamp == stamp)
-        return entries->at + mark->entry;
+        return entries->groups + mark->group;
     const fl_mark before = *mark;
-    fl_entry *entry = fl_entry_find(entries, mark, stamp, of);
-    if (!entry || entry->name) /* it had been there */
-        return entry;
+    fl_group *group = fl_group_find(entries, mark, stamp, kind, place);
+    if (!group || group->name) /* it had been there */
+        return group;
     if (before.stamp >= entries->stamp) /* to look there now would be to wait for it */
-        entry->name = FL_AS | before.entry;
+        group->name = FL_AS | before.group;
     else if (fl_entries_name(entries, text, length))
-        entry->name = (uint32_t)entries->key_ends.n;
+        group->name = (uint32_t)entries->key_ends.n;
     else
         return NULL;
-    return entry;
-}
-
-/* Entries have their sizes from now on. 0 where there is no memory. */
-static inline int fl_entries_size(fl_entries *entries) {
-    if (!entries->sized && entries->room && !(entries->sizes = (fl_sum *)calloc(entries->room, sizeof(fl_sum))))
-        return 0;
-    entries->sized = 1;
-    return 1;
+    return group;
 }
 
 /* Add to the size of an entry. */
@@ -221,21 +257,30 @@ static inline int fl_entry_duration(fl_entries *entries, const fl_entry *entry, 
     return cell != NULL;
 }
 
+/* Without the memory of the entries. */
+static inline void fl_entries_release(fl_entries *entries) {
+    free(entries->at);
+    free(entries->sizes);
+    free(entries->groups);
+    free(entries->numbered);
+    entries->at = NULL;
+    entries->sizes = NULL;
+    entries->groups = NULL;
+    entries->numbered = NULL;
+    entries->room = entries->group_room = entries->numbered_room = 0;
+}
+
 /* Begin a chunk, whose first row has a stamp. */
 static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
-    if (entries->room > 16 * FL_MOST_KEYS) {
-        free(entries->at);
-        free(entries->sizes);
-        entries->at = NULL;
-        entries->sizes = NULL;
-        entries->room = 0;
-    }
+    if (entries->room > 16 * FL_MOST_KEYS || entries->group_room > 16 * FL_MOST_KEYS ||
+        entries->numbered_room > 64 * FL_MOST_KEYS)
+        fl_entries_release(entries);
     memset(entries->near, 0, sizeof entries->near); /* also where memory ran out before it was in use */
     fl_table_clear(&entries->places);
     fl_table_clear(&entries->cells);
     entries->stamp = stamp;
     entries->again = 0;
-    entries->n = entries->key_text_n = 0;
+    entries->n = entries->n_groups = entries->n_numbered = entries->key_text_n = 0;
 #define FL_EMPTY(column) entries->column.n = 0;
     FL_ENTRY_COLUMNS(FL_EMPTY)
     FL_OTHER_COLUMNS(FL_EMPTY)
@@ -304,8 +349,7 @@ static inline void fl_entries_free(fl_entries *entries) {
     FL_ENTRY_COLUMNS(FL_FREE)
     FL_OTHER_COLUMNS(FL_FREE)
 #undef FL_FREE
-    free(entries->at);
-    free(entries->sizes);
+    fl_entries_release(entries);
     free(entries->key_text);
 }
 

@@ -10,7 +10,7 @@
 #ifndef FASTLOG_LINE_H
 #define FASTLOG_LINE_H
 
-#include "rules.h"
+#include "measured.h"
 
 #define FL_PAD 64
 #ifndef FL_LINE_LIMIT
@@ -343,7 +343,7 @@ static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, c
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */
 static inline fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status,
                               uint64_t size) {
-    fl_seen *seen = &fold->rules->seen;
+    fl_seen *seen = fl_rules_next(fold->rules);
     seen->section = (uint32_t)(section - fold->sections.keys);
     seen->method = (uint32_t)(method - fold->methods.keys);
     seen->status = status;
@@ -359,12 +359,13 @@ static inline int fl_line_hit(const fl_shape *shape, fl_fold *fold, const uint8_
     if (!fl_request(fold, open + 1, close, &section, &method))
         return 1;
     fl_hit(fold, second, section, method, status, size);
-    if (!fold->rules)
+    if (!fold->rules || fl_rules_alike(fold->rules, second, (uint32_t)(section - fold->sections.keys),
+                                       (uint32_t)(method - fold->methods.keys), status, size))
         return 1;
     fl_seen *seen = fl_see(fold, section, method, status, size);
     if (fold->rules->has_hosts)
         fl_host_word(seen, shape->tail, start, open, shape->host);
-    if (fold->rules->looked_at[FL_OF_TARGET])
+    if (fold->rules->outcomes.looked_at[FL_OF_TARGET])
         fl_target(seen, open + 1, close);
     return fl_rules_count(fold->rules, fold);
 }

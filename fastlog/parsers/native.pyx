@@ -192,9 +192,12 @@ cdef class NativeParser:
                 break
             if self.rules is not None and self.rules.made.asks >= 0:
                 self.rules.answer(&self.sums)
+                self.rules.look(&self.sums)
                 continue
             self._odd_line((<const char *>data)[line:stop], start + line)
-        if self.sums.failed or (self.rules is not None and not fl_rules_drain(self.rules.made, 0)):
+        if self.rules is not None:
+            self.rules.look(&self.sums)
+        if self.sums.failed:
             raise MemoryError
 
     cdef _odd_line(self, bytes line, uint64_t offset):

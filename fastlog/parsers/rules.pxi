@@ -19,11 +19,14 @@ cdef extern from "block.h" nogil:
         size_t key_text_n
         int sized
 
+    ctypedef struct fl_outcomes:
+        pass
+
     ctypedef struct fl_rules:
-        uint8_t *looked_at
+        fl_outcomes outcomes
         uint8_t has_hosts
         fl_column size_edges, duration_edges
-        fl_seen seen
+        const fl_seen *seen
         int asks
         fl_entries entries
 
@@ -34,12 +37,13 @@ cdef extern from "block.h" nogil:
     void fl_rules_begin(fl_rules *rules, const fl_fold *fold)
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
-    int fl_rules_drain(fl_rules *rules, size_t left)
-    void fl_rules_tell(fl_rules *rules, int section, int method, int status)
-    int fl_rules_class(fl_rules *rules, unsigned number)
+    int fl_rules_settle(fl_rules *rules, fl_fold *fold)
+    void fl_outcomes_look(fl_outcomes *outcomes, int field, int looked_at)
+    int fl_rules_add(fl_rules *rules, int kind, int sketched, int sized)
+    void fl_rules_class(fl_rules *rules, unsigned class_number)
     void fl_rules_asked(const fl_rules *rules, uint16_t *classes)
     int fl_rules_outcome(fl_rules *rules)
-    int fl_rules_step(fl_rules *rules, unsigned rule, unsigned kind, int counts, int sketched, int sized)
+    int fl_rules_step(fl_rules *rules, uint32_t rule, int counts)
     void fl_rules_forget(fl_rules *rules, fl_fold *fold)
     fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status, uint64_t size)
     int fl_push(fl_column *column, int64_t value)
@@ -66,30 +70,34 @@ cdef class _Rules:
         self.fold = fold
         self.made.has_hosts = "host" in fold.needs
         for place, looked_at in enumerate(fold.outcomes.looked_at):
-            self.made.looked_at[place] = looked_at
-        fl_rules_tell(self.made, "section" in fold.needs, "method" in fold.needs, "status" in fold.needs)
+            fl_outcomes_look(&self.made.outcomes, place, looked_at)
+        for kind, sketched, sized in zip(fold.kinds, fold.sketched, fold.sized):
+            if not fl_rules_add(self.made, kind, sketched, sized):
+                raise MemoryError
         _fill(&self.made.size_edges, fold.outcomes.edges["bytes"])
         _fill(&self.made.duration_edges, fold.outcomes.edges["duration"])
 
     def __dealloc__(self):
         fl_rules_free(self.made)
 
+    cdef look(self, fl_fold *sums):
+        """Look at all hits that are gathered, whose texts end here."""
+        while not fl_rules_settle(self.made, sums):
+            self.answer(sums)
+
     cdef answer(self, fl_fold *sums):
-        """Answer what the hit at hand asks, until it is counted."""
-        while True:
-            if self.fold.outcomes.full:
-                self.fold.outcomes.clear()
-                fl_rules_forget(self.made, sums)
-            elif self.made.asks == FL_ASKS_OUTCOME:
-                self._outcome()
-            elif not fl_rules_class(self.made, self.fold.outcomes.classes[self.made.asks].of(self._value(sums))):
-                raise MemoryError
-            if fl_rules_count(self.made, sums):
-                return
+        """Answer what is asked."""
+        if self.fold.outcomes.full:
+            self.fold.outcomes.clear()
+            fl_rules_forget(self.made, sums)
+        elif self.made.asks == FL_ASKS_OUTCOME:
+            self._outcome()
+        else:
+            fl_rules_class(self.made, self.fold.outcomes.classes[self.made.asks].of(self._value(sums)))
 
     cdef _value(self, fl_fold *sums):
         """The value whose class is asked for."""
-        cdef const fl_seen *seen = &self.made.seen
+        cdef const fl_seen *seen = self.made.seen
         if self.made.asks == FL_OF_SECTION:
             return _key_text(&sums.sections, seen.section)
         if self.made.asks == FL_OF_METHOD:
@@ -111,8 +119,7 @@ cdef class _Rules:
         if not fl_rules_outcome(self.made):
             raise MemoryError
         for rule, counts in found:
-            if not fl_rules_step(self.made, rule, self.fold.kinds[rule], counts, self.fold.sketched[rule],
-                                 self.fold.sized[rule]):
+            if not fl_rules_step(self.made, rule, counts):
                 raise MemoryError
 
     cdef odd(self, fl_fold *sums, const fl_key *section, const fl_key *method, hit, uint64_t size):
@@ -125,8 +132,7 @@ cdef class _Rules:
             seen.duration = min(hit.duration, LONGEST_COMPARED)
         if not fl_rules_count(self.made, sums):
             self.answer(sums)
-        if not fl_rules_drain(self.made, 0):  # its texts end here
-            raise MemoryError
+        self.look(sums)  # its texts end here
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""

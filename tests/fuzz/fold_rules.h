@@ -13,7 +13,7 @@
 #define FUZZ_BOUND 8 /* hosts and targets that are kept from chunk to chunk */
 
 static unsigned class_of(const fl_rules *rules, const fl_fold *fold) {
-    const fl_seen *seen = &rules->seen;
+    const fl_seen *seen = rules->seen;
     switch (rules->asks) {
     case FL_OF_SECTION: return fold->sections.keys[seen->section].length % 3;
     case FL_OF_METHOD: return fold->methods.keys[seen->method].length % 2;
@@ -28,31 +28,38 @@ static int outcome_of(fl_rules *rules) {
     uint16_t classes[8];
     fl_rules_asked(rules, classes);
     int timed = classes[FL_OF_DURATION] > 1;
-    return fl_rules_outcome(rules) && fl_rules_step(rules, 0, FL_PER_NOTHING, classes[FL_OF_SIZE] > 1, 0, 1) &&
-           fl_rules_step(rules, 1, FL_PER_SECTION, classes[FL_OF_SECTION] > 1, 0, 1) &&
-           (classes[FL_OF_HOST] == 1 || fl_rules_step(rules, 2, FL_PER_HOST, classes[FL_OF_TARGET] == 1, 0, 0)) &&
-           (!timed || fl_rules_step(rules, 3, FL_PER_STATUS, 1, 1, 0)) &&
-           (!timed || fl_rules_step(rules, 4, FL_PER_METHOD, 1, 1, 1));
+    return fl_rules_outcome(rules) && fl_rules_step(rules, 0, classes[FL_OF_SIZE] > 1) &&
+           fl_rules_step(rules, 1, classes[FL_OF_SECTION] > 1) &&
+           (classes[FL_OF_HOST] == 1 || fl_rules_step(rules, 2, classes[FL_OF_TARGET] == 1)) &&
+           (!timed || fl_rules_step(rules, 3, 1)) && (!timed || fl_rules_step(rules, 4, 1));
 }
 
-/* Answer until the hit at hand is counted, or memory is gone; in Python that is a MemoryError. */
-static void answer(fl_fold *fold) {
+/* Answer until all that is gathered is looked at, or dropped since memory is gone; in Python that is a
+ * MemoryError. */
+static void look(fl_fold *fold) {
     fl_rules *rules = fold->rules;
-    do {
+    while (!fl_rules_settle(rules, fold)) {
         check(rules->asks >= 0 && rules->asks <= FL_ASKS_OUTCOME, "something is asked");
-        if (!(rules->asks == FL_ASKS_OUTCOME ? outcome_of(rules) : fl_rules_class(rules, class_of(rules, fold)))) {
-            fold->failed = 1;
-            rules->asks = -1;
-            return;
+        if (rules->asks != FL_ASKS_OUTCOME) {
+            fl_rules_class(rules, class_of(rules, fold));
+        } else {
+            fold->failed |= !outcome_of(rules);
         }
-    } while (!fl_rules_count(rules, fold));
+    }
 }
 
-static void add_rules(fl_fold *fold, uint64_t seed) {
+/* `plain`: without what is seen of lines alone, hosts, targets and durations; rule 2 then knows all by status. */
+static void add_rules(fl_fold *fold, uint64_t seed, int plain) {
     fl_rules *rules = fold->rules = fl_rules_new(seed, FUZZ_BOUND);
     check(rules != NULL, "rules are made");
-    memset(rules->looked_at, 1, sizeof rules->looked_at);
-    rules->has_hosts = 1;
+    for (int field = 0; field < FL_FIELDS; field++)
+        fl_outcomes_look(&rules->outcomes, field,
+                         !plain || (field != FL_OF_HOST && field != FL_OF_DURATION && field != FL_OF_TARGET));
+    rules->has_hosts = !plain;
+    check(fl_rules_add(rules, FL_PER_NOTHING, 0, 1) && fl_rules_add(rules, FL_PER_SECTION, 0, 1) &&
+              fl_rules_add(rules, plain ? FL_PER_STATUS : FL_PER_HOST, 0, 0) &&
+              (plain || (fl_rules_add(rules, FL_PER_STATUS, 1, 0) && fl_rules_add(rules, FL_PER_METHOD, 1, 1))),
+          "rules are added");
     for (int64_t edge = 100; edge < 102; edge++)
         check(fl_push(&rules->size_edges, edge) && fl_push(&rules->duration_edges, edge), "rules have their edges");
 }
@@ -85,20 +92,48 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
     check(sum_of(&rules->counts) == 2 * base[3], "every duration has its cell, in two rules");
 }
 
+/* The next entry of a rule, from one on; the number of entries where there is none. `*cells` becomes where its
+ * cells are. */
+static size_t next_entry(const fl_entries *rules, int64_t rule, size_t from, size_t *cells) {
+    for (; from < rules->rules.n && rules->rules.at[from] != rule; from++)
+        *cells += rules->sketched.n ? (size_t)rules->sketched.at[from] : 0;
+    return from;
+}
+
+static const uint8_t *key_of(const fl_entries *rules, size_t entry, size_t *length) {
+    size_t key = (size_t)rules->keys.at[entry], start = key ? (size_t)rules->key_ends.at[key - 1] : 0;
+    *length = (size_t)rules->key_ends.at[key] - start;
+    return rules->key_text + start;
+}
+
+/* The entries of each rule are the same, in the same order. */
 static void check_same_rules(const fl_fold *a, const fl_fold *b) {
     if (!a->rules)
         return;
     const fl_entries *mine = &a->rules->entries, *other = &b->rules->entries;
+    check(mine->rules.n == other->rules.n, "as many entries");
+    for (int64_t rule = 0; rule < FUZZ_RULES; rule++) {
+        size_t cells = 0, other_cells = 0, length, other_length;
+        size_t i = next_entry(mine, rule, 0, &cells), j = next_entry(other, rule, 0, &other_cells);
+        for (; i < mine->rules.n; i = next_entry(mine, rule, i + 1, &cells)) {
+            check(j < other->rules.n, "as many entries of a rule");
+            const uint8_t *key = key_of(mine, i, &length), *other_key = key_of(other, j, &other_length);
+            check(length == other_length && (!length || !memcmp(key, other_key, length)), "the same keys of rules");
 #define SAME(column)                                                                                \
-    check(mine->column.n == other->column.n &&                                                      \
-              (!mine->column.n || !memcmp(mine->column.at, other->column.at, 8 * mine->column.n)), \
+    check(mine->column.n == other->column.n && (!mine->column.n || mine->column.at[i] == other->column.at[j]), \
           "the same " #column " of rules");
-    SAME(rules) SAME(segments) SAME(seconds) SAME(keys) SAME(hits) SAME(base) SAME(size_low) SAME(size_high)
-    SAME(sketched) SAME(sketch_cells) SAME(counts) SAME(key_ends)
+            SAME(segments) SAME(seconds) SAME(hits) SAME(base) SAME(size_low) SAME(size_high) SAME(sketched)
 #undef SAME
-    check(mine->key_text_n == other->key_text_n &&
-              (!mine->key_text_n || !memcmp(mine->key_text, other->key_text, mine->key_text_n)),
-          "the same keys of rules");
+            size_t n = mine->sketched.n ? (size_t)mine->sketched.at[i] : 0;
+            check(!n || (!memcmp(mine->sketch_cells.at + cells, other->sketch_cells.at + other_cells, 8 * n) &&
+                         !memcmp(mine->counts.at + cells, other->counts.at + other_cells, 8 * n)),
+                  "the same sketches of rules");
+            cells += n;
+            other_cells += n;
+            j = next_entry(other, rule, j + 1, &other_cells);
+        }
+        check(j == other->rules.n, "as many entries of a rule");
+    }
 }
 
 #endif

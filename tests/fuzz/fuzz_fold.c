@@ -29,6 +29,11 @@ static void *scarce_calloc(size_t n, size_t size) { return denies() ? NULL : cal
 #define FL_WINDOW window
 #define FL_MOST_KEYS most_keys
 #define FL_MOST_STAMPS 20 /* rows, and then they are counted from 1 again */
+#define FL_TALLY_BITS 3 /* and few tallies, cells and hits in the order */
+#define FL_MOST_ROWS 4
+#define FL_ORDER 8
+#define FL_CLASS_BITS 1
+#define FL_MAP_BITS 9 /* too little for all classes that there may be */
 #define FL_LINE_LIMIT 2000 /* bounds are small here: to be over them costs little */
 #define realloc scarce_realloc
 #define calloc scarce_calloc
@@ -49,7 +54,7 @@ typedef struct {
     int json; /* lines are JSON, not of the shape */
     int panes, pairs, odd_hits, go_round;
     int rejects_shown;
-    int rules; /* some look at the hits */
+    int rules; /* some look at the hits: 2, and each line is as others */
     fl_indexer indexer;
     int64_t lateness, pane, horizon;
     size_t window, most_keys;
@@ -68,7 +73,7 @@ static options options_of(const uint8_t *head) {
     options chosen = {
         .shape = SHAPES[head[0] % 4 + (head[0] >> 7) * 4],
         .json = head[1] >= 192,
-        .rules = head[3] >= 128,
+        .rules = (head[3] >= 128) + (head[3] >= 192),
         .panes = head[0] >> 2 & 1,
         .pairs = head[0] >> 6 & 1,
         .odd_hits = head[0] >> 3 & 1,
@@ -130,9 +135,8 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
     seen->target = section;
     seen->target_length = (uint32_t)n + 1;
     seen->duration = (int8_t)line[1];
-    if (!fl_rules_count(s->fold.rules, &s->fold))
-        answer(&s->fold);
-    s->fold.failed |= !fl_rules_drain(s->fold.rules, 0); /* its texts end here */
+    (void)fl_rules_count(s->fold.rules, &s->fold);
+    look(&s->fold); /* its texts end here */
 }
 
 static void fold_lines(subject *s, const uint8_t *data, size_t length) {
@@ -144,12 +148,12 @@ static void fold_lines(subject *s, const uint8_t *data, size_t length) {
         check(!start || data[start - 1] == '\n', "an odd line begins behind a newline");
         check(!memchr(data + start, '\n', stop - start), "an odd line is one line");
         if (s->fold.rules && s->fold.rules->asks >= 0)
-            answer(&s->fold); /* the line is counted, and goes on where it ends */
+            look(&s->fold); /* the line is counted, and goes on where it ends */
         else
             odd_line(s, data + start, stop - start);
     }
-    if (s->fold.rules && !fl_rules_drain(s->fold.rules, 0))
-        s->fold.failed = 1;
+    if (s->fold.rules)
+        look(&s->fold);
     check(s->fold.failed || s->block.line == length, "every line is taken up");
 }
 
@@ -230,7 +234,7 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
     int made = fl_fold_new(&s->fold, chosen->lateness, chosen->pane, chosen->panes, chosen->pairs, seed);
     check(made, "a fold is made");
     if (chosen->rules)
-        add_rules(&s->fold, seed);
+        add_rules(&s->fold, seed, chosen->rules == 2);
 }
 
 static void end(subject *s) {
