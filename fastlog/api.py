@@ -139,18 +139,21 @@ def _in_a_loop(work: Coroutine[Any, Any, list[Event]]) -> list[Event]:
 def _beside_a_loop(run: Run) -> list[Event]:
     """In a thread of its own, since a thread runs one loop. An interrupt ends the replay too."""
     cancels: list[Callable[[], object]] = []
+    interrupted = False
 
     async def work() -> list[Event]:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         cancels.append(partial(loop.call_soon_threadsafe, task.cancel))
+        if interrupted:  # before there was a task to cancel
+            task.cancel()
         return await _collect(run)
 
     with ThreadPoolExecutor(1) as thread:
-        replayed = thread.submit(_in_a_loop, work())
         try:
-            return replayed.result()
+            return thread.submit(_in_a_loop, work()).result()
         except KeyboardInterrupt:
+            interrupted = True
             for cancel in cancels:
                 with suppress(RuntimeError):  # it has just ended, and its loop is closed
                     cancel()
