@@ -7,7 +7,7 @@ the terminal (colour, output, progress) are the command's alone.
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from fastlog.model.events import Alert, Event, Reject, Stats, Summary, singly
 from fastlog.pipeline import Run
 
 Path = str | os.PathLike[str]
+_WAIT_SECONDS = 0.2
 
 _OPTIONS = frozenset(
     {
@@ -151,7 +152,11 @@ def _beside_a_loop(run: Run) -> list[Event]:
 
     with ThreadPoolExecutor(1) as thread:
         try:
-            return thread.submit(_in_a_loop, work()).result()
+            replayed = thread.submit(_in_a_loop, work())
+            # A signal that comes just before a wait begins is only handled once it ends.
+            while not wait([replayed], _WAIT_SECONDS).done:
+                pass
+            return replayed.result()
         except KeyboardInterrupt:
             interrupted = True
             for cancel in cancels:
