@@ -132,6 +132,7 @@ cdef extern from "rules.h" nogil:
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
     int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
     int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
+    int fl_crowd_end(fl_rule *rule, const fl_names *names)
     void fl_rule_free(fl_rule *rule)
 
 
@@ -334,6 +335,12 @@ cdef class RuleWindows:
                 raise ValueError("a cell that no duration has")
         return cells
 
+    cdef int _row(self, fl_rule *rule) except -1:
+        """See to it that a rule has its keys in a row."""
+        if not fl_crowd_end(rule, &self.names):
+            raise MemoryError
+        return 0
+
     cdef _sweep(self):
         """Forget the names of keys that no rule holds."""
         cdef size_t number, at, hit
@@ -344,6 +351,7 @@ cdef class RuleWindows:
             raise MemoryError
         marks[self.all] = 1
         for number in range(self.n):
+            self._row(&self.rules[number])
             which = self.rules[number].head
             while which != FL_NONE:
                 marks[self.rules[number].states[which].key] = 1
@@ -408,8 +416,10 @@ cdef class RuleWindows:
 
     cdef list _firing(self, size_t number):
         cdef fl_rule *rule = &self.rules[number]
-        cdef uint32_t which = rule.head
+        cdef uint32_t which
         cdef list found = []
+        self._row(rule)
+        which = rule.head
         while which != FL_NONE:
             found.append((self._key(rule.states[which].key), bool(rule.states[which].firing)))
             which = rule.states[which].after
@@ -423,9 +433,11 @@ cdef class RuleWindows:
 
     cdef _state(self, fl_rule *rule):
         cdef size_t at
-        cdef uint32_t which = rule.head
+        cdef uint32_t which
         cdef fl_moment *moment
         opened, keys = [], []
+        self._row(rule)
+        which = rule.head
         for at in range(rule.moments.first, rule.moments.end):
             moment = rule.moments.at[at].moment
             if moment.n:
