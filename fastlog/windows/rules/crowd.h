@@ -15,6 +15,7 @@
 #include "states.h"
 
 #define FL_AGAIN (FL_NONE - 1) /* for a state: of a key of which it is not known yet whether it is still there */
+#define FL_COMPARED 4          /* names: so many are compared in the time in which one is sorted */
 #define FL_CALM 32             /* seconds with hits: so long after it could not be kept is no ring begun */
 
 static inline fl_arrival *fl_crowd_at(const fl_crowd *crowd, uint32_t place) { return crowd->ring + (place & crowd->mask); }
@@ -44,15 +45,17 @@ static inline int fl_crowd_room(fl_crowd *crowd, size_t bound) {
     while (room < 4 * bound)
         room *= 2;
     crowd->ring = (fl_arrival *)malloc(room * sizeof *crowd->ring);
+    crowd->ranks = (uint32_t *)malloc(room * sizeof *crowd->ranks);
     crowd->groups = (fl_group *)malloc(room * sizeof *crowd->groups);
     crowd->again = (fl_again *)malloc((bound + 1) * sizeof *crowd->again);
     crowd->places = (fl_place *)malloc(2 * (bound + 1) * sizeof *crowd->places);
     crowd->mask = (uint32_t)room - 1;
-    return crowd->ring && crowd->groups && crowd->again && crowd->places;
+    return crowd->ring && crowd->ranks && crowd->groups && crowd->again && crowd->places;
 }
 
 static inline void fl_crowd_free(fl_crowd *crowd) {
     free(crowd->ring);
+    free(crowd->ranks);
     free(crowd->groups);
     free(crowd->again);
     free(crowd->places);
@@ -80,7 +83,7 @@ static inline int fl_crowd_begin(fl_rule *rule) {
         fl_state *state = rule->states + which;
         if (!crowd->end || crowd->groups[crowd->groups_end - 1].tick != state->tick)
             crowd->groups[crowd->groups_end++] =
-                (fl_group){state->seen[state->end - 1].second, state->tick, crowd->end, 0};
+                (fl_group){state->seen[state->end - 1].second, state->tick, crowd->end, 0, FL_NONE, 0};
         crowd->groups[crowd->groups_end - 1].held++;
         crowd->ring[crowd->end] = (fl_arrival){0, 0, state->key, which};
         rule->of_key[state->key] = ++crowd->end;
@@ -90,13 +93,19 @@ static inline int fl_crowd_begin(fl_rule *rule) {
     return crowd->on = 1;
 }
 
+static inline void fl_crowd_leave(fl_crowd *crowd, uint32_t place) {
+    fl_crowd_at(crowd, place)->key = FL_NONE;
+    crowd->ranks[place & crowd->mask] = FL_NONE;
+}
+
 /* Take an entry out of the ring, and what is kept of its key. */
-static inline void fl_crowd_let_go(fl_rule *rule, fl_arrival *entry) {
+static inline void fl_crowd_let_go(fl_rule *rule, uint32_t place) {
+    fl_arrival *entry = fl_crowd_at(&rule->crowd, place);
     if (entry->state == FL_NONE)
         rule->kept--;
     else
         fl_rule_release(rule, entry->state);
-    entry->key = FL_NONE;
+    fl_crowd_leave(&rule->crowd, place);
 }
 
 /* Have those of the first group gone that were only counted. */
@@ -114,7 +123,7 @@ static inline void fl_crowd_settle(fl_rule *rule, const fl_names *names) {
             places[n++] = (fl_place){0, fl_crowd_at(crowd, at)->key, at};
     const fl_place *sorted = fl_places_sort(names, places, places + n, n);
     for (size_t at = 0; at < crowd->gone; at++)
-        fl_crowd_let_go(rule, fl_crowd_at(crowd, sorted[at].place));
+        fl_crowd_let_go(rule, sorted[at].place);
     group->held -= crowd->gone;
     crowd->gone = 0;
     free(places);
@@ -169,6 +178,7 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
             *fl_crowd_at(crowd, to++) = entry;
         }
         group.start = start;
+        group.ranking = FL_NONE;
         if (group.held)
             crowd->groups[kept++] = group;
     }
@@ -181,7 +191,7 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
 
 /* Put the hits of a second at the end of the ring, once for each key, and note those that are there already: so many
  * are in `again`. Whether all of them stay quiet; else nothing has changed. -1 where there is no memory. */
-static inline int fl_crowd_enter(fl_rule *rule, const fl_moment *moment, size_t *again) {
+static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_moment *moment, size_t *again) {
     fl_crowd *crowd = &rule->crowd;
     const uint32_t start = crowd->end;
     uint32_t end = start;
@@ -189,8 +199,10 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_moment *moment, size_t 
     int64_t most = -1;
     for (size_t at = 0; at < moment->n; at++) {
         const fl_arrival *hit = moment->arrivals + at;
-        if (at + FL_SOON < moment->n)
+        if (at + FL_SOON < moment->n) {
             __builtin_prefetch(rule->of_key + hit[FL_SOON].key, 1);
+            __builtin_prefetch(names->ranks + hit[FL_SOON].key);
+        }
         if (!fl_rule_key_room(rule, hit->key))
             return -1;
         uint32_t *of_key = rule->of_key + hit->key;
@@ -235,23 +247,55 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_moment *moment, size_t 
     return 0;
 }
 
-/* How many keys of a group sort before one; only those that are new, where that is asked. */
-static inline size_t fl_crowd_before(fl_rule *rule, const fl_names *names, const fl_group *group, uint32_t key, int fresh) {
-    const fl_crowd *crowd = &rule->crowd;
-    const uint32_t rank = names->ranks[key], stop = fl_crowd_stop(crowd, group);
-    size_t n = 0;
+/* Find the ranks of the names of a group; of the last one, of those that are new. */
+static inline void fl_crowd_rank(fl_crowd *crowd, const fl_names *names, fl_group *group) {
+    const uint32_t stop = fl_crowd_stop(crowd, group);
+    const int last = stop == crowd->end;
+    group->unranked = 0;
     for (uint32_t at = group->start; at != stop; at++) {
         const fl_arrival *entry = fl_crowd_at(crowd, at);
-        if (entry->key == FL_NONE || (fresh && entry->state != FL_NONE))
-            continue;
-        const uint32_t other = names->ranks[entry->key];
-        if (rank && other) {
-            n += other < rank;
-        } else {
-            n += fl_names_order(names, entry->key, key) < 0;
-            rule->unranked++;
-        }
+        const int asked = entry->key != FL_NONE && !(last && entry->state != FL_NONE);
+        const uint32_t rank = asked ? names->ranks[entry->key] : FL_NONE;
+        crowd->ranks[at & crowd->mask] = rank;
+        group->unranked += !rank;
     }
+    group->ranking = names->ranking;
+}
+
+/* Have the rank of an entry of the last group, now that it is asked for. */
+static inline void fl_crowd_rank_one(fl_crowd *crowd, const fl_names *names, uint32_t place) {
+    const uint32_t rank = names->ranks[fl_crowd_at(crowd, place)->key];
+    crowd->ranks[place & crowd->mask] = rank;
+    crowd->groups[crowd->groups_end - 1].unranked += !rank;
+}
+
+/* How many keys of a group sort before one. */
+static inline size_t fl_crowd_before(fl_rule *rule, const fl_names *names, fl_group *group, uint32_t key) {
+    fl_crowd *crowd = &rule->crowd;
+    const uint32_t rank = names->ranks[key], stop = fl_crowd_stop(crowd, group);
+    size_t n = 0;
+    if (group->ranking != names->ranking)
+        fl_crowd_rank(crowd, names, group);
+    for (uint32_t at = group->start; rank && at != stop;) { /* what has no rank is not less than any */
+        const uint32_t *ranks = crowd->ranks + (at & crowd->mask);
+        const uint32_t left = stop - at, here = crowd->mask + 1 - (at & crowd->mask), some = left < here ? left : here;
+        uint32_t less = 0;
+        for (uint32_t place = 0; place < some; place++)
+            less += ranks[place] - 1 < rank - 1;
+        n += less;
+        at += some;
+    }
+    if (rank && !group->unranked)
+        return n;
+    size_t compared = 0;
+    for (uint32_t at = group->start; at != stop; at++) {
+        const uint32_t other = crowd->ranks[at & crowd->mask];
+        if (other && (rank || other == FL_NONE))
+            continue;
+        n += fl_names_order(names, fl_crowd_at(crowd, at)->key, key) < 0;
+        compared++;
+    }
+    rule->unranked += compared / FL_COMPARED;
     return n;
 }
 
@@ -268,7 +312,7 @@ static inline int fl_crowd_move(fl_rule *rule, const fl_again *again, int64_t se
         if (which == FL_NONE || !fl_rule_absorb(rule, which, group->second, before->hits, before->base, &none))
             return 0;
     }
-    before->key = FL_NONE;
+    fl_crowd_leave(crowd, again->before);
     group->held--;
     now->state = which;
     fl_rule_expire(rule, rule->states + which, second);
@@ -289,14 +333,14 @@ static inline void fl_crowd_drop(fl_rule *rule, size_t n, int64_t second) {
         }
         for (const uint32_t stop = fl_crowd_stop(crowd, group); crowd->first != stop; crowd->first++)
             if (fl_crowd_at(crowd, crowd->first)->key != FL_NONE)
-                fl_crowd_let_go(rule, fl_crowd_at(crowd, crowd->first));
+                fl_crowd_let_go(rule, crowd->first);
         crowd->gone = 0;
         crowd->group++;
     }
 }
 
 /* Which of those that are there again had gone before this second: these are new. How many. */
-static inline size_t fl_crowd_gone(fl_rule *rule, const fl_names *names, size_t n) {
+static inline size_t fl_crowd_gone(fl_rule *rule, fl_names *names, size_t n) {
     fl_crowd *crowd = &rule->crowd;
     fl_group *group = crowd->groups + crowd->group;
     const uint32_t reached = fl_crowd_stop(crowd, group) - crowd->first;
@@ -305,8 +349,8 @@ static inline size_t fl_crowd_gone(fl_rule *rule, const fl_names *names, size_t 
         const fl_again one = crowd->again[at];
         fl_arrival *before = fl_crowd_at(crowd, one.before);
         if (crowd->gone && one.before - crowd->first < reached &&
-            fl_crowd_before(rule, names, group, before->key, 0) < crowd->gone) {
-            fl_crowd_let_go(rule, before);
+            fl_crowd_before(rule, names, group, before->key) < crowd->gone) {
+            fl_crowd_let_go(rule, one.before);
             fl_crowd_at(crowd, one.now)->state = FL_NONE;
             group->held--;
             crowd->gone--;
@@ -318,11 +362,11 @@ static inline size_t fl_crowd_gone(fl_rule *rule, const fl_names *names, size_t 
 }
 
 /* Whether one of the first groups that is there again has gone when its turn comes, of so many `live` keys. */
-static inline int fl_crowd_passed(fl_rule *rule, const fl_names *names, const fl_again *again, size_t live) {
+static inline int fl_crowd_passed(fl_rule *rule, fl_names *names, const fl_again *again, size_t live) {
     const fl_crowd *crowd = &rule->crowd;
     const uint32_t key = fl_crowd_at(crowd, again->now)->key;
-    const fl_group *last = crowd->groups + crowd->groups_end - 1, *group = fl_crowd_group(crowd, again->before);
-    const size_t came = live + fl_crowd_before(rule, names, last, key, 1), gone = came > rule->bound ? came - rule->bound : 0;
+    fl_group *last = crowd->groups + crowd->groups_end - 1, *group = fl_crowd_group(crowd, again->before);
+    const size_t came = live + fl_crowd_before(rule, names, last, key), gone = came > rule->bound ? came - rule->bound : 0;
     size_t ahead = 0, some = group->held;
     for (const fl_group *other = crowd->groups + crowd->group; other != group; other++)
         ahead += other->held;
@@ -332,11 +376,11 @@ static inline int fl_crowd_passed(fl_rule *rule, const fl_names *names, const fl
         ahead -= crowd->gone;
     if (ahead >= gone || ahead + some <= gone)
         return ahead < gone;
-    return ahead + fl_crowd_before(rule, names, group, key, 0) < gone + (group->held - some);
+    return ahead + fl_crowd_before(rule, names, group, key) < gone + (group->held - some);
 }
 
 /* Move those that are still there when their turn comes; the others are new. How many; -1 where there is no memory. */
-static inline int64_t fl_crowd_again(fl_rule *rule, const fl_names *names, size_t n, size_t live, int64_t second) {
+static inline int64_t fl_crowd_again(fl_rule *rule, fl_names *names, size_t n, size_t live, int64_t second) {
     fl_crowd *crowd = &rule->crowd;
     const size_t came = live + crowd->groups[crowd->groups_end - 1].held; /* those of which n may not be new */
     size_t left = came > rule->bound ? came - rule->bound : 0, doubtful = 0, number = crowd->group;
@@ -359,6 +403,7 @@ static inline int64_t fl_crowd_again(fl_rule *rule, const fl_names *names, size_
         const fl_again *again = crowd->again + sorted[at].place;
         if (fl_crowd_passed(rule, names, again, live)) {
             fl_crowd_at(crowd, again->now)->state = FL_NONE;
+            fl_crowd_rank_one(crowd, names, again->now);
             gone++;
         } else if (!fl_crowd_move(rule, again, second)) {
             return -1;
@@ -370,7 +415,7 @@ static inline int64_t fl_crowd_again(fl_rule *rule, const fl_names *names, size_
 /* Take in the hits of a second: 1.0 where there is no memory; -1 where the ring cannot do it, and nothing has
  * changed. In the order of their names each new key has the first of the row go, where there is no room; whether
  * one that is there again is still there when its turn comes goes by how many new ones sort before it. */
-static inline int fl_crowd_take(fl_rule *rule, const fl_names *names, const fl_moment *moment) {
+static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_moment *moment) {
     fl_crowd *crowd = &rule->crowd;
     size_t n;
     if (crowd->end - crowd->first + moment->n > crowd->mask || crowd->groups_end > crowd->mask)
@@ -378,15 +423,23 @@ static inline int fl_crowd_take(fl_rule *rule, const fl_names *names, const fl_m
     if (crowd->end - crowd->first + moment->n > crowd->mask)
         return -1;
     const uint32_t start = crowd->end;
-    const int entered = fl_crowd_enter(rule, moment, &n);
+    const int entered = fl_crowd_enter(rule, names, moment, &n);
     if (entered <= 0)
         return -1 - entered;
+    if (rule->unranked > FL_UNRANKED * names->n) {
+        rule->unranked = 0;
+        if (!fl_names_rank(names))
+            return 0;
+    }
     const uint32_t held = crowd->end - start;
-    crowd->groups[crowd->groups_end++] = (fl_group){moment->second, rule->tick | 1, start, held};
+    crowd->groups[crowd->groups_end++] = (fl_group){moment->second, rule->tick | 1, start, held, 0, 0};
     n -= fl_crowd_gone(rule, names, n);
+    fl_crowd_rank(crowd, names, crowd->groups + crowd->groups_end - 1);
     const int64_t gone = fl_crowd_again(rule, names, n, rule->live, moment->second);
     if (gone < 0)
         return 0;
+    for (size_t at = 0; at < n; at++)
+        fl_crowd_rank_one(crowd, names, crowd->again[at].now);
     const size_t fresh = held - n + (size_t)gone, live = rule->live + fresh;
     rule->live = live < rule->bound ? live : rule->bound;
     rule->kept += (int64_t)fresh;

@@ -130,8 +130,9 @@ cdef extern from "rules.h" nogil:
     uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
     int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
+    int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit)
     int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
-    int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
+    int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
     int fl_crowd_end(fl_rule *rule, const fl_names *names)
     void fl_rule_free(fl_rule *rule)
 
@@ -184,6 +185,7 @@ cdef class RuleWindows:
     cdef size_t n_views
     cdef uint32_t *known  # numbers here of its keys
     cdef size_t known_n, row, cell  # row and cell: behind the last segment
+    cdef bint weighty  # whether a rule asks for more than hits
 
     def __cinit__(self, rules):
         cdef size_t number
@@ -197,6 +199,7 @@ cdef class RuleWindows:
         for number in range(self.n):
             self.rules[number].head = self.rules[number].tail = FL_NONE
             _set(&self.rules[number], self.plain[number])
+            self.weighty = self.weighty or self.rules[number].kind >= FL_BYTES
         self.all = self._number(b"")
 
     def __dealloc__(self):
@@ -294,30 +297,37 @@ cdef class RuleWindows:
         cdef size_t n, column
         while self.row < stop:
             n = min(<size_t>_BLOCK, stop - self.row)
-            for column in range(_CELLS):
-                fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
+            for column in range(_SECONDS, _CELLS):
+                if column < _SIZES or self.weighty:
+                    fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
+            fl_narrow_widen(&self.columns[_RULES], self.row, n, wide[_RULES])
             self._take_block(wide, n)
             self.row += n
 
     cdef _take_block(self, int64_t[_BLOCK] *wide, size_t n):
+        cdef const int64_t *rules = wide[_RULES]
         cdef const int64_t *keys = wide[_KEYS]
-        cdef size_t row, cell = self.cell
-        cdef fl_rule *rule
+        cdef size_t row
         cdef fl_arrival hit
-        cdef fl_more more
         for row in range(n):
-            if <size_t>wide[_RULES][row] >= self.n or <size_t>keys[row] >= self.known_n:
+            if <size_t>rules[row] >= self.n or <size_t>keys[row] >= self.known_n:
                 raise ValueError("an entry of no rule, or with no key")
-            rule = &self.rules[wide[_RULES][row]]
             hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
-            if rule.kind == FL_BYTES:
-                more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
-            elif rule.kind == FL_QUANTILE:
-                more.cells = self._cells(cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
-            cell += wide[_SKETCHED][row]
-            if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
-                raise MemoryError
-        self.cell = cell
+            if not fl_rule_put(&self.rules[rules[row]], wide[_SECONDS][row], &hit):
+                self._take_one(wide, row, &hit)
+            if self.weighty:
+                self.cell += wide[_SKETCHED][row]
+
+    cdef int _take_one(self, int64_t[_BLOCK] *wide, size_t row, fl_arrival *hit) except -1:
+        cdef fl_rule *rule = &self.rules[wide[_RULES][row]]
+        cdef fl_more more
+        if rule.kind == FL_BYTES:
+            more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
+        elif rule.kind == FL_QUANTILE:
+            more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
+        if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], hit, &more):
+            raise MemoryError
+        return 0
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at

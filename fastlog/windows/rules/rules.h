@@ -186,15 +186,19 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
            fl_rule_queue(rule, which, rule->closed);
 }
 
-/* Count hits of a second, closed or not. `more` is the rule's from here on. 0 where there is no memory. */
-static inline int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
-                              fl_more *more) {
+/* Count hits of a second where that is but putting them down, as for most it is. 0 where it is more: for fl_rule_add. */
+static inline int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit) {
     fl_moment *moment = rule->arriving;
-    if (moment && moment->second == second && moment->n < moment->room && moment->n < rule->bound &&
-        !moment->slots && rule->kind < FL_BYTES) {
-        moment->arrivals[moment->n++] = *hit;
-        return 1;
-    }
+    if (!moment || moment->second != second || moment->n >= moment->room || moment->n >= rule->bound || moment->slots ||
+        rule->kind >= FL_BYTES)
+        return 0;
+    moment->arrivals[moment->n++] = *hit;
+    return 1;
+}
+
+/* Count hits of a second, closed or not. `more` is the rule's from here on. 0 where there is no memory. */
+static int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more) {
+    fl_moment *moment = rule->arriving;
     if (rule->has_closed && second < rule->closed) {
         if (second > rule->closed - rule->window)
             return fl_rule_add_late(rule, names, second, hit, more);
@@ -269,7 +273,7 @@ static inline int fl_rule_replace(fl_rule *rule, int64_t second, const fl_arriva
         hit->key >= rule->keys_room)
         return 0;
     fl_state *state = rule->states + which;
-    if (state->firing || !state->room || state->room > FL_POOL || (state->tick & 1 && state->tick != rule->sorted))
+    if (state->firing || !state->room || state->room > FL_LONG || (state->tick & 1 && state->tick != rule->sorted))
         return 0;
     const fl_state *next = rule->states + state->after; /* it may be the next */
     __builtin_prefetch(next->seen + next->end);
@@ -318,7 +322,7 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
 
 /* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
  * once is its own neighbour then. */
-static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
+static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_moment *moment, fl_saids *said) {
     if (!fl_rule_order(rule))
         return 0;
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
@@ -346,7 +350,7 @@ static inline int fl_rule_crowd(fl_rule *rule, const fl_names *names, fl_moment 
 }
 
 /* Take in the hits of a second. 0 where there is no memory. */
-static inline int fl_rule_fill(fl_rule *rule, const fl_names *names, fl_moment *moment, fl_saids *said) {
+static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_moment *moment, fl_saids *said) {
     const int crowded = rule->live + moment->n > rule->bound;
     int done = rule->crowd.on ? 1 : crowded ? fl_crowd_begin(rule) : -1;
     if (done > 0) {
@@ -364,7 +368,7 @@ static inline int fl_rule_fill(fl_rule *rule, const fl_names *names, fl_moment *
 }
 
 /* Take in the hits of a second, and look at every key that has some or is due. */
-static inline int fl_rule_visit(fl_rule *rule, const fl_names *names, fl_saids *said) {
+static inline int fl_rule_visit(fl_rule *rule, fl_names *names, fl_saids *said) {
     fl_moment *moment = rule->moments.at[rule->moments.first++].moment;
     int64_t at = moment->second;
     rule->arriving = rule->arriving == moment ? NULL : rule->arriving;
@@ -393,7 +397,7 @@ static inline int fl_rule_visit(fl_rule *rule, const fl_names *names, fl_saids *
 
 /* Evaluate every second before `end` that was not yet; `all` is the key of a rule without keys.
  * 0 where there is no memory. */
-static inline int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t end, int64_t first, uint32_t all,
+static inline int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all,
                                 fl_saids *said) {
     if (rule->has_closed && end <= rule->closed)
         return 1;

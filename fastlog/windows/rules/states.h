@@ -9,6 +9,7 @@
 
 #define FL_NEVER INT64_MAX
 #define FL_NONE UINT32_MAX
+#define FL_LONG 64 /* seconds: arrays that are longer do not serve again */
 #define FL_SOON 12 /* so many keys before its turn one is fetched */
 
 typedef struct {
@@ -54,6 +55,7 @@ typedef struct {
 typedef struct {
     int64_t second, tick;
     uint32_t start, held;
+    uint32_t ranking, unranked; /* of its part of `ranks`: of which ranking it is, and how many have no rank */
 } fl_group;
 
 typedef struct {
@@ -62,6 +64,7 @@ typedef struct {
 
 typedef struct {
     fl_arrival *ring; /* state: of a key that came more than once */
+    uint32_t *ranks;  /* of their names; FL_NONE where an entry is not there any more, or is not asked for yet */
     fl_group *groups;
     fl_again *again;
     fl_place *places;
@@ -174,7 +177,7 @@ static inline void fl_rule_release(fl_rule *rule, uint32_t which) {
     }
     if (rule->kind == FL_QUANTILE)
         fl_sketch_free(state->sketch);
-    if (state->room > FL_POOL) {
+    if (state->room > FL_LONG) {
         free(state->seen);
         free(state->more);
         state->seen = NULL;
@@ -361,7 +364,7 @@ static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, 
 }
 
 /* Rank all names. 0 where there is no memory. */
-static inline int fl_names_rank(const fl_names *names) {
+static inline int fl_names_rank(fl_names *names) {
     fl_place *places = (fl_place *)malloc(2 * names->n * sizeof *places);
     if (!places)
         return 0;
@@ -372,6 +375,7 @@ static inline int fl_names_rank(const fl_names *names) {
     const fl_place *sorted = fl_places_sort(names, places, places + names->n, n);
     for (size_t at = 0; at < n; at++)
         names->ranks[sorted[at].key] = (uint32_t)at + 1;
+    names->ranking++;
     free(places);
     return 1;
 }
@@ -380,7 +384,7 @@ static inline int fl_names_rank(const fl_names *names) {
 
 /* As fl_places_sort, by the ranks of names where all have one; NULL where there is no memory. Keys that come again
  * and again are so sorted once, in the end. */
-static inline fl_place *fl_rule_sorted(fl_rule *rule, const fl_names *names, fl_place *places, size_t n) {
+static inline fl_place *fl_rule_sorted(fl_rule *rule, fl_names *names, fl_place *places, size_t n) {
     uint64_t differ = 0, first = n ? names->ranks[places[0].key] : 0;
     size_t ranked = 0;
     for (size_t at = 0; at < n; at++) {
