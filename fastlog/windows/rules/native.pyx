@@ -118,7 +118,7 @@ cdef extern from "rules.h" nogil:
     ctypedef struct fl_rule:
         int64_t window, hold, min_hits, parts, percent, most_kept
         size_t bound
-        int keyed, above, kind, plain
+        int keyed, above, kind, plain, small
         int64_t enough
         fl_wide fires, quiet, fires_parts, quiet_parts
         fl_moments moments
@@ -130,7 +130,7 @@ cdef extern from "rules.h" nogil:
     uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
     int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
-    int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit)
+    int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more)
     int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
     int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
     int fl_crowd_end(fl_rule *rule, const fl_names *names)
@@ -309,25 +309,24 @@ cdef class RuleWindows:
         cdef const int64_t *keys = wide[_KEYS]
         cdef size_t row
         cdef fl_arrival hit
+        cdef fl_more more
+        cdef fl_rule *rule
+        hit.state = 0
         for row in range(n):
             if <size_t>rules[row] >= self.n or <size_t>keys[row] >= self.known_n:
                 raise ValueError("an entry of no rule, or with no key")
+            rule = &self.rules[rules[row]]
             hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
-            if not fl_rule_put(&self.rules[rules[row]], wide[_SECONDS][row], &hit):
-                self._take_one(wide, row, &hit)
+            if rule.kind == FL_BYTES:
+                more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
+            elif rule.kind == FL_QUANTILE:
+                more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
             if self.weighty:
                 self.cell += wide[_SKETCHED][row]
-
-    cdef int _take_one(self, int64_t[_BLOCK] *wide, size_t row, fl_arrival *hit) except -1:
-        cdef fl_rule *rule = &self.rules[wide[_RULES][row]]
-        cdef fl_more more
-        if rule.kind == FL_BYTES:
-            more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
-        elif rule.kind == FL_QUANTILE:
-            more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
-        if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], hit, &more):
-            raise MemoryError
-        return 0
+            if fl_rule_put(rule, wide[_SECONDS][row], &hit, &more):
+                continue
+            if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
+                raise MemoryError
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at
@@ -524,6 +523,7 @@ cdef _set(fl_rule *rule, plain):
     if rule.kind == FL_SHARE:
         fires, fires_parts = Fraction(repr(plain.threshold)).as_integer_ratio()
         quiet, quiet_parts = Fraction(repr(plain.quiet)).as_integer_ratio()
+        rule.small = 0 <= fires < 1 << 31 and fires_parts < 1 << 31
     else:
         fires, quiet = _limit(plain, plain.threshold, rule.parts), _limit(plain, plain.quiet, rule.parts)
         fires_parts = quiet_parts = 1

@@ -187,11 +187,13 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
 }
 
 /* Count hits of a second where that is but putting them down, as for most it is. 0 where it is more: for fl_rule_add. */
-static inline int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit) {
+static inline int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more) {
     fl_moment *moment = rule->arriving;
     if (!moment || moment->second != second || moment->n >= moment->room || moment->n >= rule->bound || moment->slots ||
-        rule->kind >= FL_BYTES)
+        rule->kind == FL_QUANTILE)
         return 0;
+    if (rule->kind == FL_BYTES)
+        moment->more[moment->n] = *more;
     moment->arrivals[moment->n++] = *hit;
     return 1;
 }
@@ -232,10 +234,48 @@ static int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, con
 
 /* -- seconds that close ----------------------------------------------------------------------- */
 
+/* Whether a key whose rule waits for more than it sees is still to wait, in few steps; 0 where that is not sure. */
+static inline int fl_rule_waits(const fl_rule *rule, const fl_state *state) {
+    if (rule->kind == FL_HITS)
+        return state->hits <= rule->enough;
+    if (rule->kind == FL_BYTES)
+        return state->size <= rule->fires;
+    return rule->small && state->base > 0 && state->base < INT32_MAX &&
+           state->hits * (int64_t)rule->fires_parts <= (int64_t)rule->fires * state->base;
+}
+
+/* Take in a key's hits and look at it, where nothing comes of them but that its window has them: as it is with most
+ * keys of most seconds. 0 where there is no memory, -1 where it has still to be looked at. */
+static inline int fl_rule_hit(fl_rule *rule, uint32_t which, int64_t second, const fl_arrival *hit, fl_more *more) {
+    fl_state *state = rule->states + which;
+    if (!rule->above || rule->kind == FL_QUANTILE || state->end == state->room ||
+        (state->first < state->end && state->seen[state->end - 1].second >= second))
+        return fl_rule_absorb(rule, which, second, hit->hits, hit->base, more) ? -1 : 0;
+    state->seen[state->end] = (fl_seen){second, hit->hits, hit->base};
+    state->hits += hit->hits;
+    state->base += hit->base;
+    if (rule->kind == FL_BYTES) {
+        state->more[state->end] = *more;
+        state->size += more->size;
+    }
+    state->end++;
+    rule->kept++;
+    if (state->firing || state->since != FL_NEVER)
+        return -1;
+    fl_rule_expire(rule, state, second);
+    if (!fl_rule_waits(rule, state))
+        return -1;
+    state->due = FL_NEVER;
+    return rule->kind == FL_SHARE && state->hits
+               ? fl_rule_queue(rule, which, state->seen[state->first].second + rule->window)
+               : 1;
+}
+
 /* Take in hits of which no key has to go for another. */
 static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *said) {
     fl_more none = {0};
     int64_t tick = rule->tick | 1;
+    size_t to_look = 0;
     for (size_t at = 0; at < moment->n; at++) {
         fl_arrival *hit = moment->arrivals + at;
         uint32_t which = fl_rule_find(rule, hit->key);
@@ -249,12 +289,13 @@ static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *sai
             fl_rule_unlink(rule, which);
             fl_rule_append(rule, which, tick);
         }
-        hit->state = which;
-        fl_more *more = moment->more ? moment->more + at : &none;
-        if (!fl_rule_absorb(rule, which, moment->second, hit->hits, hit->base, more))
+        const int done = fl_rule_hit(rule, which, moment->second, hit, moment->more ? moment->more + at : &none);
+        if (!done)
             return 0;
+        if (done < 0)
+            moment->arrivals[to_look++].state = which;
     }
-    for (size_t at = 0; at < moment->n; at++) {
+    for (size_t at = 0; at < to_look; at++) {
         uint32_t which = moment->arrivals[at].state;
         if (rule->states[which].looked == rule->tick)
             continue;

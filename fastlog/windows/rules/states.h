@@ -89,6 +89,7 @@ typedef struct {
     int has_closed, begun;
     int plain;      /* above a sum of hits, which nothing but hits brings about */
     int64_t enough; /* then: so many are still quiet */
+    int small;      /* a share whose threshold is of small numbers */
     size_t unranked; /* keys that were sorted by their names since these were ranked */
     int ordered; /* whether the row of keys is in the order of their ticks */
     int calm;    /* so many seconds with hits, until a ring may stand for the row again */
@@ -198,9 +199,11 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     fl_rule_release(rule, which);
 }
 
-/* Take what is no longer in the window that ends with `at` out of it, where hits are all that a rule needs. */
+/* Take what is no longer in the window that ends with `at` out of it; not of a sketch. */
 static inline void fl_rule_expire(fl_rule *rule, fl_state *state, int64_t at) {
     while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
+        if (rule->kind == FL_BYTES)
+            state->size -= state->more[state->first].size;
         state->hits -= state->seen[state->first].hits;
         state->base -= state->seen[state->first++].base;
         rule->kept--;
