@@ -294,13 +294,13 @@ cdef class RuleWindows:
 
     cdef _take(self, size_t stop):
         cdef int64_t[_CELLS][_BLOCK] wide
-        cdef size_t n, column
+        cdef size_t n, column, first = self.row
         while self.row < stop:
             n = min(<size_t>_BLOCK, stop - self.row)
-            for column in range(_SECONDS, _CELLS):
-                if column < _SIZES or self.weighty:
-                    fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
-            fl_narrow_widen(&self.columns[_RULES], self.row, n, wide[_RULES])
+            for column in range(_CELLS):
+                if column != _SEGMENTS and (column < _SIZES or self.weighty):
+                    if self.columns[column].width or self.row == first:  # the others hold one value throughout
+                        fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
             self._take_block(wide, n)
             self.row += n
 
