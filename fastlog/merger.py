@@ -16,14 +16,15 @@ share one state, and apart would have to pass it to and fro.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import count, repeat
+from itertools import count
 from math import floor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from fastlog.model.events import PERCENTILES, Alert, Event, Reject, Stats, Summary, latency, singly
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.plan import JUMP_SECONDS, Plan
 from fastlog.model.rules import TRAFFIC
+from fastlog.model.segment import Held, Segment, placed, segments_of
 from fastlog.model.sketch import Sketch
 from fastlog.windows.pairs import PairTally
 from fastlog.windows.saved import State, restore_sketch, restore_tally, sketch_state, tally_state
@@ -38,29 +39,20 @@ if TYPE_CHECKING:
 _BEFORE_ALL = -(1 << 62)
 
 
-class _Segment(NamedTuple):
-    """A segment of a partial: its number, its rows, and its panes with the places of their cells."""
-
-    partial: Partial
-    number: int
-    rows: range
-    panes: range
-    cells: tuple[int, int, int, int]
-
-    @property
-    def hits(self) -> int:
-        return self.partial.segment_hits[self.number]
-
-    @property
-    def greatest(self) -> int:
-        return self.partial.segment_greatest[self.number]
-
-
 @dataclass(slots=True)
 class _Source:
     name: str
-    clock: SourceClock[_Segment] = field(default_factory=SourceClock)
+    clock: SourceClock[Segment] = field(default_factory=SourceClock)
+    low: int = _BEFORE_ALL
+    """No key of it is less."""
     open: bool = True
+
+    def state(self, ahead: float, held: Held) -> list[Any]:
+        """Its name, greatest second, time of its last lines, low, and suspect: the second and its place."""
+        clock = self.clock
+        seen_at = None if clock.seen_at is None else clock.seen_at + ahead
+        suspect = clock.suspect and (clock.suspect[0], held.place(clock.suspect[1]))
+        return [self.name, clock.greatest, seen_at, self.low, suspect]
 
 
 class Merger:
@@ -75,7 +67,7 @@ class Merger:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self._sources: dict[int, _Source] = {}
-        self._waiting: list[tuple[int, int, int, _Segment]] = []
+        self._waiting: list[tuple[int, int, int, Segment]] = []
         self._order = count()
         self._unwitnessed: list[int] = []  # sources that ended with a suspect
         self._closed: int | None = None
@@ -127,14 +119,16 @@ class Merger:
             durations=histogram(self._durations) if self._timed else None,
         )
 
-    def open(self, source: int, name: str, *, timed: bool = False) -> None:
+    def open(self, source: int, name: str, *, timed: bool = False, low: int | None = None) -> None:
         """A source begins. In a follow that was taken up again, its clock goes on.
 
         ``timed`` says that its format has a duration: from now on the statistics tell the latency.
+        ``low`` is the second of its first hit, where that is known: what lies before it need not wait.
         """
         self._tell_latency(timed or self._timed)
         before = next((key for key, entry in self._sources.items() if key < 0 and entry.name == name), None)
-        self._sources[source] = _Source(name) if before is None else self._sources.pop(before)
+        begun = _Source(name, low=_BEFORE_ALL if low is None else low)
+        self._sources[source] = begun if before is None else self._sources.pop(before)
 
     def reopen(self) -> None:
         """The sources of a follow will be opened anew, perhaps under other numbers, by their names."""
@@ -160,7 +154,7 @@ class Merger:
             self._low = low
         if self._closed is None or any(second >= self._closed for second in partial.segment_greatest):
             entry.clock.seen_at = at  # a trickle of late lines alone does not hold the clock
-        for segment, first in _segments(partial):
+        for segment, first in segments_of(partial):
             self._believe(source, entry, segment, first)
             if self.plan.follow:  # a later line of the block may be late by an earlier one
                 yield from self._merge(at)
@@ -197,24 +191,19 @@ class Merger:
             if self._windows is not None:
                 yield from self._windows.rest(self._last)
 
-    def state(self, ahead: float = 0.0) -> State | None:
-        """All that it knows; None while it holds lines of which it is not known yet when their turn comes.
+    def state(self, ahead: float = 0.0) -> State:
+        """All that it knows: as ``windows.saved.State``, but for its ``partials``, which are Partials.
 
-        ``ahead`` is how far the wall clock, by which a later run begins, has got ahead of the times
-        that this one is told.
+        These are the ones with segments that wait for a slower file or a witness. ``ahead`` is how far the
+        wall clock, by which a later run begins, has got ahead of the times that this one is told.
         """
-        if self._waiting or any(entry.clock.suspect is not None for entry in self._sources.values()):
-            return None
+        held = Held()
         return {
-            "sources": [
-                [
-                    source,
-                    entry.name,
-                    entry.clock.greatest,
-                    None if entry.clock.seen_at is None else entry.clock.seen_at + ahead,
-                ]
-                for source, entry in self._sources.items()
+            "sources": [[source, *entry.state(ahead, held)] for source, entry in self._sources.items()],
+            "waiting": [
+                [key, source, held.place(segment)] for key, source, _, segment in sorted(self._waiting)
             ],
+            "partials": held.partials,
             "closed": self._closed,
             "low": self._low,
             "lines": self._lines,
@@ -243,9 +232,15 @@ class Merger:
         ends once more. Those of a follow, which may come under other numbers, are
         known by their names; until then they hold the clock under negative ones.
         """
-        for source, name, greatest, seen_at in state["sources"]:
+        places = [suspect[1] for *_, suspect in state["sources"] if suspect]
+        places += [place for _, _, place in state["waiting"]]
+        held = iter(placed(state["partials"], places))
+        for source, name, greatest, seen_at, low, suspect in state["sources"]:
             number = -1 - len(self._sources) if self.plan.follow else source
-            self._sources[number] = _Source(name, SourceClock(greatest, None, seen_at))
+            clock = SourceClock(greatest, (suspect[0], next(held)) if suspect else None, seen_at)
+            self._sources[number] = _Source(name, clock, low)
+        for (key, source, _), segment in zip(state["waiting"], held, strict=True):
+            self._waiting.append((key, source, next(self._order), segment))  # ascending: a heap
         self._closed, self._low = state["closed"], state["low"]
         self._lines, self._rejected = state["lines"], list(state["rejected"])
         self._late, self._future, self._bytes = state["late"], state["future"], int(state["bytes"])
@@ -281,7 +276,7 @@ class Merger:
             for number, status, hits in pairs:
                 self._pairs.add(partial.sections[number], status, hits)
 
-    def _believe(self, source: int, entry: _Source, segment: _Segment, first: int) -> None:
+    def _believe(self, source: int, entry: _Source, segment: Segment, first: int) -> None:
         """Queue a segment, its first second ``first``, once it is known to be credible."""
         clock = entry.clock
         leaps = not self.plan.follow and clock.leaps(first)
@@ -315,7 +310,7 @@ class Merger:
                 self._push(source, *suspect)
         return len(self._unwitnessed) < before
 
-    def _push(self, source: int, first: int, segment: _Segment) -> None:
+    def _push(self, source: int, first: int, segment: Segment) -> None:
         clock = self._sources[source].clock
         clock.advance(first)
         key = clock.greatest
@@ -350,12 +345,13 @@ class Merger:
     def _bound(self) -> int | None:
         """The least key that a segment still to come can have; None when no file is open."""
         bounds = []
-        for clock in [entry.clock for entry in self._sources.values() if entry.open]:
-            bound = self._low if clock.greatest is None else max(self._low, clock.greatest)
+        for entry in [entry for entry in self._sources.values() if entry.open]:
+            clock = entry.clock
+            bound = max(self._low, entry.low if clock.greatest is None else clock.greatest)
             bounds.append(bound if clock.suspect is None else min(bound, clock.suspect[0]))
         return min(bounds, default=None)
 
-    def _take(self, segment: _Segment) -> None:
+    def _take(self, segment: Segment) -> None:
         """Count the hits of a segment in their seconds and windows."""
         partial = segment.partial
         self._late += self._traffic.take(partial.seconds, partial.hits, segment.rows)
@@ -423,21 +419,3 @@ def _caused_at(event: Event) -> int:
         return event.end - 1
     assert isinstance(event, Alert)
     return event.at
-
-
-def _segments(partial: Partial) -> Iterator[tuple[_Segment, int]]:
-    """The segments of a partial in order, each with the second of its first line."""
-    row = pane = section = method = status = duration = 0
-    panes_of = partial.segment_panes or repeat(0)
-    segments = zip(count(), partial.segment_rows, panes_of, partial.segment_first)
-    for number, rows, panes, first in segments:
-        cells = section, method, status, duration
-        stop = pane + panes
-        yield _Segment(partial, number, range(row, row + rows), range(pane, stop), cells), first
-        row += rows
-        if stop < len(partial.pane_starts):
-            section += sum(partial.pane_sections[pane:stop])
-            method += sum(partial.pane_methods[pane:stop])
-            status += sum(partial.pane_statuses[pane:stop])
-            duration += sum(partial.pane_durations[pane:stop])
-        pane = stop

@@ -9,15 +9,19 @@ replayed again as it grows has no lines of the future.
 
 import asyncio
 import os
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote_from_bytes
 
 from fastlog.config import Config
 from fastlog.errors import RecordError, UsageError
+from fastlog.executors.wire import pack_partial, unpack_partial
 from fastlog.merger import Merger
 from fastlog.model.chunk import Item, Notice, Opened, Tick
+from fastlog.model.partial import Partial
 from fastlog.model.position import FilePosition
 from fastlog.model.rules import Rule
 from fastlog.reader.reached import Followed, Reached, Trail
@@ -139,7 +143,8 @@ class Checkpoint:
     def restore(self, merger: Merger) -> list[Opened]:
         """Give a new merger what was counted; the files of a replay that are open."""
         assert self._before is not None
-        merger.restore(self._before["merger"])
+        state = self._before["merger"]
+        merger.restore({**state, "partials": list(map(partial_from, state["partials"]))})
         reached = self.reached
         return [
             Opened(number, source.name, entry.format)
@@ -182,7 +187,7 @@ class Checkpoint:
         return begun and self._changed and clock.monotonic() - self._written_at >= EVERY_SECONDS
 
     async def write(self, merger: Merger, *, degraded: bool) -> bool:
-        """Write a record, unless nothing changed or lines wait for a slower file; whether one was written.
+        """Write a record, unless nothing changed; whether one was written.
 
         Raises RecordError, and FastlogError where the output fails.
         """
@@ -218,8 +223,7 @@ class Checkpoint:
 
     def _record(self, merger: Merger, *, degraded: bool) -> Record | None:
         state = merger.state(clock.epoch() - self._epoch)
-        if state is None:
-            return None
+        state["partials"] = list(map(partial_state, state["partials"]))
         record = {
             "settings": self._settings,
             "degraded": degraded,
@@ -253,6 +257,19 @@ class Checkpoint:
             raise self._file.refuse(f"was made with other settings ({', '.join(other)})")
 
 
+def partial_state(partial: Partial) -> Record:
+    """A partial whose totals are counted and whose rejects are told: its columns, as they travel."""
+    kept = copy(partial)
+    kept.rejects = []
+    header, columns = pack_partial(kept)
+    return {"header": header, "columns": b64encode(columns).decode()}
+
+
+def partial_from(state: Record) -> Partial:
+    """The partial of ``partial_state``."""
+    return unpack_partial(state["header"], b64decode(state["columns"]))
+
+
 def _counted_in(source: OpenSource, entry: Reached) -> int:
     """The offset in a file, packed as it is, before which all is counted."""
     if source.packed:
@@ -261,4 +278,4 @@ def _counted_in(source: OpenSource, entry: Reached) -> int:
 
 
 def _encoded(path: str | os.PathLike[str]) -> str:
-    return quote_from_bytes(os.path.abspath(os.fspath(path)).encode("utf-8", "surrogateescape"))
+    return quote_from_bytes(os.fsencode(os.path.abspath(path)))

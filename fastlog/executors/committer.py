@@ -116,7 +116,8 @@ class Committer:
         """An item that is no chunk. Done once all its events were taken."""
         told = False
         if isinstance(item, Opened):
-            self.merger.open(item.source, item.name, timed=compile_format(item.format).gives("duration"))
+            timed = compile_format(item.format).gives("duration")
+            self.merger.open(item.source, item.name, timed=timed, low=item.low)
         elif isinstance(item, Closed):
             yield from self.merger.close(item.source)
         elif isinstance(item, Tick):

@@ -1,5 +1,6 @@
 """What the hub tells its children once, before the first chunk."""
 
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -41,7 +42,7 @@ class Job(NamedTuple):
             from dataclasses import asdict  # here and below, since a run without rules starts sooner without
 
             fields["plan"]["rules"] = [asdict(rule) for rule in self.plan.rules]
-        fields["paths"] = [list(path.encode("utf-8", "surrogateescape")) for path in self.paths]
+        fields["paths"] = [list(os.fsencode(path)) for path in self.paths]
         fields["sources"] = [source._asdict() for source in self.sources]
         fields["reached"] = [reached._asdict() for reached in self.reached]
         fields["formats"] = dict(self.formats)
@@ -64,7 +65,7 @@ class Job(NamedTuple):
             parser=header["parser"],
             format=header["format"],
             sources=[OpenSource(**source) for source in header["sources"]],
-            paths=[bytes(path).decode("utf-8", "surrogateescape") for path in header["paths"]],
+            paths=[os.fsdecode(bytes(path)) for path in header["paths"]],
             from_start=header["from_start"],
             positions=header["positions"],
             formats=header["formats"],

@@ -21,7 +21,7 @@ from fastlog.executors.launch import end_spare
 from fastlog.executors.line import Line, Slot
 from fastlog.executors.wire import Header, pack_item, unpack_item, unpack_partial
 from fastlog.model.chunk import Block, ByteRange, Notice, Relayed, Tick
-from fastlog.model.events import Event
+from fastlog.model.events import Event, StatsColumns
 from fastlog.model.position import FilePosition
 from fastlog.reader.reached import Followed, Trail
 from fastlog.sources import clock
@@ -117,7 +117,8 @@ class Hub:
         begun = clock.monotonic()
         for event in events:
             batch.append(event)
-            if len(batch) >= _BATCH or clock.monotonic() - begun > _BATCH_SECONDS:
+            full = len(batch) >= _BATCH or isinstance(event, StatsColumns)  # which may be a thousand windows
+            if full or clock.monotonic() - begun > _BATCH_SECONDS:
                 yield batch
                 if self._out_of_time():
                     return

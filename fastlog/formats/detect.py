@@ -39,37 +39,53 @@ def detect(lines: Sequence[bytes]) -> Format | None:
     lines = [line.removesuffix(b"\r") for line in lines]
     best: tuple[int, int, str] = (0, 0, "")
     for name, candidate in _candidates(lines):
-        fits = sum(map(candidate.fits, lines))
-        if not fits:
-            continue
-        if candidate.comment is not None:
-            fits += sum(line.startswith(candidate.comment) for line in lines)
-        if (fits, len(candidate.fields)) > best[:2]:
+        all_fit = best[0] == len(lines)  # then a misfit is enough to know that another is no better
+        fits = 0
+        for line in lines if not all_fit or len(candidate.fields) > best[1] else ():
+            if _fits(candidate, line):
+                fits += 1
+            elif all_fit:
+                break
+        if (fits, len(candidate.fields)) > best[:2] and any(map(candidate.fits, lines)):
             best = (fits, len(candidate.fields), name)
     return compile_format(best[2]) if best[2] else None
 
 
+def _fits(candidate: Format, line: bytes) -> bool:
+    if candidate.comment is not None and line.startswith(candidate.comment):
+        return True
+    return (not candidate.layout or _looks_like(candidate, line)) and candidate.fits(line)
+
+
+def _looks_like(candidate: Format, line: bytes) -> bool:
+    """Whether a line holds, in this order, what stands between the fields.
+
+    A format that no line looks like is not compiled: that takes longer than all else here.
+    """
+    at = 0
+    for literal, _ in candidate.layout:
+        between = literal.replace('"', "").encode()  # a bare - may stand for what is quoted
+        at = line.find(between, at) + len(between)
+        if at < len(between):
+            return False
+    return True
+
+
 def _candidates(lines: Sequence[bytes]) -> Iterator[tuple[str, Format]]:
-    """The formats that lines with these looks can be of, each with its name in the catalogue."""
+    """The formats of the catalogue that lines may be of, each with its name there."""
+    stamps = {stamp for stamp, look in _LOOKS.items() if any(map(look.search, lines))}
     for name, entry in CATALOG.items():
         if entry.kind == "fields":
             for candidate in _under_their_fields(entry, lines):
                 yield name, candidate
-        elif any(_may_be(entry, line) for line in lines):
-            yield name, compile_format(name)
-
-
-def _may_be(entry: Entry, line: bytes) -> bool:
-    """Whether a line can be of a format, at a glance: what is not compiled costs nothing."""
-    if entry.kind == "json":
-        return line.lstrip(b" \t").startswith(b"{")
-    if entry.kind == "labels":
-        return b"\t" in line
-    candidate = compile_format(entry.name)
-    looks = _LOOKS.get(candidate.stamp)
-    if looks is not None and looks.search(line) is None:
-        return False
-    return all(literal.strip('" ').encode() in line for literal, _ in candidate.layout)
+        elif entry.kind == "json":
+            if any(line.lstrip(b" \t").startswith(b"{") for line in lines):
+                yield name, compile_format(name)
+        elif entry.kind == "labels":
+            if any(b"\t" in line for line in lines):
+                yield name, compile_format(name)
+        elif (candidate := compile_format(name)).stamp in stamps or candidate.stamp not in _LOOKS:
+            yield name, candidate
 
 
 def _under_their_fields(entry: Entry, lines: Sequence[bytes]) -> Iterator[Format]:

@@ -73,11 +73,15 @@ Chunk = ByteRange | Block
 
 
 class Opened(NamedTuple):
-    """A source begins: its number, its name for messages, and its format."""
+    """A source begins: its number, its name for messages, and its format.
+
+    ``low`` is the second of its first hit, where several files are merged and it is among the first lines.
+    """
 
     source: int
     name: str
     format: str
+    low: int | None = None
 
 
 class Switched(NamedTuple):

@@ -1,5 +1,6 @@
 """How far a followed file has been read, in a form that outlives the process."""
 
+import os
 from typing import Any, NamedTuple
 
 WITNESS_BYTES = 1024
@@ -57,7 +58,7 @@ class FilePosition(NamedTuple):
 
         plain = self._asdict()
         for name in ("path", "place"):
-            plain[name] = quote_from_bytes(plain[name].encode("utf-8", "surrogateescape"))
+            plain[name] = quote_from_bytes(os.fsencode(plain[name]))
         return plain
 
     @classmethod
@@ -73,7 +74,7 @@ class FilePosition(NamedTuple):
 
         made = dict(plain)
         for name in ("path", "place"):
-            made[name] = unquote_to_bytes(made[name]).decode("utf-8", "surrogateescape")
+            made[name] = os.fsdecode(unquote_to_bytes(made[name]))
         position = cls(**made)
         digest_length(position.fingerprint)
         if digest_length(position.marker) > position.offset or position.inode < 0:

@@ -22,5 +22,5 @@ def _written_out(match: re.Match[str]) -> str:
 def printable(raw: bytes | str | os.PathLike[str]) -> str:
     """The text of ``raw`` with everything that is not plain text written out."""
     if not isinstance(raw, bytes):
-        raw = os.fsencode(raw)
+        raw = os.fspath(raw).encode("utf-8", "surrogateescape")  # a message is UTF-8, whatever the locale
     return _UNSAFE.sub(_written_out, raw.decode("utf-8", "surrogateescape"))

@@ -73,17 +73,19 @@ def replay_sources(
         notice = _choose_formats(inputs, log_format)
         if notice:
             link.emit(notice)
+    clock = LineClock(plan)
+    if not alone:
         for entry in inputs:
-            link.emit(Opened(entry.index, entry.source.name, entry.format))
+            if entry.begun is None:
+                entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
+    if not reached:
+        for entry in inputs:
+            link.emit(Opened(entry.index, entry.source.name, entry.format, entry.low))
     if alone:
         for entry in inputs:
             _emit_all(entry, pace, link)
-        return
-    clock = LineClock(plan)
-    for entry in inputs:
-        if entry.begun is None:
-            entry.low = next(clock.seconds(entry.format, sample(entry.head)), None)
-    _emit_by_time(inputs, clock, pace, link)
+    else:
+        _emit_by_time(inputs, clock, pace, link)
 
 
 def _resumed(index: int, source: OpenSource, reached: Reached, pace: Pace, link: Link) -> _Input:

@@ -25,6 +25,7 @@ _TOKEN = re.compile(
 # Of errors alone: compiled where there is one.
 _UNIT = r"(?s:\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|x[0-9A-Fa-f]{2}|.)|.)"
 _JOIN = r"\\[ \t]*\n\s*"
+_LONG_NUMBER = r"[0-9][0-9_]{4000,}"
 _AT = r" \(at (?:line (\d+), column (\d+)|end of document)\)$"
 
 
@@ -105,6 +106,10 @@ class Document:
                 message = message[: place.start()]
             at = self._offset(place[1], place[2]) if place is not None and place[1] else len(self.text)
             raise self._fatal(at, f"not TOML: {message[:1].lower()}{message[1:]}") from None
+        except ValueError:  # Python's own limit
+            place = re.search(_LONG_NUMBER, self.text)
+            at = place.start() if place is not None else 0
+            raise self._fatal(at, "a number of too many digits: expected one of fewer than 20") from None
         except RecursionError:
             raise self._fatal(0, "not TOML that can be read: it is nested too deeply") from None
         self._top, self._arrays = _scan(self.text)

@@ -3,7 +3,6 @@
 Nothing of a log is read before the whole file has been checked.
 """
 
-import math
 import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -181,9 +180,9 @@ class _Checker:
         if value is None:
             return None
         most = 1 if measure == "share" else 10**15
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value <= most:
-            what = "a share, from 0 to 1" if measure == "share" else "a number, 0 or more"
+            what = "a share, from 0 to 1" if measure == "share" else "a number from 0 to 10^15"
             self._fault(key, f"expected {what}{', in seconds' if measure in PERCENTILES else ''}")
             return None
         return float(value)

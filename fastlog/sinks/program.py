@@ -42,7 +42,9 @@ class Program:
         """Not by way of the loop: a run that ends before that has told of it would not know its group."""
         try:
             process = subprocess.Popen(
-                self._command,
+                [
+                    argument.encode() for argument in self._command
+                ],  # in the rules file's own, whatever the locale
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -80,11 +82,12 @@ async def _end(process: "subprocess.Popen[bytes]") -> None:
     """Wait until it has ended; of one that was seen to have, no process is left to wait for."""
     if process.returncode is not None:
         return
-    if not hasattr(os, "pidfd_open"):
+    try:
+        fd = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):  # a system, a kernel or a sandbox that has none
         await asyncio.to_thread(process.wait)
         return
     loop = asyncio.get_running_loop()
-    fd = os.pidfd_open(process.pid)
     try:
         await _told(loop.add_reader, loop.remove_reader, fd)
     finally:

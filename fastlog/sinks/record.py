@@ -20,7 +20,7 @@ import orjson
 from fastlog.errors import RecordError, UsageError
 from fastlog.model.printable import printable
 
-VERSION = 2
+VERSION = 3
 _MOST_BYTES = 1 << 30
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY
@@ -127,10 +127,9 @@ class RecordFile:
             if not newline and b'{"fastlog_state":'.startswith(first[:17]):
                 raise self.refuse("is cut short")
             raise self.refuse("is damaged, or no state of fastlog")
-        if version > VERSION:
-            raise self._refused(
-                f"is of version {version}, and this fastlog reads {VERSION}", "use a newer fastlog"
-            )
+        if version != VERSION:
+            advice = "use a newer fastlog" if version > VERSION else f"use an older fastlog, or {_START_ANEW}"
+            raise self._refused(f"is of version {version}, and this fastlog reads {VERSION}", advice)
         if len(body) < head["length"] + 1:
             raise self.refuse("is cut short")
         record = _parsed(body)

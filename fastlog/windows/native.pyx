@@ -195,7 +195,8 @@ cdef int64_t[TALLIES] _BOUNDS
 _BOUNDS[SECTIONS], _BOUNDS[METHODS] = SECTIONS_NAMED, METHODS_NAMED
 _BOUNDS[STATUSES] = _BOUNDS[DURATIONS] = _UNBOUNDED
 cdef size_t _MOST_RANKED = 4096  # names that are put in order before windows close; of more, the rows by name
-cdef size_t _MOST_NAMES = 1 << 16  # then those that no pane holds are forgotten
+cdef Py_ssize_t _MOST_NAMES = 1 << 16
+cdef Py_ssize_t _MOST_NAME_BYTES = 1 << 24
 cdef size_t _POOL = 8192  # panes kept for the next: a chunk of a sparse log brings some thousand
 cdef size_t _LARGE_POOL = 64  # of those with long tables, fewer
 
@@ -219,8 +220,11 @@ cdef class _Names:
     cdef uint32_t *ranks  # the place of each text in their order; of the first n_ranks, which is 0 or all
     cdef uint32_t *by_rank
     cdef size_t n_ranks
+    cdef Py_ssize_t size, longest  # of all texts, and of one
+    cdef Py_ssize_t most, most_size  # names, and what they come to, before those that no pane holds are forgotten
 
     def __cinit__(self):
+        self.most, self.most_size = _MOST_NAMES, _MOST_NAME_BYTES
         self.any_odd = False
         self.numbers = {}
         self.texts = []
@@ -241,6 +245,8 @@ cdef class _Names:
     cdef uint32_t _new(self, key, text, bint odd):
         number = self.numbers[key] = len(self.texts)
         self.texts.append(text)
+        self.size += len(text)
+        self.longest = max(self.longest, len(text))
         self.odd.append(odd)
         self.any_odd = self.any_odd or odd
         self.n_ranks = 0
@@ -265,6 +271,9 @@ cdef class _Names:
         self.n_ranks = n
         return 0
 
+    cdef bint too_many(self):
+        return len(self.texts) > self.most or self.size > self.most_size
+
     cdef bint is_odd(self, const fl_tally *tally):
         """Whether a key of the tally may print like another."""
         cdef size_t at
@@ -282,16 +291,21 @@ cdef class _Names:
     cdef keep(self, list renumbered):
         """Forget the keys whose new number is None."""
         numbers, texts, odd = self.numbers, self.texts, self.odd
-        self.numbers, self.texts, self.odd, self.any_odd, self.n_ranks = {}, [], [], False, 0
+        self.numbers, self.texts, self.odd, self.any_odd = {}, [], [], False
+        self.n_ranks = self.size = self.longest = 0
         for key, old in numbers.items():
             if renumbered[old] is not None:
                 renumbered[old] = self._new(key, texts[old], odd[old])
+        # What the panes hold is not looked through with every chunk.
+        self.most, self.most_size = max(_MOST_NAMES, 2 * len(self.texts)), max(_MOST_NAME_BYTES, 2 * self.size)
 
 
-# A gap in a log can close a million windows: so many of them, or of their sections, make one event.
+# A gap in a log can close a million windows: so many of them, or of their sections, or of the text of these, make
+# one event.
 cdef enum:
     _WINDOWS = 1024
     _ROWS = 1 << 16
+    _ROWS_TEXT = 1 << 24
     _PERCENTILES = 3
 
 
@@ -444,9 +458,9 @@ cdef class StatsWindows:
 
     cdef _number(self, partial):
         """The numbers here of the keys of a partial."""
-        if len(self.sections.texts) > <Py_ssize_t>_MOST_NAMES:
+        if self.sections.too_many():
             self._forget_names(self.sections, SECTIONS)
-        if len(self.methods.texts) > <Py_ssize_t>_MOST_NAMES:
+        if self.methods.too_many():
             self._forget_names(self.methods, METHODS)
         self.section_numbers = _numbers(self.sections, partial.sections)
         self.method_numbers = _numbers(self.methods, partial.methods)
@@ -559,6 +573,7 @@ cdef class StatsWindows:
     cdef int _collect(self, _Columns windows, int64_t end, bint until_end, bint empty, int64_t last) except -1:
         """Some of them: 1 when there are more, which begin at ``next_start``."""
         cdef int64_t start = 0, pane = 0
+        cdef size_t rows
         cdef bint held, has_start = self.has_closed or self.paused
         if not self.has_began:
             return 0
@@ -585,7 +600,8 @@ cdef class StatsWindows:
             self._add_window(windows, start, not until_end and start + self.window - 1 > last)
             start += self.step
             self._forget(start)
-            if windows.starts.n >= _WINDOWS or windows.keys[SECTIONS].n >= _ROWS:
+            rows = windows.keys[SECTIONS].n
+            if windows.starts.n >= _WINDOWS or rows >= _ROWS or rows * self.sections.longest >= _ROWS_TEXT:
                 self.paused, self.next_start = True, start
                 return 1
 

@@ -1,6 +1,7 @@
 """``[[notify]]`` against real servers and programs: in order, once, and never in anybody's way."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -505,6 +506,20 @@ def test_a_program_that_left_its_input_to_a_child_that_does_not_read_is_not_done
         await come(lambda: not state_of(child))
 
     run(story())
+
+
+def test_a_system_that_cannot_tell_of_the_end_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox may refuse pidfd_open, as some of Docker do, and an older kernel has none."""
+
+    def refused(pid: int) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "pidfd_open", refused, raising=False)
+    test_a_program_gets_all_in_order_and_once(tmp_path)
+    test_a_program_that_fails("exit 3", "exit status 3")
+    test_a_program_that_does_not_end_is_killed_after_the_limit()
 
 
 @pytest.mark.parametrize("end", ["kill", "finish"])

@@ -622,3 +622,45 @@ def test_ninety_files_under_a_soft_limit_of_64(
     assert b"Traceback" not in done.stderr
     assert (b'"parsed":90' in done.stdout) == (status == 0)
     assert (b"ulimit -n" in done.stderr) == (status == 1)
+
+
+def test_names_that_the_locale_cannot_spell(tmp_path: Path, environment: dict[str, str]) -> None:
+    """In the C locale without Python's cures for it a name is bytes; it is said in UTF-8 all the same."""
+    (tmp_path / "é.log").write_bytes(log(3))
+    (tmp_path / "rules.toml").write_text(
+        '[[rule]]\nname = "ü"\nmeasure = "hits"\nwindow = 1\nabove = 0\n'
+        '[[notify]]\nexec = ["sh", "-c", "cat >> gehört"]\n',
+        encoding="utf-8",
+    )
+    plain = environment | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*FASTLOG, *PARSER, *map(os.fsencode, arguments)],
+            cwd=tmp_path, env=plain, capture_output=True, encoding="utf-8", timeout=60, check=False,
+        )  # fmt: skip
+
+    missing = run(*REPLAY, "ö.log")
+    assert (missing.returncode, missing.stdout) == (1, "")
+    assert missing.stderr.startswith("fastlog: ö.log: ")
+    options = (*REPLAY, "--quiet", "--rules", "rules.toml", "--state", "ä", "-o", "ß", "é.log")
+    for _ in "ab":
+        done = run(*options)
+        assert (done.returncode, done.stderr) == (0, "")
+        summary = json.loads((tmp_path / "ß").read_text(encoding="utf-8").splitlines()[-1])
+        assert (summary["lines"], summary["notify"]) == (3, {"delivered": 1, "given_up": 0})
+    assert '"rule":"ü"' in (tmp_path / "gehört").read_text(encoding="utf-8")
+    # What a record says of names is bytes too: another locale goes on with it.
+    assert (
+        subprocess.run([*FASTLOG, *PARSER, *options], cwd=tmp_path, env=environment, check=False).returncode
+        == 0
+    )
+
+
+def test_a_followed_name_that_the_locale_cannot_spell(tmp_path: Path, start: Start) -> None:
+    (tmp_path / "é.log").write_bytes(log(1))
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = start(*LIVE, "-f", "--from", "start", "é.log", env=plain).started()
+    command.kill(signal.SIGTERM)
+    assert command.wait() == 0, command.messages
+    assert command.events()[-1]["lines"] == 1

@@ -1,7 +1,7 @@
 """A merger whose state went through JSON goes on as if nothing had been, in either twin of the windows."""
 
 import re
-from itertools import cycle
+from itertools import chain, cycle, zip_longest
 from typing import Any
 
 import orjson
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fastlog.executors.checkpoint import partial_from, partial_state
 from fastlog.merger import Merger
 from fastlog.model.chunk import Block
 from fastlog.model.events import singly
@@ -56,6 +57,16 @@ def timed(piece: bytes) -> bytes:
     return re.sub(rb"(?m)(?=\r?$)", lambda found: b" %d" % (found.start() ** 2), piece)
 
 
+def hand_over(merger: Merger, heir: Merger) -> Merger:
+    """The state of one as it stands in a record, and what the other is with it."""
+    state = merger.state()
+    record = orjson.dumps({**state, "partials": list(map(partial_state, state["partials"]))})
+    state = orjson.loads(record)
+    heir.__init__(heir.plan)  # type: ignore[misc]
+    heir.restore({**state, "partials": list(map(partial_from, state["partials"]))})
+    return heir
+
+
 def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) -> list[Any]:
     """The events of a run that is cut before the chunks of ``cuts``, each part done by the next merger."""
     turn = cycle(mergers)
@@ -63,13 +74,9 @@ def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) ->
     merger.open(0, "log", timed=True)
     events: list[Any] = []
     for number, partial in enumerate(partials):
-        state = merger.state() if number in cuts else None
-        if state is not None:
-            plan = merger.plan
-            merger = next(turn)
-            merger.__init__(merger.plan)  # type: ignore[misc]
-            merger.restore(orjson.loads(orjson.dumps(state)))
-            if plan.follow:
+        if number in cuts:
+            merger = hand_over(merger, next(turn))
+            if merger.plan.follow:
                 merger.open(0, "log", timed=True)
         at = float(HORIZON) if merger.plan.follow else None
         events += singly(merger.commit(0, partial, at=at))
@@ -106,14 +113,57 @@ def test_the_bounds_of_names_and_sums_beyond_64_bits_last(compiled: bool) -> Non
     assert events_of([Merger(plan), Merger(plan)], {1, 2}, partials) == whole
 
 
-def test_there_is_no_state_while_a_line_waits_to_be_believed() -> None:
+@settings(max_examples=60, deadline=None)
+@given(files=st.lists(logs(), min_size=2, max_size=3), chosen=options(), cuts=st.sets(st.integers(0, 40)))
+def test_what_waits_for_another_file_or_for_a_witness_is_in_the_state(
+    files: list[bytes], chosen: dict[str, Any], cuts: set[int]
+) -> None:
+    """Each file's lines in turn, which is no order of time: what can be late or early is."""
+    plans = [plan_of(chosen, follow=False, compiled=compiled) for compiled in TWINS]
+    parts = [folded(plans[0], log.splitlines(keepends=True)) for log in files]
+    turns = [
+        (source, partial)
+        for row in zip_longest(*parts)
+        for source, partial in enumerate(row)
+        if partial is not None
+    ]
+
+    def events(mergers: list[Merger], cuts: set[int]) -> list[Any]:
+        turn = cycle(mergers)
+        merger = next(turn)
+        left = [len(part) for part in parts]
+        told: list[Any] = []
+        for source in range(len(parts)):
+            merger.open(source, f"log {source}", timed=True)
+        for number, (source, partial) in enumerate(turns):
+            if number in cuts:
+                merger = hand_over(merger, next(turn))
+            if number in cuts or not number:
+                ended = [merger.close(gone) for gone, lines in enumerate(left) if not lines]
+                told += chain.from_iterable(map(singly, ended))
+            told += singly(merger.commit(source, partial))
+            left[source] -= 1
+            if not left[source]:
+                told += singly(merger.close(source))
+        told += [*singly(merger.finish()), merger.summary(complete=True)]
+        return [*told, merger.snapshot()]
+
+    whole = events([Merger(plans[0])], set())
+    for order in (plans, plans[::-1]):
+        assert events([Merger(plan) for plan in order], cuts) == whole
+
+
+def test_a_line_that_waits_to_be_believed_is_in_the_state() -> None:
     chosen = {"lateness": 0, "threshold": 1.0, "alert_window": 5, "stats_window": 10, "stats_every": 5}
     plan = plan_of(chosen, follow=False, compiled=False)
     now, leap, witness = folded(plan, [line(1_525_881_600), line(1_525_981_600), line(1_525_981_601)])
-    merger = Merger(plan)
-    merger.open(0, "log", timed=True)
-    states = []
-    for partial in (now, leap, witness):
-        list(merger.commit(0, partial))
-        states.append(merger.state() is not None)
-    assert states == [True, False, True]
+    for last, future, greatest in ((witness, 0, 1_525_981_601), (now, 1, 1_525_881_600)):
+        merger = Merger(plan)
+        merger.open(0, "log", timed=True)
+        list(merger.commit(0, now))
+        list(merger.commit(0, leap))
+        merger = hand_over(merger, Merger(plan))
+        list(merger.commit(0, last))
+        list(merger.finish())
+        summary = merger.summary(complete=True)
+        assert (summary.future, summary.last, summary.hits) == (future, greatest, 3)

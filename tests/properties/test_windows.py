@@ -271,6 +271,21 @@ def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits
 
 
 @pytest.mark.skipif(native is None, reason="not built")
+def test_long_names_are_bounded_by_their_bytes() -> None:
+    """Those that are remembered, and those of the windows that one event holds."""
+    windows = native.StatsWindows(8, 4, empty=False)
+    for start in range(0, 4 * 300, 4):
+        put(windows, start, {b"/%d/%s" % (start + number, b"x" * 60_000): 1 for number in range(10)})
+        for columns in windows.close(start):
+            assert sum(map(len, columns.tables[0].names)) < 3 << 24
+    for start in range(4 * 300, 4 * 600, 4):
+        put(windows, start, {b"/%d/%s" % (number, b"x" * 60_000): 1 for number in range(10)})
+    events = [columns.tables[0] for columns in windows.close(4 * 600)]
+    assert len(events) > 5
+    assert all(sum(len(table.names[key]) for key in table.keys) < 2 << 24 for table in events)
+
+
+@pytest.mark.skipif(native is None, reason="not built")
 @settings(max_examples=60, deadline=None)
 @given(
     tables=st.lists(

@@ -13,7 +13,7 @@ import pytest
 
 from fastlog.errors import FastlogError, UsageError
 from fastlog.sinks import record as module
-from fastlog.sinks.record import RecordFile
+from fastlog.sinks.record import VERSION, RecordFile
 from tests.hazards.test_system_calls import _works
 
 RECORD = {"lines": 7, "text": "x" * 100}
@@ -72,9 +72,12 @@ def test_what_is_no_state_is_refused(path: Path, data: bytes) -> None:
     assert path.read_bytes() == data
 
 
-def test_a_newer_one_is_refused(path: Path) -> None:
-    path.write_bytes(written(path).replace(b'"fastlog_state":2', b'"fastlog_state":3'))
-    with pytest.raises(UsageError, match="is of version 3, and this fastlog reads 2: use a newer"):
+@pytest.mark.parametrize(("step", "advice"), [(1, "use a newer fastlog"), (-1, "use an older fastlog")])
+def test_one_of_another_version_is_refused(path: Path, step: int, advice: str) -> None:
+    ours, other = (b'"fastlog_state":%d,' % version for version in (VERSION, VERSION + step))
+    path.write_bytes(written(path).replace(ours, other))
+    said = f"is of version {VERSION + step}, and this fastlog reads {VERSION}: {advice}"
+    with pytest.raises(UsageError, match=said):
         read(path)
 
 
@@ -159,7 +162,7 @@ def test_a_write_that_fails_is_said_and_leaves_the_old_one(
 
 _WRITE = """
 import sys
-from fastlog.sinks.record import RecordFile
+from fastlog.sinks.record import VERSION, RecordFile
 file = RecordFile(sys.argv[1])
 for lines in (1, 2):
     file.write({"lines": lines})

@@ -126,6 +126,17 @@ def test_a_fault_is_pointed_at(old: str, new: str, told: list[str]) -> None:
     assert fault.startswith(told[0]) or told[0][0].isalpha()
 
 
+@pytest.mark.parametrize("number", ["1e18", "inf", "-1", "1" + "0" * 400])
+def test_the_bounds_of_a_threshold_are_told(number: str) -> None:
+    [fault] = faults(LEAST.replace("below = 1", f"below = {number}"))
+    assert fault.startswith("5:9: expected a number from 0 to 10^15 <")
+
+
+def test_a_number_longer_than_python_reads() -> None:
+    [fault] = faults(LEAST + "min_hits = 1" + "0" * 5_000 + "\n")
+    assert fault.startswith("6:12: a number of too many digits: expected one of fewer than 20")
+
+
 def test_every_fault_is_told_in_the_order_of_the_file() -> None:
     text = WHOLE.replace("window = 60", "window = 0").replace("where", "were") + LEAST + LEAST
     assert [fault.split(" ")[0] for fault in faults(text)] == ["3:1:", "7:10:", "18:8:"]
