@@ -1,13 +1,20 @@
-/* Keys of which more come than may stay: what becomes of a second of them, without its being sorted.
+/* Keys of which more come than may stay: what becomes of a second of them, without its being sorted. It does what
+ * fl_rule_crowd of rules.h does, key by key and in order, and what window.py does.
  *
- * Of a rule that waits for many hits, and none of whose keys is near to firing, nothing has to be known of a key but
- * what its window holds, and when it had hits: which ones go follows from that. So the hits of each second stand as
- * a group in a ring, the newest last, in no order; the keys of the first group go first, by their names. How many of
- * a group have gone is only counted. Names are compared where one comes again that may have gone already, or may go
- * before its turn: of many keys those are few. A key that comes once has no state but its place in the ring.
+ * Of a rule that waits for many hits, and none of whose keys is near to firing, nothing has to be known of a key
+ * but what its window holds, and when it had hits: which ones go follows from that. So the hits of each second
+ * stand as a group in a ring, the newest last, in no order; the keys of the first group go first, by their names.
+ * How many of a group have gone is only counted. Names are compared where one comes again that may have gone
+ * already, or may go before its turn: of many keys those are few. A key that came once has no state but its place in
+ * the ring.
  *
  * The ring stands for the row of keys, from `fl_crowd_begin` on, as long as all is so; `fl_crowd_end` makes the row
  * of it again. Both know the same, to the last entry of a window.
+ *
+ * Memory: the ring has room for some four times the keys that a rule may have, and keeps what each had in its
+ * window; of those that are gone and only counted there are no more than came in one second.
+ *
+ * Over 300 lines, since all of it is one state.
  */
 #ifndef FASTLOG_CROWD_H
 #define FASTLOG_CROWD_H
@@ -16,10 +23,13 @@
 
 #define FL_AGAIN (FL_NONE - 1) /* for a state: of a key of which it is not known yet whether it is still there */
 #define FL_COMPARED 4          /* names: so many are compared in the time in which one is sorted */
-#define FL_CALM 32             /* seconds with hits: so long after it could not be kept is no ring begun */
+#define FL_CALM 32             /* seconds with hits: so long no ring is begun after one could not be, or not kept */
 
-static inline fl_arrival *fl_crowd_at(const fl_crowd *crowd, uint32_t place) { return crowd->ring + (place & crowd->mask); }
+static inline fl_arrival *fl_crowd_at(const fl_crowd *crowd, uint32_t place) {
+    return crowd->ring + (place & crowd->mask);
+}
 
+/* The group of an entry. */
 static inline fl_group *fl_crowd_group(const fl_crowd *crowd, uint32_t place) {
     size_t low = crowd->group, high = crowd->groups_end;
     while (low + 1 < high) {
@@ -61,7 +71,7 @@ static inline void fl_crowd_free(fl_crowd *crowd) {
     free(crowd->places);
 }
 
-/* Put the row of keys into a ring. 0 where there is no memory, -1 where it is not such a rule, or not now. */
+/* Put the row of keys into a ring: 1. 0 where there is no memory, -1 where it is not such a rule, or not now. */
 static inline int fl_crowd_begin(fl_rule *rule) {
     fl_crowd *crowd = &rule->crowd;
     if (!rule->plain || !rule->keyed || rule->calm)
@@ -73,8 +83,10 @@ static inline int fl_crowd_begin(fl_rule *rule) {
         const fl_state *state = rule->states + which;
         if (state->firing || state->since != FL_NEVER || state->due != FL_NEVER || state->first == state->end ||
             (last && last->tick == state->tick &&
-             last->seen[last->end - 1].second != state->seen[state->end - 1].second))
+             last->seen[last->end - 1].second != state->seen[state->end - 1].second)) {
+            rule->calm = FL_CALM;
             return -1;
+        }
         last = state;
     }
     crowd->first = crowd->end = crowd->gone = 0;
@@ -93,6 +105,7 @@ static inline int fl_crowd_begin(fl_rule *rule) {
     return crowd->on = 1;
 }
 
+/* An entry is not there any more. */
 static inline void fl_crowd_leave(fl_crowd *crowd, uint32_t place) {
     fl_crowd_at(crowd, place)->key = FL_NONE;
     crowd->ranks[place & crowd->mask] = FL_NONE;
@@ -189,9 +202,9 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
 
 /* -- a second --------------------------------------------------------------------------------- */
 
-/* Put the hits of a second at the end of the ring, once for each key, and note those that are there already: so many
- * are in `again`. Whether all of them stay quiet; else nothing has changed. -1 where there is no memory. */
-static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_moment *moment, size_t *again) {
+/* Put the hits of a second at the end of the ring, once for each key, and note in `again` those that are there
+ * already: 1. -1 where one of them may not stay quiet, and nothing has changed; 0 where there is no memory. */
+static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_moment *moment, size_t *n_again) {
     fl_crowd *crowd = &rule->crowd;
     const uint32_t start = crowd->end;
     uint32_t end = start;
@@ -204,7 +217,7 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_
             __builtin_prefetch(names->ranks + hit[FL_SOON].key);
         }
         if (!fl_rule_key_room(rule, hit->key))
-            return -1;
+            return 0;
         uint32_t *of_key = rule->of_key + hit->key;
         const uint32_t place = *of_key - 1;
         fl_arrival *known = fl_crowd_at(crowd, place), *entry = fl_crowd_at(crowd, end);
@@ -235,7 +248,7 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_
         }
         quiet &= hits <= rule->enough;
     }
-    *again = n;
+    *n_again = n;
     if (quiet) {
         crowd->end = end;
         return 1;
@@ -244,7 +257,7 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_
         rule->of_key[fl_crowd_at(crowd, at)->key] = 0;
     for (size_t at = 0; at < n; at++)
         rule->of_key[fl_crowd_at(crowd, crowd->again[at].before)->key] = crowd->again[at].before + 1;
-    return 0;
+    return -1;
 }
 
 /* Find the ranks of the names of a group; of the last one, of those that are new. */
@@ -278,7 +291,8 @@ static inline size_t fl_crowd_before(fl_rule *rule, const fl_names *names, fl_gr
         fl_crowd_rank(crowd, names, group);
     for (uint32_t at = group->start; rank && at != stop;) { /* what has no rank is not less than any */
         const uint32_t *ranks = crowd->ranks + (at & crowd->mask);
-        const uint32_t left = stop - at, here = crowd->mask + 1 - (at & crowd->mask), some = left < here ? left : here;
+        const uint32_t left = stop - at, here = crowd->mask + 1 - (at & crowd->mask); /* the ring has an end */
+        const uint32_t some = left < here ? left : here;
         uint32_t less = 0;
         for (uint32_t place = 0; place < some; place++)
             less += ranks[place] - 1 < rank - 1;
@@ -366,7 +380,8 @@ static inline int fl_crowd_passed(fl_rule *rule, fl_names *names, const fl_again
     const fl_crowd *crowd = &rule->crowd;
     const uint32_t key = fl_crowd_at(crowd, again->now)->key;
     fl_group *last = crowd->groups + crowd->groups_end - 1, *group = fl_crowd_group(crowd, again->before);
-    const size_t came = live + fl_crowd_before(rule, names, last, key), gone = came > rule->bound ? came - rule->bound : 0;
+    const size_t came = live + fl_crowd_before(rule, names, last, key);
+    const size_t gone = came > rule->bound ? came - rule->bound : 0;
     size_t ahead = 0, some = group->held;
     for (const fl_group *other = crowd->groups + crowd->group; other != group; other++)
         ahead += other->held;
@@ -379,7 +394,8 @@ static inline int fl_crowd_passed(fl_rule *rule, fl_names *names, const fl_again
     return ahead + fl_crowd_before(rule, names, group, key) < gone + (group->held - some);
 }
 
-/* Move those that are still there when their turn comes; the others are new. How many; -1 where there is no memory. */
+/* Move those that are still there when their turn comes. How many are not, and so are new; -1 where there is no
+ * memory. */
 static inline int64_t fl_crowd_again(fl_rule *rule, fl_names *names, size_t n, size_t live, int64_t second) {
     fl_crowd *crowd = &rule->crowd;
     const size_t came = live + crowd->groups[crowd->groups_end - 1].held; /* those of which n may not be new */
@@ -425,7 +441,7 @@ static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_moment 
     const uint32_t start = crowd->end;
     const int entered = fl_crowd_enter(rule, names, moment, &n);
     if (entered <= 0)
-        return -1 - entered;
+        return entered;
     if (rule->unranked > FL_UNRANKED * names->n) {
         rule->unranked = 0;
         if (!fl_names_rank(names))

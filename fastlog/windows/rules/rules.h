@@ -186,11 +186,11 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
            fl_rule_queue(rule, which, rule->closed);
 }
 
-/* Count hits of a second where that is but putting them down, as for most it is. 0 where it is more: for fl_rule_add. */
+/* Count hits of a second that are but to be put down, as most are. 0 where it takes more: that is for fl_rule_add. */
 static inline int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more) {
     fl_moment *moment = rule->arriving;
-    if (!moment || moment->second != second || moment->n >= moment->room || moment->n >= rule->bound || moment->slots ||
-        rule->kind == FL_QUANTILE)
+    if (!moment || moment->second != second || moment->n >= moment->room || moment->n >= rule->bound ||
+        moment->slots || rule->kind == FL_QUANTILE)
         return 0;
     if (rule->kind == FL_BYTES)
         moment->more[moment->n] = *more;
@@ -244,8 +244,8 @@ static inline int fl_rule_waits(const fl_rule *rule, const fl_state *state) {
            state->hits * (int64_t)rule->fires_parts <= (int64_t)rule->fires * state->base;
 }
 
-/* Take in a key's hits and look at it, where nothing comes of them but that its window has them: as it is with most
- * keys of most seconds. 0 where there is no memory, -1 where it has still to be looked at. */
+/* Take in a key's hits and look at it, where nothing comes of them but that its window has them: so it is with
+ * most keys of most seconds. 0 where there is no memory, -1 where it has still to be looked at. */
 static inline int fl_rule_hit(fl_rule *rule, uint32_t which, int64_t second, const fl_arrival *hit, fl_more *more) {
     fl_state *state = rule->states + which;
     if (!rule->above || rule->kind == FL_QUANTILE || state->end == state->room ||
@@ -428,8 +428,10 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, fl_saids *said) 
             done = fl_rule_queue(rule, which, rule->states[which].due);
     }
     int more = 1;
-    if (done && rule->crowd.on && rule->kept > rule->most_kept)
+    if (done && rule->crowd.on && rule->kept > rule->most_kept) {
+        rule->calm = FL_CALM;
         done = fl_crowd_end(rule, names);
+    }
     while (done && more > 0 && rule->kept > rule->most_kept)
         more = rule->above ? fl_rule_drop_one(rule, names, at) : fl_rule_drop_youngest(rule, names, at);
     fl_moments_recycle(&rule->moments, moment);
