@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import cycle
+from random import Random
 from typing import Any
 
 import orjson
@@ -178,7 +179,7 @@ def test_a_crowd_of_keys_comes_in_the_order_of_their_names(names: list[bytes]) -
 def crowds(draw: st.DrawFn) -> tuple[Rule, list[list[tuple[bytes, int]]]]:
     """A rule for many keys, and who comes in each second: of few hosts or many, some of them new each time."""
     hold, recover = draw(st.sampled_from((0, 3))), draw(st.sampled_from((None, 4.0)))
-    above = draw(st.sampled_from((5.0, 20.0, 1000.0)))
+    above = draw(st.sampled_from((5.0, 20.0, 1000.0, 1000.0)))
     rule = Rule(name="x", measure="hits", per="host", window=draw(st.integers(1, 30)), above=above, hold=hold)
     rule = replace(rule, recover=recover, min_hits=draw(st.sampled_from((0, 8))))
     random, hosts = draw(st.randoms(use_true_random=False)), draw(st.integers(2, 150))
@@ -221,6 +222,33 @@ def test_a_crowd_of_keys_leaves_the_same_behind(
                 if number % every == every - 1:
                     said.append(windows.state())
             found.append((said, windows.close(1000, 0), *seen(windows)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("hosts", [45, 60, 90, 200, 1000])
+@pytest.mark.parametrize("bound", [40, 50])
+def test_a_long_crowd_leaves_the_same_behind(bound: int, hosts: int) -> None:
+    """Hundreds of times some come again that have just gone, or that go before it is their turn."""
+    random = Random(hosts)
+    rule = Rule(name="x", measure="hits", per="host", window=9, above=1e6)
+    # Those of a second stand in no order; from 300 on there are new ones, which have no rank.
+    chunks = [
+        [b"%d" % random.randrange(hosts + max(0, second - 300)) for _ in range(random.randrange(2 * bound))]
+        for second in range(600)
+    ]
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        for made in TWINS:
+            windows = made([rule])
+            said: list[Any] = []
+            for second, came in enumerate(chunks):
+                rows = [Entry(0, 0, second, name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came]
+                windows.take(Measured.of(rows), 0)
+                said += [windows.close(second, 0), windows.dropped]
+                if second % 150 == 149:
+                    said.append(windows.state())
+            found.append(said)
     assert found[0] == found[1]
 
 

@@ -269,13 +269,15 @@ cdef class RuleWindows:
             n += fl_narrow_value(&self.columns[_SKETCHED], at)
         return n
 
-    cdef _ask(self, bytes text):
+    cdef _ask(self, const uint8_t[::1] text):
         """The numbers here of a partial's keys."""
-        cdef const char *texts = PyBytes_AS_STRING(text)
-        cdef int64_t start = 0, length = PyBytes_GET_SIZE(text)
+        cdef const char *texts = NULL
+        cdef int64_t start = 0, length = text.shape[0]
         cdef int64_t ends[FL_ASKED]
         cdef fl_asked asked[FL_ASKED]
         cdef size_t first, at, n
+        if length:
+            texts = <const char *>&text[0]
         free(self.known)
         self.known_n = self.columns[_KEY_ENDS].n
         self.known = <uint32_t *>malloc((self.known_n + 1) * sizeof(uint32_t))
