@@ -186,9 +186,8 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
             const fl_arrival entry = *fl_crowd_at(crowd, at);
             if (entry.key == FL_NONE)
                 continue;
-            if (rule->of_key[entry.key] == at + 1)
-                rule->of_key[entry.key] = to + 1;
             *fl_crowd_at(crowd, to++) = entry;
+            rule->of_key[entry.key] = to; /* of one that came again the last one's, which comes later */
         }
         group.start = start;
         group.ranking = FL_NONE;
