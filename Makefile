@@ -6,8 +6,9 @@
 
 PYTHON ?= python3
 ARGS   ?=
-# Half as many again as there are cores: the tests that follow a log wait for seconds of it to pass.
-TESTERS := $(shell $(PYTHON) -c 'import os; print(3 * len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) // 2)' 2>/dev/null)
+# Half as many again as there are cores: the tests that follow a log wait for seconds of it to pass. Not more than
+# 16: each starts processes, pipes and inotify instances, of which a user may have but so many (128 of the last).
+TESTERS := $(shell $(PYTHON) -c 'import os; print(min(16, 3 * len(getattr(os, "sched_getaffinity", lambda _: range(os.cpu_count() or 1))(0)) // 2))' 2>/dev/null)
 KILLS  ?= 300
 SEED   ?=
 
@@ -60,10 +61,11 @@ test-regex:  ## run the tests in a copy where nothing is compiled
 
 check: lint test test-regex  ## lint, types and tests
 
-soak: $(VENV)/.test  ## the long tests: SIGKILLs (KILLS, SEED), lives of a log, 100 logs, 15 minutes of follow (ARGS: of bench.soak)
+soak: $(VENV)/.test  ## the long tests: SIGKILLs (KILLS, SEED), random examples, 100 logs, 15 minutes of follow (ARGS: of bench.soak)
 	$(PY) -m tests.hazards.kill_schedule --kills $(KILLS) $(addprefix --seed ,$(SEED))
 	FASTLOG_SOAK=5000 $(PY) -m pytest -n auto tests/hazards/test_follow_machine.py tests/properties/test_replay.py \
-	  -k 'counted_once or from_a_file_and_from_a_pipe'
+	  -k 'counted_once or from_a_file_and_from_a_pipe' --hypothesis-profile=random
+	$(PY) -m pytest -n auto -m hypothesis --hypothesis-profile=random
 	$(PY) -m bench.soak $(ARGS)
 
 fuzz: $(VENV)/.fuzz $(FUZZ)/fold  ## fuzz the C under sanitizers, alone and beside Python: FUZZ_SECONDS=60 each, SEED

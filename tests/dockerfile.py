@@ -58,9 +58,12 @@ def context(checkout: Path) -> Iterator[Path]:
     """The files that are sent to the build: those that .dockerignore leaves, relative to the checkout."""
     lines = (checkout / ".dockerignore").read_text().split("\n")
     rules = [line for line in lines if line and not line.startswith("#")]
-    for path in sorted(checkout.rglob("*")):
-        if path.is_file() and not _ignored(path.relative_to(checkout), rules):
-            yield path.relative_to(checkout)
+    for top in sorted(checkout.iterdir()):
+        if _ignored(top.relative_to(checkout), rules):
+            continue  # what is in it, others may be making or removing just now
+        for path in [top] if top.is_file() else sorted(top.rglob("*")):
+            if path.is_file() and not _ignored(path.relative_to(checkout), rules):
+                yield path.relative_to(checkout)
 
 
 def _ignored(path: Path, rules: list[str]) -> bool:

@@ -11,11 +11,14 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 20.0
-"""Seconds after which a condition that has not come true is a failure."""
+PATIENCE = 90.0
+"""Seconds after which a condition that has not come true is a failure: what is slow does not reach them."""
+HASTE = "fastlog: interrupted: statistics may be missing before the summary\n"
+"""What a replay may say that is interrupted where it gets no turn for half a second."""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -70,12 +73,22 @@ def _sleeps(pid: int) -> str:
 _RESTING: dict[int, tuple[str, int]] = {}
 
 
-def at_rest(pid: int) -> bool:
-    """Whether a process has slept through so many looks that it waits for something."""
-    seen = _sleeps(pid)
-    before, looks = _RESTING.get(pid, ("", 0))
-    _RESTING[pid] = (seen, looks + 1 if seen and seen == before else 0)
-    return _RESTING[pid][1] > 40
+def at_rest(*pids: int) -> bool:
+    """Whether these processes have all slept through so many looks that they wait for something."""
+    for pid in pids:
+        seen = _sleeps(pid)
+        before, looks = _RESTING.get(pid, ("", 0))
+        _RESTING[pid] = (seen, looks + 1 if seen and seen == before else 0)
+    return all(_RESTING[pid][1] > 40 for pid in pids)
+
+
+@contextmanager
+def held_still(pid: int) -> Iterator[None]:
+    """What is done meanwhile, the process sees all at once, however long it takes."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: state_of(pid) == "T", "a stopped process")
+    yield
+    os.kill(pid, signal.SIGCONT)
 
 
 def bytes_read(pid: int) -> int:
@@ -242,13 +255,18 @@ class Command:
 
         until(delivered, "delivery of the signal")
 
+    def _lives(self, pid: int) -> bool:
+        """Whether a child that was seen is still there; its number may have gone to another command's."""
+        try:
+            return os.getsid(pid) == self.pid and bool(role_of(pid) and state_of(pid))
+        except OSError:  # gone
+            return False
+
     def wait(self) -> int:
         """The exit status, negative for a signal; by then no child may be left."""
         self.children()
         status = self.process.wait(PATIENCE)
-        until(
-            lambda: not any(role_of(pid) and state_of(pid) for pid in self.known), "the end of all children"
-        )
+        until(lambda: not any(map(self._lives, self.known)), "the end of all children")
         assert "Traceback" not in self.messages, self.messages
         return status
 
@@ -256,8 +274,9 @@ class Command:
         """Whatever the test did: nothing of it is left."""
         self.children()
         for pid in (self.pid, *self.known):
-            if (pid == self.pid and self.process.poll() is None) or role_of(pid):
-                os.kill(pid, signal.SIGKILL)
+            if (pid == self.pid and self.process.poll() is None) or self._lives(pid):
+                with suppress(ProcessLookupError):  # it has just ended, by itself or with the hub
+                    os.kill(pid, signal.SIGKILL)
         self.process.wait(PATIENCE)
         for stream in (self.process.stdin, self.process.stdout):
             try:

@@ -155,7 +155,7 @@ class Schedule:
         workers = self._random.randint(1, 4)
         command = self._start(way, workers)
         try:
-            until(command.children, "a child")
+            until(lambda: command.children() or command.process.poll() is not None, "a child")
             for _ in range(kills):
                 select.select([], [], [], self._random.uniform(0, self._seconds / kills))
                 if self._kill(command, tally, way):
@@ -181,6 +181,8 @@ class Schedule:
         elif role == "tree":
             victims = [*children, command.pid]
             self._random.shuffle(victims)
+            if way == "pipe":  # the hub first: the death of its reader would end it, with a message
+                victims.sort(key=command.pid.__ne__)
         else:
             victims = [self._random.choice(children)] if children else []
         if not victims or command.process.poll() is not None:

@@ -184,7 +184,7 @@ def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     feeding.stdout.close()
     reader, worker = command.child("reader"), command.child("worker")
     until(lambda: state_of(worker) == "T", "a stopped worker")
-    until(lambda: at_rest(reader) and at_rest(feeding.pid) and at_rest(command.pid), "a run at rest")
+    until(lambda: at_rest(reader, feeding.pid, command.pid), "a run at rest")
     fed = bytes_read(feeding.pid)
     assert command.unread() == 0
     os.kill(worker, signal.SIGCONT)
@@ -205,7 +205,7 @@ def stopped_run(start: Start, method: str, *names: str) -> tuple[Command, int, i
     command = poisonous(start, way, *ARGUMENTS, "-w", "1", "--lateness", "3600", *names)
     reader, worker = command.child("reader"), command.child("worker")
     until(lambda: state_of(worker) == "T", "a stopped worker")
-    until(lambda: at_rest(reader) and at_rest(command.pid), "a reader that waits for leave")
+    until(lambda: at_rest(reader, command.pid), "a reader that waits for leave")
     return command, reader, worker
 
 

@@ -33,12 +33,12 @@ class Served:
 
     def __init__(self, command: Command) -> None:
         self.command = command.told("metrics at ")
-        found = re.search(r"metrics at http://127\.0\.0\.1:(\d+)/metrics\n", command.messages)
+        found = re.search(r"metrics at http://(127\.[.\d]+):(\d+)/metrics\n", command.messages)
         assert found
-        self.port = int(found[1])
+        self.address, self.port = found[1], int(found[2])
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+        return socket.create_connection((self.address, self.port), timeout=PATIENCE)
 
     def talk(self, raw: bytes) -> bytes:
         """All that is answered to ``raw``, up to the end of the connection."""
@@ -51,7 +51,7 @@ class Served:
 
     def ask(self, path: str, method: str = "GET", host: str | None = None) -> tuple[int, str]:
         """Status and body."""
-        host = f"127.0.0.1:{self.port}" if host is None else host
+        host = f"{self.address}:{self.port}" if host is None else host
         answer = self.talk(f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body.decode()
@@ -241,7 +241,16 @@ def test_a_foreign_host_is_refused_and_its_own_are_served(served: Served) -> Non
         assert served.ask("/healthz", host=host.format(port=served.port, name=name)) == (200, "ok\n"), host
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def has_ipv6() -> bool:
+    """Whether there is a loopback of it too: in containers often not, though the kernel has it."""
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return socket.has_dualstack_ipv6()
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="no IPv6 here")
 @pytest.mark.parametrize(
     ("address", "own", "foreign"),
     [
@@ -314,19 +323,21 @@ def test_slow_connections_are_let_go(served: Served) -> None:
             crowd.enter_context(served.connect()).sendall(b"GET /metrics HTT")
         served.command.feed(line(START, b"GET / HTTP/1.1"))
         assert served.metrics_after(2)
-    until(lambda: descriptors() == before, "the end of all connections")
+    until(lambda: descriptors() <= before, "the end of all connections")
 
 
 def test_it_ends_with_connections_open_and_gives_the_port_back(start: Start, tmp_path: Path) -> None:
+    """On a loopback of its own: nobody else is given a port there meanwhile."""
     (tmp_path / "access.log").touch()
-    served = Served(start("-f", "--listen", "0", "--workers", "1", "--format", "common", "access.log"))
+    own = ("--listen", "127.0.0.77:0", "--workers", "1", "--format", "common")
+    served = Served(start("-f", *own, "access.log"))
     served.command.started()
     with served.connect() as slow, served.connect():
         slow.sendall(b"GET /metrics HT")
         assert served.ask("/healthz")[0] == 200
         served.command.kill(signal.SIGTERM)
         assert served.command.wait() == 0
-        again = start("--listen", str(served.port), "--format", "common", "-")
+        again = start("--listen", f"127.0.0.77:{served.port}", "--format", "common", "-")
         assert Served(again).port == served.port
         again.end_input()
         assert again.wait() == 0

@@ -11,12 +11,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.hazards.command import FASTLOG, PARSER, Command, until
+from tests.hazards.command import FASTLOG, HASTE, PARSER, Command, until
 from tests.properties.strategies import line
 from tests.reference import replay
 
@@ -58,7 +59,7 @@ def test_an_interrupted_replay_says_what_it_has_read_and_dies_by_the_signal(
     said = summary(command.events())
     assert (said["complete"], said["lines"], said["hits"]) == (False, 5, 5)
     assert command.wait() == -number
-    assert command.messages == ""
+    assert command.messages in ("", HASTE)
 
 
 def test_an_interrupt_before_the_first_line(start: Start) -> None:
@@ -74,7 +75,7 @@ def test_an_interrupt_of_the_whole_group_is_told_once(start: Start) -> None:
     os.killpg(command.pid, signal.SIGINT)
     assert summary(command.events())["complete"] is False
     assert command.wait() == -signal.SIGINT
-    assert command.messages == ""
+    assert command.messages in ("", HASTE)
 
 
 @pytest.mark.parametrize("moment", ["reader", "worker"])
@@ -185,7 +186,8 @@ def test_head_takes_one_line_and_the_command_leaves(start: Start) -> None:
     command = held(start)
     assert command.process.stdout is not None
     command.process.stdout.close()
-    command.feed(log(5, START + 5))
+    with suppress(BrokenPipeError):  # it may have left by then
+        command.feed(log(5, START + 5))
     assert command.wait() == 0
     assert command.messages == ""
 
@@ -611,7 +613,8 @@ def test_ninety_files_under_a_soft_limit_of_64(
     for number, name in enumerate(names):
         (tmp_path / name).write_bytes(line(START + number))
     script = (
-        f"import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard}));"
+        f"import resource, sys; hard = min({hard}, resource.getrlimit(resource.RLIMIT_NOFILE)[1]);"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard));"
         "from fastlog.cli import main; sys.exit(main())"
     )
     done = subprocess.run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hazards import poisoned
-from tests.hazards.command import FASTLOG, Command, until
+from tests.hazards.command import FASTLOG, Command, processes, state_of, until
 from tests.properties.strategies import line
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -85,7 +85,15 @@ def test_copies_that_nothing_is_left_for_leave_at_once(start: Start, tmp_path: P
     program = (sys.executable, poisoned.__file__, "stopped-worker")
     command = start(*ARGUMENTS, "-w", "3", "access.log", program=program)
     until(lambda: command.holds("anon_inode:[eventpoll]"), "the hub's event loop")  # behind the copies
-    until(lambda: len(command.children("worker")) == 1, "the end of those that are not needed")
-    os.kill(command.child("worker"), signal.SIGCONT)
+
+    def left() -> list[int]:
+        """The workers, once all children have begun and one of them is a worker, which is stopped."""
+        begun = command.children()
+        workers = command.children("worker")
+        every = [pid for pid, parent, _ in processes() if parent == command.pid]
+        return workers if set(every) <= set(begun) and list(map(state_of, workers)) == ["T"] else []
+
+    (worker,) = until(left, "the end of those that are not needed")
+    os.kill(worker, signal.SIGCONT)
     assert command.events()[-1]["lines"] == 1
     assert command.wait() == 0

@@ -106,7 +106,10 @@ def test_children_that_die_now_and_then_change_nothing(
 
 
 WRITES = {"write": 5, "rename": 2}
-"""System calls that put what is written in its place, and how often a run of two records makes each."""
+"""System calls that put what is written in its place, and how often a run of two records makes each.
+
+Threads take turns at them, and strace counts those of each apart: by one of them it may be fewer.
+"""
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -120,11 +123,13 @@ def test_killed_at_any_write_of_the_output_and_its_record_it_goes_on(
     want = fastlog(*ARGUMENTS[:-2], *options, "access.log").stdout
     # Its whole path, since strace compares names as they are given.
     kept, paths = (*options, "--state", str(tmp_path / "state")), ("out", "state", "state.new")
+    kills = 0
     for number in range(1, WRITES[call] + 1):
         for path in tmp_path.glob("state*"):
             path.unlink()
         killed = traced(f"{call}:signal=KILL:when={number}", *paths, options=kept)
-        assert killed.returncode == -signal.SIGKILL
+        assert killed.returncode in (0, -signal.SIGKILL), killed.stderr.decode()
+        kills += killed.returncode != 0
         file = RecordFile(tmp_path / "state")
         record = file.read()
         file.close()
@@ -134,3 +139,4 @@ def test_killed_at_any_write_of_the_output_and_its_record_it_goes_on(
         done = fastlog(*ARGUMENTS, *kept, tmp_path / "access.log")
         assert (done.returncode, done.stderr) == (0, b"")
         assert (tmp_path / "out").read_bytes() == want
+    assert kills

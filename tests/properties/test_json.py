@@ -105,7 +105,7 @@ def test_a_walk_is_the_definition_on_damaged_lines(data: st.DataObject, name: st
     agree(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
 
 
-@settings(max_examples=130, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), name=st.sampled_from([*EXAMPLES, LOOSE]), log_tz=st.sampled_from(ZONES))
 def test_a_walk_is_the_definition_on_any_objects(data: st.DataObject, name: str, log_tz: str) -> None:
     lines = data.draw(st.lists(objects(names_of(name)), min_size=1, max_size=4))

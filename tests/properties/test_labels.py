@@ -84,7 +84,7 @@ def plan(log_tz: str = "UTC", rules: tuple[Rule, ...] = ()) -> Plan:
     )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(first=seeds, second=seeds, log_tz=st.sampled_from(("UTC", "Asia/Tokyo")))
 def test_native_is_the_definition(first: int, second: int, log_tz: str) -> None:
     """What the first chunk has taught changes nothing in the second."""
@@ -94,7 +94,7 @@ def test_native_is_the_definition(first: int, second: int, log_tz: str) -> None:
         assert canonical(parser.fold([(0, data)], HORIZON)) == canonical(wanted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(seed=seeds, rules=st.lists(rule(timed=True), min_size=1, max_size=3))
 def test_so_it_is_for_rules(seed: int, rules: list[Rule]) -> None:
     data = log_of(seed)

@@ -73,7 +73,7 @@ def both(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int)
         assert canonical(folded) == canonical(wanted)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(
     data=st.data(),
     format=formats,
@@ -89,7 +89,7 @@ def test_native_measures_what_the_regex_does(
     both(format, plan(rules, lateness), log, cuts, remembered)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=90, deadline=None)
 @given(
     data=st.data(),
     name=st.sampled_from([*EXAMPLES, LOOSE]),

@@ -18,6 +18,8 @@ from tests.properties.strategies import Format, formats, line, logs, options, ra
 
 Run = Callable[..., CompletedProcess[bytes]]
 START = 1_525_881_600
+# In place of those of the profile: a folder is one for all examples, and may be slow.
+WITH_A_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def report(folder: Path, contents: Sequence[bytes], **chosen: Any) -> package.Report:
@@ -28,7 +30,7 @@ def report(folder: Path, contents: Sequence[bytes], **chosen: Any) -> package.Re
     return package.replay(paths, stats=True, executor="inline", **chosen)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((5, 100, 1 << 20)))
 def test_hostile_logs_are_the_same_packed_and_plain(
     data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path

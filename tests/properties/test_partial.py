@@ -121,7 +121,7 @@ def partials(draw: st.DrawFn) -> Partial:
     )  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(first=partials(), second=partials(), third=partials())
 def test_addition_is_associative_and_has_a_unit(first: Partial, second: Partial, third: Partial) -> None:
     assert (first + second) + third == first + (second + third)
@@ -380,7 +380,7 @@ def plain_agrees(texts: list[bytes], format: Format, at: int = 5) -> bool:
 TORN = b'h - - [09/May/2018:16:00:00 +0000] "GET /a HTTP/1.1" 200 5 "x'
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), format=formats, at=st.integers(0, PLAIN_LINES - 1))
 def test_the_plain_pattern_takes_only_what_the_definition_takes(
     data: st.DataObject, format: Format, at: int
@@ -428,7 +428,7 @@ def test_what_is_no_status_and_size_is_not_taken_for_it(text: bytes) -> None:
     assert responses([b'200 7 "', b'2 5 "'], b' "') is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.data(), end=st.sampled_from((b"\n", b' "')))
 def test_statuses_and_sizes_are_taken_only_where_each_text_is_both(data: st.DataObject, end: bytes) -> None:
     byte = st.sampled_from([b"2", b" ", b'"', b"\n", b"-", b"0"])
@@ -467,7 +467,7 @@ def test_a_quick_pattern_takes_only_what_the_definition_takes(data: st.DataObjec
     agree(data.draw(mutated(format)), format)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(lines=st.lists(mutated("combined"), min_size=1, max_size=5))
 @example(lines=[line(1_525_881_600, format="combined")[:-1]] * 3)
 @example(lines=[b"a", line(1_525_881_600, format="combined")[:-1]])

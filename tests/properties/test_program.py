@@ -141,7 +141,7 @@ def test_a_program_is_the_regex_on_damaged_lines(data: st.DataObject, name: str,
     agree(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(chosen=formats(), several=st.lists(records, min_size=1, max_size=3), data=st.data())
 def test_a_program_is_the_regex_on_random_formats(
     chosen: tuple[str, list], several: list[Record], data: st.DataObject
@@ -272,7 +272,7 @@ WORDY = "w3c:date time cs-method cs-uri a b c d e f sc-status g h time-taken"
 
 @given(st.lists(st.lists(st.sampled_from(["", "-", "x", "y" * 15, "z" * 63, "w" * 64, "v" * 130]), min_size=5,
                          max_size=9), min_size=1, max_size=6))  # fmt: skip
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_words_of_any_length_side_by_side_are_counted_alike(lines: list[list[str]]) -> None:
     data = [f"2015-01-13 00:32:17 GET /{w[0]}/b {' '.join(w[1:])} 404 0 {w[0]} 17" for w in lines]
     agree(WORDY, "".join(line + "\n" for line in data).encode(), [])

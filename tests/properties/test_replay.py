@@ -29,6 +29,8 @@ from tests.reference import Event, replay
 
 Run = Callable[..., CompletedProcess[bytes]]
 START = 1_525_881_600
+# In place of those of the profile: a folder is one for all examples, and may be slow.
+WITH_A_FOLDER = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 def expected(data: bytes | Sequence[tuple[str, bytes]], **chosen: Any) -> list[Event]:
@@ -114,7 +116,7 @@ def test_processes_give_what_the_reference_gives(seed: int, parser: str, tmp_pat
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), format=formats, chosen=options(), length=st.sampled_from((1, 5, 100, 1 << 20)))
 def test_a_hostile_log_gives_what_the_reference_gives(
     data: st.DataObject, format: Format, chosen: dict[str, Any], length: int, tmp_path: Path
@@ -128,7 +130,7 @@ def test_a_hostile_log_gives_what_the_reference_gives(
     assert_same(got, split(expected(log, **chosen)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=WITH_A_FOLDER)
 @given(data=st.data(), chosen=options(), length=st.sampled_from((100, 1 << 20)))
 def test_hostile_logs_merge_as_in_the_reference(
     data: st.DataObject, chosen: dict[str, Any], length: int, tmp_path: Path

@@ -245,7 +245,7 @@ def test_what_is_kept_of_long_windows_is_bounded(
     assert window.states()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.lists(st.lists(st.integers(-5, 1 << 42), max_size=20), min_size=3, max_size=3))
 def test_sketches_add_up_in_any_order_and_come_off_again(parts: list[list[int]]) -> None:
     def sketch(durations: list[int]) -> Sketch:
@@ -271,7 +271,7 @@ def test_sketches_add_up_in_any_order_and_come_off_again(parts: list[list[int]])
     assert total.counts == a.counts
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(
     durations=st.lists(st.one_of(st.integers(0, 300), st.integers(0, 1 << 39)), min_size=1, max_size=60),
     percent=st.sampled_from((50, 90, 95, 99)),

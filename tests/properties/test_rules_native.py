@@ -70,7 +70,7 @@ def seen(windows: Windows) -> tuple[Any, ...]:
     return windows.states(), windows.dropped, windows.state()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(run=runs(), bound=st.sampled_from((1, 2, 3, 2000)), kept=st.sampled_from((1, 5, 12, 500_000)))
 def test_the_twins_agree_on_all(run: tuple[list[Rule], list[Measured | int]], bound: int, kept: int) -> None:
     several, moves = run
@@ -90,7 +90,7 @@ def test_the_twins_agree_on_all(run: tuple[list[Rule], list[Measured | int]], bo
             assert seen(ours) == seen(theirs)
 
 
-@settings(max_examples=90, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     run=runs(),
     cuts=st.sets(st.integers(0, 25)),

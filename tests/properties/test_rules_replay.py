@@ -126,7 +126,7 @@ def counted(rule: Rule, lines: list[Line], wanted: Fits, of: Fits) -> list[tuple
     ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=70, deadline=None)
 @given(
     several=st.lists(written(), min_size=1, max_size=4),
     lines=st.lists(hits, min_size=1, max_size=60),

@@ -216,7 +216,7 @@ def test_a_section_that_is_named_has_all_of_its_hits(
 
 
 @pytest.mark.skipif(native is None, reason="not built")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data(), window=st.integers(1, 12), step=st.integers(1, 12), empty=st.booleans())
 def test_native_windows_print_what_those_in_python_print(
     data: st.DataObject, window: int, step: int, *, empty: bool

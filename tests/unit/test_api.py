@@ -15,6 +15,7 @@ import uvloop
 
 import fastlog
 from fastlog.config import Config
+from tests.hazards.command import PATIENCE
 from tests.properties.strategies import line
 
 START = 1_525_881_600
@@ -161,7 +162,7 @@ def test_from_a_program_with_threads_and_in_any_of_them(path: Path, no_child: No
 
     def hold() -> None:
         with lock:  # held while the others start their children: a fork would inherit it locked
-            done.wait(30)
+            done.wait(PATIENCE)
 
     def work() -> None:
         lines.append(fastlog.replay(path, workers=1, format="common").summary.lines)
@@ -171,9 +172,9 @@ def test_from_a_program_with_threads_and_in_any_of_them(path: Path, no_child: No
     for thread in (holder, *workers):
         thread.start()
     for thread in workers:
-        thread.join(30)
+        thread.join(PATIENCE)
     done.set()
-    holder.join(30)
+    holder.join(PATIENCE)
     assert lines == [26, 26, 26]
     assert children() == []
 
@@ -238,7 +239,7 @@ LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 def run(work: Callable[[], Any], loop: Callable[[], asyncio.AbstractEventLoop]) -> Any:
     with asyncio.Runner(loop_factory=loop) as runner:
-        return runner.run(asyncio.wait_for(work(), 30))
+        return runner.run(asyncio.wait_for(work(), PATIENCE))
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -24,6 +24,7 @@ from fastlog.sinks.output import ClosedOutput, Output, reader_gone
 from fastlog.sinks.progress import Progress
 from fastlog.sinks.rejects import RejectsSink
 from fastlog.sinks.text import TextRenderer, use_color
+from tests.hazards.command import PATIENCE
 
 STATS = Stats(
     start=1525881640,
@@ -432,7 +433,7 @@ def test_output_waits_for_a_slow_reader_and_loses_nothing(channel: list[int], bl
     output.close()
     os.close(writing)
     channel[1] = os.dup(reading)
-    reader.join(10)
+    reader.join(PATIENCE)
     assert bytes(got[-len(data) :]) == data
 
 
@@ -447,7 +448,7 @@ def test_output_says_that_its_reader_has_gone(channel: list[int]) -> None:
     channel[0] = os.dup(writing)
     assert reader_gone(writing)
     if output.watch_fd is not None:
-        assert select.select([output.watch_fd], [], [], 1)[0]
+        assert select.select([output.watch_fd], [], [], PATIENCE)[0]
     with pytest.raises(ClosedOutput):
         output.write(b"data")
     output.close()
@@ -566,7 +567,7 @@ def shell(line: str) -> subprocess.CompletedProcess[str]:
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return subprocess.run(
         ["bash", "-c", line, "bash", sys.executable, "-c", PROGRAM],
-        cwd=root, capture_output=True, text=True, timeout=30, check=False,
+        cwd=root, capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
 
 
