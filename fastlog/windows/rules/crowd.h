@@ -202,7 +202,7 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
 /* -- a second --------------------------------------------------------------------------------- */
 
 /* Put the hits of a second at the end of the ring, once for each key, and note in `again` those that are there
- * already: 1. -1 where one of them may not stay quiet, and nothing has changed; 0 where there is no memory. */
+ * already: 1. -1 where one of them may not stay quiet: then the ring has to end; 0 where there is no memory. */
 static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_moment *moment, size_t *n_again) {
     fl_crowd *crowd = &rule->crowd;
     const uint32_t start = crowd->end;
@@ -248,15 +248,10 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_
         quiet &= hits <= rule->enough;
     }
     *n_again = n;
-    if (quiet) {
-        crowd->end = end;
-        return 1;
-    }
-    for (uint32_t at = start; at != end; at++)
-        rule->of_key[fl_crowd_at(crowd, at)->key] = 0;
-    for (size_t at = 0; at < n; at++)
-        rule->of_key[fl_crowd_at(crowd, crowd->again[at].before)->key] = crowd->again[at].before + 1;
-    return -1;
+    if (!quiet)
+        return -1;
+    crowd->end = end;
+    return 1;
 }
 
 /* Find the ranks of the names of a group; of the last one, of those that are new. */
@@ -427,8 +422,8 @@ static inline int64_t fl_crowd_again(fl_rule *rule, fl_names *names, size_t n, s
     return sorted ? gone : -1;
 }
 
-/* Take in the hits of a second: 1.0 where there is no memory; -1 where the ring cannot do it, and nothing has
- * changed. In the order of their names each new key has the first of the row go, where there is no room; whether
+/* Take in the hits of a second: 1.0 where there is no memory; -1 where the ring cannot do it, and has to end
+ * first. In the order of their names each new key has the first of the row go, where there is no room; whether
  * one that is there again is still there when its turn comes goes by how many new ones sort before it. */
 static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_moment *moment) {
     fl_crowd *crowd = &rule->crowd;
