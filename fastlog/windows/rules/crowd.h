@@ -422,7 +422,7 @@ static inline int64_t fl_crowd_again(fl_rule *rule, fl_names *names, size_t n, s
     return sorted ? gone : -1;
 }
 
-/* Take in the hits of a second: 1.0 where there is no memory; -1 where the ring cannot do it, and has to end
+/* Take in the hits of a second: 1. 0 where there is no memory; -1 where the ring cannot do it, and has to end
  * first. In the order of their names each new key has the first of the row go, where there is no room; whether
  * one that is there again is still there when its turn comes goes by how many new ones sort before it. */
 static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_moment *moment) {
