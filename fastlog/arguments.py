@@ -104,7 +104,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _whole(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 12):
+    if not (text.isascii() and text.isdigit() and len(text) < 1000):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
@@ -112,7 +112,7 @@ def _whole(text: str) -> int:
 def _decimal(text: str) -> float:
     digits = text.replace(".", "", 1)
     if not (digits.isascii() and digits.isdigit() and len(text) < 32):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number, 0 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number such as 10 or 0.5")
     return float(text)
 
 

@@ -36,6 +36,8 @@ _NOT_NATIVE = (
 )
 _OF_THE_LOOP = 16
 """File descriptors that are kept free for the event loop."""
+_AT_ONCE = 1 << 20
+"""Bytes that are written before more are made of events: windows full of long names are a gigabyte."""
 _ECHO_SECONDS = 0.1
 """Signals closer than this are one request: ``timeout`` signals its child, then the child's group."""
 
@@ -172,14 +174,21 @@ class Terminal:
             self._progress.show()
 
     def _put(self, events: list[Event]) -> None:
-        data = b"".join(map(self._renderer.render, events))
         if self._rejects is not None:
             for event in events:
                 self._rejects.emit(event)
             if self._config.follow:
                 self._rejects.flush()
-        if data:
-            self._output.write(data)
+        pieces: list[bytes] = []
+        size = 0
+        for event in events:
+            pieces.append(self._renderer.render(event))
+            size += len(pieces[-1])
+            if size >= _AT_ONCE:
+                self._output.write(b"".join(pieces))
+                pieces, size = [], 0
+        if size:
+            self._output.write(b"".join(pieces))
 
     def _advance(self, size: int, lines: int) -> None:
         if self._progress is not None:

@@ -41,18 +41,22 @@ class Numbers(dict[bytes, int]):
 
 class _Requests(dict[bytes, tuple[bytes, bytes]]):
     """The section and the method of requests: looking one up takes it apart. Equal names are one object,
-    whose hash is known. At most BOUND requests are remembered."""
+    whose hash is known. At most BOUND requests are remembered, and so many that come to BYTES."""
 
     BOUND = 1 << 13
+    BYTES = 1 << 23
 
     def __init__(self) -> None:
         super().__init__()
         self._names: dict[bytes, bytes] = {}
+        self._bytes = 0
 
     def __missing__(self, request: bytes) -> tuple[bytes, bytes]:
-        if len(self) >= self.BOUND:
+        if len(self) >= self.BOUND or self._bytes > self.BYTES:
             self.clear()
             self._names.clear()
+            self._bytes = 0
+        self._bytes += len(request)
         method, section = request.split(b" ", 1)
         name = self._names.setdefault
         found = self[request] = name(section, section), name(method, method)

@@ -46,6 +46,8 @@ class LineClock:
     def seconds(self, log_format: str, lines: Sequence[bytes]) -> Iterator[int]:
         """The seconds of those of ``lines`` that are hits and not in the future."""
         for line in lines:
+            if len(line.removesuffix(b"\r")) > LINE_LIMIT:  # whatever it begins with, it is no hit
+                continue
             names = fields_of(line)
             if names is not None and names_fields(log_format):
                 log_format = fields_format(log_format, names)

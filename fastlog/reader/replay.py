@@ -265,9 +265,10 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
 
 
 def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:
-    """Some lines from the start of a chunk; of a range those after its first newline."""
+    """Some whole lines from the start of a chunk; of a range those after its first newline."""
     if isinstance(chunk, Block):
-        return sample(chunk.data[:_PEEK_BYTES])
+        data = chunk.data[:_PEEK_BYTES]
+        return sample(data if len(data) == len(chunk.data) else data[: data.rfind(b"\n") + 1])
     try:
         data = os.pread(source.fd, min(_PEEK_BYTES, chunk.stop - chunk.start + 1), chunk.start - 1)
     except OSError:  # the worker meets it too, and says so

@@ -79,6 +79,8 @@ class RecordFile:
             os.rename(new, self._path)
             _sync_folder(self._path)
         except OSError as error:
+            with suppress(OSError):  # on a full disk half a record only takes room
+                os.unlink(new)
             why = f"{error.strerror}: free some space, or check the disk"
             raise RecordError(f"{self._name}: {why}") from error
 

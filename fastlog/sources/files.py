@@ -13,7 +13,8 @@ from fastlog.model.printable import printable
 from fastlog.sources.packings import SIGNATURE_BYTES, packing_of
 
 STDIN = 0
-HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 128 * 1024
+"""More than a line may have: of one that is cut here it is known that it is oversize."""
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hazards.command import PARSER, Command
+from tests.hazards.command import PARSER, Command, counted, until
 from tests.hazards.conftest import Start
 from tests.properties.strategies import line
 
@@ -97,3 +97,23 @@ def test_a_million_sections_take_little_memory_and_are_counted(start: Start, tmp
         assert command.wait() == 0
     assert len(window["sections"]) == 1
     assert grown[0] - grown[1] < 2 * ROOM, grown
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("step", "room"), [("10", 2 * ROOM), ("1", 4 * ROOM)])
+def test_long_sections_are_remembered_by_their_bytes(
+    step: str, room: int, start: Start, tmp_path: Path
+) -> None:
+    """Of names that are long few are held beside those of open windows, or are on their way out at a time."""
+
+    def peak_with(sections: int) -> int:
+        requests = [b"GET /%07d%b/y HTTP/1.1" % (at % sections, b"a" * 2_000) for at in range(20_000)]
+        lines = [line(1_525_881_600 + at // 500, request) for at, request in enumerate(requests)]
+        (folder := tmp_path / f"{sections}").mkdir()
+        (folder / "access.log").write_bytes(b"".join(lines))
+        names = "--state", f"{sections}/state", "--from", "start", "-f", f"{sections}/access.log"
+        command = start(*ARGUMENTS, "--stats-every", step, "--lateness", "0", "-o", os.devnull, *names)
+        until(lambda: counted(folder) == 20_000, "a record of all lines")
+        return peak(command.pid)
+
+    assert peak_with(20_000) - peak_with(1) < room

@@ -1,6 +1,7 @@
 """Every way of running a replay gives what the reference gives."""
 
 import dataclasses
+import gzip
 import json
 import os
 import time
@@ -302,6 +303,26 @@ def test_a_leap_is_no_late_hit_because_its_witness_is_read_in_pieces(
     chunk_bytes(length)
     chosen: dict[str, Any] = {"format": "common", "lateness": 0, "threshold": 0, "alert_window": 1}
     named = [(path.name, content) for path, content in zip(paths, (leaping, beyond), strict=True)]
+    got = reported(paths, executor="inline", **chosen)
+    assert_same(got, split(expected(named, **chosen)))
+    assert '"late": 0' in got["summary"][0]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_line_that_is_too_long_does_not_say_when_its_file_begins(
+    packed: bool, cut: int, tmp_path: Path
+) -> None:
+    """Its first bytes are a hit of the last minute; ``cut`` of the hits come before it."""
+    too_long = line(START + 55 * 60).removesuffix(b"\n") + b" " + b"x" * 103_000 + b"\n"
+    lines = [line(START + 60 * minute) for minute in range(60)]
+    first = b"".join([*lines[:cut], too_long, *lines[cut:]])
+    other = b"".join([line(START + 60 * minute + 30) for minute in range(60)])
+    paths = write(tmp_path, first, other)
+    named = [(path.name, content) for path, content in zip(paths, (first, other), strict=True)]
+    if packed:
+        paths[0].write_bytes(gzip.compress(first))
+    chosen: dict[str, Any] = {"format": "common", "lateness": 1, "stats_window": 60}
     got = reported(paths, executor="inline", **chosen)
     assert_same(got, split(expected(named, **chosen)))
     assert '"late": 0' in got["summary"][0]

@@ -155,6 +155,7 @@ def test_a_write_that_fails_is_said_and_leaves_the_old_one(
             file.write({"lines": 8})
     assert raised.value.exit_status == 1
     assert file.read() == RECORD
+    assert not path.with_name(f"{path.name}.new").exists()
     file.write({"lines": 9})
     assert file.read() == {"lines": 9}
     file.close()
