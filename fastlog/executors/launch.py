@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -46,6 +46,9 @@ class Launched(NamedTuple):
 
 _MOST_COPIES = 8
 """Workers that are copied before it is known whether the log keeps so many busy."""
+_SENT_BYTES = 1 << 20
+"""What a child may have sent that the hub has not read, where the system allows so much: most partials are
+within it, so that a worker goes on to its next chunk while the hub still counts."""
 _spare: deque[Launched] = deque()
 
 
@@ -93,6 +96,8 @@ def _launch(role: str, start: "_Starter") -> Launched:
             sock, far_end = socket.socketpair()
             ours.callback(sock.close)
             theirs.callback(far_end.close)
+            with suppress(OSError):  # refused, children wait longer
+                far_end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SENT_BYTES)
             tied, lifeline = os.pipe()
             ours.callback(os.close, lifeline)
             theirs.callback(os.close, tied)

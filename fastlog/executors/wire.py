@@ -190,7 +190,8 @@ def unpack_partial(header: Header, payload: bytes | memoryview) -> Partial:
     *named, key_lengths, line_lengths = [
         widened(width, least, count, data) for count, width, least, data in columns
     ]
-    key_text, *texts = _texts([header["key_text"], *key_lengths, *line_lengths], rest)
+    key_text, rest = rest[: header["key_text"]], rest[header["key_text"] :]
+    texts = _texts([*key_lengths, *line_lengths], rest)
     keys, rejected_lines = texts[: len(key_lengths)], texts[len(key_lengths) :]
     sections = header["sections"]
     partial = Partial(

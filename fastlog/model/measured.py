@@ -61,7 +61,7 @@ class Measured:
     cells: "array[int]"
     counts: "array[int]"
     key_ends: "array[int]"
-    key_text: bytes
+    key_text: bytes | memoryview
 
     def __init__(self, **columns: "array[int]") -> None:
         """Columns are kept as they are given; the others are empty."""
@@ -88,7 +88,7 @@ class Measured:
 
     def key_name(self, number: int) -> bytes:
         """The name of a key."""
-        return self.key_text[self.key_ends[number - 1] if number else 0 : self.key_ends[number]]
+        return bytes(self.key_text[self.key_ends[number - 1] if number else 0 : self.key_ends[number]])
 
     def __repr__(self) -> str:
         return f"Measured({vars(self)})"
@@ -173,7 +173,7 @@ class Packed(Measured):
     Nobody changes it.
     """
 
-    def __init__(self, columns: Sequence[Narrow], key_text: bytes) -> None:
+    def __init__(self, columns: Sequence[Narrow], key_text: bytes | memoryview) -> None:
         self._narrow = columns
         self.key_text = key_text
 

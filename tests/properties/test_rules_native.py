@@ -2,7 +2,9 @@
 
 from array import array
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import cycle
+from random import Random
 from typing import Any
 
 import orjson
@@ -171,6 +173,87 @@ def test_a_crowd_of_keys_comes_in_the_order_of_their_names(names: list[bytes]) -
                 windows.take(Measured.of(rows), 0)
                 found.append((windows.close(second + 1, 0), windows.dropped, windows.state()))
     assert found[:20] == found[20:]
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> tuple[Rule, list[list[tuple[bytes, int]]]]:
+    """A rule for many keys, and who comes in each second: of few hosts or many, some new each time."""
+    hold, recover = draw(st.sampled_from((0, 3))), draw(st.sampled_from((None, 4.0)))
+    above = draw(st.sampled_from((20.0, 1000.0)))
+    rule = Rule(name="x", measure="hits", per="host", window=draw(st.integers(1, 30)), above=above, hold=hold)
+    rule = replace(rule, recover=recover, min_hits=draw(st.sampled_from((0, 8))))
+    random, hosts = draw(st.randoms(use_true_random=False)), draw(st.integers(2, 150))
+    long, most = draw(st.sampled_from((b"", b"2001:db8:0:1::"))), draw(st.integers(1, 50))
+    seconds: list[list[tuple[bytes, int]]] = []
+    for second in range(draw(st.integers(1, 60))):
+        names = [long + b"%d" % random.randrange(hosts) for _ in range(random.randrange(most))]
+        names += [long + b"new%d.%d" % (second, random.randrange(9)) for _ in range(random.randrange(3))]
+        seconds.append([(name, random.choice((0, 1, 1, 1, 2))) for name in names])
+    return rule, seconds
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    crowd=crowds(),
+    bound=st.sampled_from((1, 2, 7, 30, 60)),
+    kept=st.sampled_from((20, 500_000)),
+    every=st.sampled_from((1, 4, 60)),
+    late=st.sampled_from((0, 0, 3, 9)),
+)
+def test_a_crowd_of_keys_leaves_the_same_behind(
+    crowd: tuple[Rule, list[list[tuple[bytes, int]]]], bound: int, kept: int, every: int, late: int
+) -> None:
+    """What is kept is not asked for each second, since asking has the keys put into a row."""
+    rule, seconds = crowd
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        patch.setattr(window, "MOST_KEPT", kept)
+        for made in TWINS:
+            windows = made([rule])
+            said: list[Any] = []
+            for number, came in enumerate(seconds):
+                # Every so often some come as of seconds that are closed.
+                second = number - late if late and number % 11 == 10 else number
+                rows = [Entry(0, 0, second, name, hits, hits, 0, NO_CELLS, NO_CELLS) for name, hits in came]
+                windows.take(Measured.of(rows), 0)
+                said += windows.close(number, 0)
+                said.append(windows.dropped)
+                if number % every == every - 1:
+                    said.append(windows.state())
+            found.append((said, windows.close(1000, 0), *seen(windows)))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("hosts", [45, 60, 90, 200, 1000])
+@pytest.mark.parametrize("skew", [1, 4, 12])
+@pytest.mark.parametrize("bound", [40, 50])
+def test_a_long_crowd_leaves_the_same_behind(bound: int, skew: int, hosts: int) -> None:
+    """Hundreds of times some come again that have just gone, or that go before it is their turn.
+
+    With a skew most are the same ones, and between them some others stay for long.
+    """
+    random = Random(hosts)
+    rule = Rule(name="x", measure="hits", per="host", window=9, above=15.0 if skew == 1 else 1e6)
+    # Those of a second stand in no order; from 300 on there are new ones, which have no rank.
+    chunks = []
+    for second in range(600):
+        some = hosts + max(0, second - 300)
+        chunks.append([b"%d" % (some * random.random() ** skew) for _ in range(random.randrange(2 * bound))])
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        for made in TWINS:
+            windows = made([rule])
+            said: list[Any] = []
+            for second, came in enumerate(chunks):
+                rows = [Entry(0, 0, second, name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came]
+                windows.take(Measured.of(rows), 0)
+                said += [windows.close(second, 0), windows.dropped]
+                if second % 150 == 149:
+                    said.append(windows.state())
+            found.append(said)
+    assert found[0] == found[1]
 
 
 def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:

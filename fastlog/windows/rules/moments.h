@@ -26,7 +26,7 @@ typedef struct {
     fl_moment *moment;
 } fl_when;
 
-#define FL_POOL 64 /* moments kept for the next, and the longest arrays that are kept with them */
+#define FL_POOL 256 /* moments kept for the next: those that a chunk of a busy log brings, and those that are open */
 
 /* Moments by second. What is taken comes from the front, what is added mostly near the end. */
 typedef struct {

@@ -26,6 +26,7 @@ typedef struct {
     size_t n, room, mask, spares;
     size_t bytes; /* of the texts that are held */
     uint64_t seed;
+    uint32_t ranking; /* how often they were ranked */
 } fl_names;
 
 /* The first 8 bytes of a text, or all, zeros behind them. A copy of a length that varies would be a call. */

@@ -118,7 +118,7 @@ cdef extern from "rules.h" nogil:
     ctypedef struct fl_rule:
         int64_t window, hold, min_hits, parts, percent, most_kept
         size_t bound
-        int keyed, above, kind, plain
+        int keyed, above, kind, plain, small
         int64_t enough
         fl_wide fires, quiet, fires_parts, quiet_parts
         fl_moments moments
@@ -130,8 +130,10 @@ cdef extern from "rules.h" nogil:
     uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
     int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
+    int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more)
     int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
-    int fl_rule_close(fl_rule *rule, const fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
+    int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
+    int fl_crowd_end(fl_rule *rule, const fl_names *names)
     void fl_rule_free(fl_rule *rule)
 
 
@@ -183,6 +185,7 @@ cdef class RuleWindows:
     cdef size_t n_views
     cdef uint32_t *known  # numbers here of its keys
     cdef size_t known_n, row, cell  # row and cell: behind the last segment
+    cdef bint weighty  # whether a rule asks for more than hits
 
     def __cinit__(self, rules):
         cdef size_t number
@@ -196,6 +199,7 @@ cdef class RuleWindows:
         for number in range(self.n):
             self.rules[number].head = self.rules[number].tail = FL_NONE
             _set(&self.rules[number], self.plain[number])
+            self.weighty = self.weighty or self.rules[number].kind >= FL_BYTES
         self.all = self._number(b"")
 
     def __dealloc__(self):
@@ -265,13 +269,15 @@ cdef class RuleWindows:
             n += fl_narrow_value(&self.columns[_SKETCHED], at)
         return n
 
-    cdef _ask(self, bytes text):
+    cdef _ask(self, const uint8_t[::1] text):
         """The numbers here of a partial's keys."""
-        cdef const char *texts = PyBytes_AS_STRING(text)
-        cdef int64_t start = 0, length = PyBytes_GET_SIZE(text)
+        cdef const char *texts = NULL
+        cdef int64_t start = 0, length = text.shape[0]
         cdef int64_t ends[FL_ASKED]
         cdef fl_asked asked[FL_ASKED]
         cdef size_t first, at, n
+        if length:
+            texts = <const char *>&text[0]
         free(self.known)
         self.known_n = self.columns[_KEY_ENDS].n
         self.known = <uint32_t *>malloc((self.known_n + 1) * sizeof(uint32_t))
@@ -290,33 +296,39 @@ cdef class RuleWindows:
 
     cdef _take(self, size_t stop):
         cdef int64_t[_CELLS][_BLOCK] wide
-        cdef size_t n, column
+        cdef size_t n, column, first = self.row
         while self.row < stop:
             n = min(<size_t>_BLOCK, stop - self.row)
             for column in range(_CELLS):
-                fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
+                if column != _SEGMENTS and (column < _SIZES or self.weighty):
+                    if self.columns[column].width or self.row == first:  # the others hold one value throughout
+                        fl_narrow_widen(&self.columns[column], self.row, n, wide[column])
             self._take_block(wide, n)
             self.row += n
 
     cdef _take_block(self, int64_t[_BLOCK] *wide, size_t n):
+        cdef const int64_t *rules = wide[_RULES]
         cdef const int64_t *keys = wide[_KEYS]
-        cdef size_t row, cell = self.cell
-        cdef fl_rule *rule
+        cdef size_t row
         cdef fl_arrival hit
         cdef fl_more more
+        cdef fl_rule *rule
+        hit.state = 0
         for row in range(n):
-            if <size_t>wide[_RULES][row] >= self.n or <size_t>keys[row] >= self.known_n:
+            if <size_t>rules[row] >= self.n or <size_t>keys[row] >= self.known_n:
                 raise ValueError("an entry of no rule, or with no key")
-            rule = &self.rules[wide[_RULES][row]]
+            rule = &self.rules[rules[row]]
             hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
             if rule.kind == FL_BYTES:
                 more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
             elif rule.kind == FL_QUANTILE:
-                more.cells = self._cells(cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
-            cell += wide[_SKETCHED][row]
+                more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
+            if self.weighty:
+                self.cell += wide[_SKETCHED][row]
+            if fl_rule_put(rule, wide[_SECONDS][row], &hit, &more):
+                continue
             if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
                 raise MemoryError
-        self.cell = cell
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at
@@ -334,6 +346,12 @@ cdef class RuleWindows:
                 raise ValueError("a cell that no duration has")
         return cells
 
+    cdef int _row(self, fl_rule *rule) except -1:
+        """See to it that a rule has its keys in a row."""
+        if not fl_crowd_end(rule, &self.names):
+            raise MemoryError
+        return 0
+
     cdef _sweep(self):
         """Forget the names of keys that no rule holds."""
         cdef size_t number, at, hit
@@ -344,6 +362,7 @@ cdef class RuleWindows:
             raise MemoryError
         marks[self.all] = 1
         for number in range(self.n):
+            self._row(&self.rules[number])
             which = self.rules[number].head
             while which != FL_NONE:
                 marks[self.rules[number].states[which].key] = 1
@@ -408,8 +427,10 @@ cdef class RuleWindows:
 
     cdef list _firing(self, size_t number):
         cdef fl_rule *rule = &self.rules[number]
-        cdef uint32_t which = rule.head
+        cdef uint32_t which
         cdef list found = []
+        self._row(rule)
+        which = rule.head
         while which != FL_NONE:
             found.append((self._key(rule.states[which].key), bool(rule.states[which].firing)))
             which = rule.states[which].after
@@ -423,9 +444,11 @@ cdef class RuleWindows:
 
     cdef _state(self, fl_rule *rule):
         cdef size_t at
-        cdef uint32_t which = rule.head
+        cdef uint32_t which
         cdef fl_moment *moment
         opened, keys = [], []
+        self._row(rule)
+        which = rule.head
         for at in range(rule.moments.first, rule.moments.end):
             moment = rule.moments.at[at].moment
             if moment.n:
@@ -502,6 +525,7 @@ cdef _set(fl_rule *rule, plain):
     if rule.kind == FL_SHARE:
         fires, fires_parts = Fraction(repr(plain.threshold)).as_integer_ratio()
         quiet, quiet_parts = Fraction(repr(plain.quiet)).as_integer_ratio()
+        rule.small = 0 <= fires < 1 << 31 and fires_parts < 1 << 31
     else:
         fires, quiet = _limit(plain, plain.threshold, rule.parts), _limit(plain, plain.quiet, rule.parts)
         fires_parts = quiet_parts = 1
