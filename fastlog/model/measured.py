@@ -25,8 +25,8 @@ class Entry(NamedTuple):
 
     ``hits`` are those that the rule counts, ``base`` those that it looks at: more than
     ``hits`` only where a share is measured. ``size`` is their bytes; 0 where the rule does not
-    measure them. ``cells`` and
-    ``counts`` are the sketch of their durations, ascending; empty where the rule measures none.
+    measure them. ``cells`` and ``counts`` are the sketch of their durations, ascending; empty where
+    the rule measures none.
     """
 
     rule: int

@@ -1,7 +1,8 @@
 /* Hits become columns: runs of one second, segments, panes. See fastlog/model/partial.py.
  *
  * The twin of fastlog/parsers/columns.py and segments.py, step for step. Everything here
- * is per run of lines of one second, but for fl_hit, which is per line.
+ * is per run of lines of one second, but for fl_hit, which is per line. Past 300 lines: segments, runs
+ * and panes end at the same hits, and share what is known of the last one.
  */
 #ifndef FASTLOG_FOLD_H
 #define FASTLOG_FOLD_H

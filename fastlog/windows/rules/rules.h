@@ -8,8 +8,8 @@
  *
  * Over 300 lines, since all of it is one state.
  */
-#ifndef FASTLOG_RULES_H
-#define FASTLOG_RULES_H
+#ifndef FASTLOG_RULE_WINDOWS_H
+#define FASTLOG_RULE_WINDOWS_H
 
 #include "crowd.h"
 
