@@ -827,7 +827,7 @@ def waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         waker.close()
 
 
-def until(rig: Rig, waker: wake.Waker, wanted: bytes) -> None:
+def assert_read(rig: Rig, waker: wake.Waker, wanted: bytes) -> None:
     """Wait and poll in turns till these lines have come; the suite's own time limit ends a hang."""
     got = b""
     while len(got) < len(wanted):
@@ -841,21 +841,21 @@ def test_wakes_for_whatever_happens_to_a_file(tmp_path: Path, log: Path, waiting
     waker = waiting(log)
     for number in range(3):  # 1, 12, 13
         log.write_bytes(b"made\n")
-        until(rig, waker, b"made\n")
+        assert_read(rig, waker, b"made\n")
         append(log, b"more\n")
-        until(rig, waker, b"more\n")
+        assert_read(rig, waker, b"more\n")
         append(log, b"last\n")
         log.rename(tmp_path / f"access.{number}")
         log.write_bytes(b"new\n")
-        until(rig, waker, b"last\nnew\n")
+        assert_read(rig, waker, b"last\nnew\n")
         append(tmp_path / f"access.{number}", b"late\n")
-        until(rig, waker, b"late\n")
+        assert_read(rig, waker, b"late\n")
         os.truncate(log, 0)
         append(log, b"truncated\n")
-        until(rig, waker, b"truncated\n")
+        assert_read(rig, waker, b"truncated\n")
         (tmp_path / "other").write_bytes(b"moved over\n")
         (tmp_path / "other").rename(log)
-        until(rig, waker, b"moved over\n")
+        assert_read(rig, waker, b"moved over\n")
         log.unlink()
     rig.follower.close()
 
@@ -866,15 +866,15 @@ def test_wakes_for_links(tmp_path: Path, log: Path, waiting: Any) -> None:
     rig = Rig(log)
     waker = waiting(log)
     (tmp_path / "elsewhere" / "target").write_bytes(b"one\n")
-    until(rig, waker, b"one\n")
+    assert_read(rig, waker, b"one\n")
     append(tmp_path / "elsewhere" / "target", b"two\n")
-    until(rig, waker, b"two\n")
+    assert_read(rig, waker, b"two\n")
     (tmp_path / "b").write_bytes(b"three\n")
     (tmp_path / "link").symlink_to(tmp_path / "b")
     (tmp_path / "link").rename(log)
-    until(rig, waker, b"three\n")
+    assert_read(rig, waker, b"three\n")
     append(tmp_path / "b", b"four\n")
-    until(rig, waker, b"four\n")
+    assert_read(rig, waker, b"four\n")
     rig.follower.close()
 
 
@@ -883,7 +883,7 @@ def test_what_was_appended_before_the_watch_was_set_is_not_waited_for(log: Path,
     rig = Rig(log)
     rig.poll()
     append(log, b"between\n")
-    until(rig, waiting(log), b"between\n")
+    assert_read(rig, waiting(log), b"between\n")
     rig.follower.close()
 
 

@@ -424,7 +424,7 @@ def test_a_connection_has_a_deadline(said: bytes, monkeypatch: pytest.MonkeyPatc
     served_here(client)
 
 
-def crowd_of(count: int, said: bytes, bound: int, page: bytes = b"page") -> None:
+def assert_oldest_make_room(count: int, said: bytes, bound: int, page: bytes = b"page") -> None:
     """Open connections that say something and take nothing: the oldest are cut, and the last is served."""
 
     def client(port: int) -> None:
@@ -446,10 +446,10 @@ def crowd_of(count: int, said: bytes, bound: int, page: bytes = b"page") -> None
 def test_the_oldest_of_a_crowd_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "WAITING", 10)
     monkeypatch.setattr(listen, "SECONDS", 1000.0)
-    crowd_of(50, b"", 10)
+    assert_oldest_make_room(50, b"", 10)
 
 
 def test_pages_that_nobody_takes_make_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listen, "ANSWERED", 4)
     monkeypatch.setattr(listen, "SECONDS", 1000.0)
-    crowd_of(20, b"\r\n", 4, b"x" * 20_000_000)
+    assert_oldest_make_room(20, b"\r\n", 4, b"x" * 20_000_000)

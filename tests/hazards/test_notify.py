@@ -429,6 +429,18 @@ def children_named(name: str) -> list[int]:
     return [pid for pid in found if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")]
 
 
+@pytest.fixture(params=["the system tells", "it cannot"])
+def end_of_programs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox may refuse pidfd_open, as some of Docker do, and an older kernel has none."""
+
+    def refused(pid: int) -> int:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    if request.param == "it cannot":
+        monkeypatch.setattr(os, "pidfd_open", refused, raising=False)
+
+
+@pytest.mark.usefixtures("end_of_programs")
 def test_a_program_gets_all_in_order_and_once(tmp_path: Path) -> None:
     async def story() -> None:
         said = Said()
@@ -459,6 +471,7 @@ def test_a_program_is_no_line_for_a_shell(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["$HOME", "a; touch b"]
 
 
+@pytest.mark.usefixtures("end_of_programs")
 @pytest.mark.parametrize(
     ("script", "reason"), [("exit 3", "exit status 3"), ("kill -9 $$", "killed by signal 9")]
 )
@@ -488,6 +501,7 @@ def test_a_program_that_ends_without_reading(size: int) -> None:
     run(story())
 
 
+@pytest.mark.usefixtures("end_of_programs")
 def test_a_program_that_does_not_end_is_killed_after_the_limit() -> None:
     async def story() -> None:
         said = Said()
@@ -520,20 +534,6 @@ def test_a_program_that_left_its_input_to_a_child_that_does_not_read_is_not_done
             break
     pid = int(child.read_text())
     run(come(lambda: not state_of(pid)))
-
-
-def test_a_system_that_cannot_tell_of_the_end_of_a_program(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sandbox may refuse pidfd_open, as some of Docker do, and an older kernel has none."""
-
-    def refused(pid: int) -> int:
-        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-
-    monkeypatch.setattr(os, "pidfd_open", refused, raising=False)
-    test_a_program_gets_all_in_order_and_once(tmp_path)
-    test_a_program_that_fails("exit 3", "exit status 3")
-    test_a_program_that_does_not_end_is_killed_after_the_limit()
 
 
 @pytest.mark.parametrize("end", ["kill", "finish"])

@@ -12,7 +12,7 @@ from fastlog.formats.compile import compile_format
 from fastlog.formats.json_keys import parse_keys
 from fastlog.parsers.keys_program import MOST_KEYS, key_program
 from fastlog.parsers.select import make_parser
-from tests.properties.test_program import STAMPS, ZONES, agree, plan
+from tests.properties.test_program import STAMPS, ZONES, assert_read_alike, plan
 from tests.unit.test_real_logs import CASES
 
 pytestmark = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
@@ -102,14 +102,14 @@ def test_a_walk_is_the_definition_on_damaged_lines(data: st.DataObject, name: st
     line = EXAMPLES[name].encode()
     log = b"\n".join(data.draw(damaged(line)) for _ in range(data.draw(st.integers(1, 4))))
     log += data.draw(st.sampled_from((b"", b"\n", b"\r\n", b"\n\n")))
-    agree(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
+    assert_read_alike(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
 
 
 @settings(max_examples=80, deadline=None)
 @given(data=st.data(), name=st.sampled_from([*EXAMPLES, LOOSE]), log_tz=st.sampled_from(ZONES))
 def test_a_walk_is_the_definition_on_any_objects(data: st.DataObject, name: str, log_tz: str) -> None:
     lines = data.draw(st.lists(objects(names_of(name)), min_size=1, max_size=4))
-    agree(name, "\n".join(lines).encode(), [], log_tz)
+    assert_read_alike(name, "\n".join(lines).encode(), [], log_tz)
 
 
 @pytest.mark.parametrize("log_tz", ZONES)
@@ -126,23 +126,23 @@ def test_every_value_under_every_key(log_tz: str) -> None:
             before, after = json.dumps(changed).split('"HERE"')
             rows = [row for value in VALUES for row in (before + value + after, line, before + value + after)]
             for at in range(0, len(rows), 30):  # what is learnt of a few lines is seen in those behind them
-                agree(name, "\n".join(rows[at : at + 30]).encode(), [], log_tz)
+                assert_read_alike(name, "\n".join(rows[at : at + 30]).encode(), [], log_tz)
 
 
 def test_every_value_that_is_passed_over() -> None:
     log = "".join(f'{{"t":5,"a":{{"r":"GET /"}},"x":{value},"s":200}}\n' for value in PASSED)
     for line in log.splitlines(keepends=True):
-        agree(NESTED, line.encode(), [])
-    agree(NESTED, log.encode(), [])
+        assert_read_alike(NESTED, line.encode(), [])
+    assert_read_alike(NESTED, log.encode(), [])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_a_walk_is_the_definition_on_examples_cut_anywhere(name: str) -> None:
     line = EXAMPLES[name].encode()
     data = b"\n".join(line[:at] for at in range(len(line) + 1)) + b"\r\n" + line
-    agree(name, data, [len(data) // 3])
+    assert_read_alike(name, data, [len(data) // 3])
     for cut in range(0, 3 * len(line), 13):
-        agree(name, (line + b"\n") * 3, [cut])
+        assert_read_alike(name, (line + b"\n") * 3, [cut])
 
 
 def odd_lines(name: str, data: bytes, log_tz: str = "UTC") -> int:
@@ -157,7 +157,7 @@ def odd_lines(name: str, data: bytes, log_tz: str = "UTC") -> int:
 def test_a_request_counts_before_a_target_line_by_line() -> None:
     """Found here: where one line of a block had no request, the targets of all were taken."""
     line = EXAMPLES[NESTED].encode()
-    agree(NESTED, b"\n".join([line.replace(b'"b"', b'"r":"PUT /r","b"'), line]), [])
+    assert_read_alike(NESTED, b"\n".join([line.replace(b'"b"', b'"r":"PUT /r","b"'), line]), [])
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -181,14 +181,14 @@ def test_headers_with_quotes_are_passed_over() -> None:
 def test_a_walk_is_the_definition_on_real_logs(path) -> None:
     data = path.read_bytes()[:200_000]
     for name in EXAMPLES:
-        agree(name, data, [50_000])
+        assert_read_alike(name, data, [50_000])
 
 
 def test_lines_of_the_limit_and_over() -> None:
     line = b'{"t":5,"a":{"r":"GET /"},"x":"%s","s":200}'
     lines = [line.replace(b"%s", b"x" * (102_400 + more - len(line) + 2)) for more in (-1, 0, 1, 2)]
     for end in (b"\n", b"\r\n"):
-        agree(NESTED, end.join(lines) + end, [])
+        assert_read_alike(NESTED, end.join(lines) + end, [])
 
 
 @example(count=MOST_KEYS + 1)

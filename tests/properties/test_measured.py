@@ -58,7 +58,7 @@ def entries(measured: Measured) -> list[tuple[Any, ...]]:
     return sorted(found, key=lambda row: (row[1], row[0]))
 
 
-def both(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int) -> None:
+def assert_measured_alike(name: str, chosen: Plan, data: bytes, cuts: list[int], remembered: int) -> None:
     """Twice with one parser: what it remembers of a chunk changes nothing in the next."""
     from fastlog.parsers.native import NativeParser
 
@@ -86,7 +86,7 @@ def test_native_measures_what_the_regex_does(
 ) -> None:
     log = data.draw(logs(format))
     cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=3))
-    both(format, plan(rules, lateness), log, cuts, remembered)
+    assert_measured_alike(format, plan(rules, lateness), log, cuts, remembered)
 
 
 @settings(max_examples=90, deadline=None)
@@ -102,7 +102,7 @@ def test_so_do_the_keys_of_json(data: st.DataObject, name: str, remembered: int)
     if not hosted:
         rules = [rule for rule in rules if "host" not in f"{rule.where} {rule.of} {rule.per}"]
     lines = data.draw(st.lists(objects(names_of(name)), min_size=1, max_size=6))
-    both(name, plan(rules), "\n".join(lines).encode(), [70, 200], remembered)
+    assert_measured_alike(name, plan(rules), "\n".join(lines).encode(), [70, 200], remembered)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -134,7 +134,7 @@ def test_so_does_a_field_program(
     timed = program_of(compile_format(name), {"host", "duration"}) is not None
     rules = data.draw(st.lists(rule(timed=timed), min_size=1, max_size=4))
     rows = [WRITERS[name](line) + "\nno such line" * (at in noise) for at, line in enumerate(log)]
-    both(name, plan(rules), ("\n".join(rows) + "\n").encode(), [70, 200], remembered)
+    assert_measured_alike(name, plan(rules), ("\n".join(rows) + "\n").encode(), [70, 200], remembered)
 
 
 @pytest.mark.parametrize("measure", ["hits", "bytes", "share"])
@@ -149,7 +149,7 @@ def test_a_host_has_one_entry_a_second(name: str, measure: str) -> None:
     ]
     rule = Rule(name="x", measure=measure, window=5, above=0.5, where="status >= 500", per="host")
     for several in ([rule], [replace(rule, where="status > 0")]):
-        both(name, plan(several), ("\n".join(rows) + "\n").encode(), [70, 200], 1 << 16)
+        assert_measured_alike(name, plan(several), ("\n".join(rows) + "\n").encode(), [70, 200], 1 << 16)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from fastlog.model.rules import Rule
-from tests.properties.test_measured import both, plan
+from tests.properties.test_measured import assert_measured_alike, plan
 
 pytestmark = pytest.mark.skipif(find_spec("fastlog.parsers.native") is None, reason="not built here")
 
@@ -57,4 +57,4 @@ def log(lines: int, sections: int, methods: int, statuses: int, sizes: list[int]
     ids=["sections", "methods", "sizes", "intervals"],
 )
 def test_crowds(data: bytes, rules: list[Rule]) -> None:
-    both("common", plan(rules), data, [len(data) // 3], 1 << 16)
+    assert_measured_alike("common", plan(rules), data, [len(data) // 3], 1 << 16)

@@ -48,7 +48,9 @@ def canonical(partial: Partial) -> Partial:
     return ordered
 
 
-def both(format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON) -> None:
+def assert_alike(
+    format: str, chosen: Plan, data: bytes, cuts: list[int], horizon: int | None = HORIZON
+) -> None:
     from fastlog.parsers.native import NativeParser
 
     compiled = compile_format(format)
@@ -82,7 +84,7 @@ def test_native_is_regex_on_hostile_logs(
 ) -> None:
     log = data.draw(logs(format))
     cuts = data.draw(st.lists(st.integers(0, len(log)), max_size=3))
-    both(format, plan(lateness=lateness, cells=cells), log, cuts)
+    assert_alike(format, plan(lateness=lateness, cells=cells), log, cuts)
 
 
 @native
@@ -90,7 +92,9 @@ def test_native_is_regex_on_hostile_logs(
 @given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
 def test_native_is_regex_on_mutated_lines(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
-    both(format, plan(), b"\n".join(lines) + end, data.draw(st.lists(st.integers(0, 200), max_size=2)))
+    assert_alike(
+        format, plan(), b"\n".join(lines) + end, data.draw(st.lists(st.integers(0, 200), max_size=2))
+    )
 
 
 def tabbed(log: bytes) -> bytes:
@@ -104,15 +108,15 @@ def tabbed(log: bytes) -> bytes:
 @given(data=st.data(), format=formats, end=st.sampled_from((b"", b"\n", b"\r\n")))
 def test_native_is_regex_between_tabs(data: st.DataObject, format: Format, end: bytes) -> None:
     lines = data.draw(st.lists(mutated(format), min_size=1, max_size=6))
-    both(f"{format}_tab", plan(), tabbed(b"\n".join(lines)) + end, [100])
+    assert_alike(f"{format}_tab", plan(), tabbed(b"\n".join(lines)) + end, [100])
 
 
 @native
 @pytest.mark.parametrize("format", FORMATS)
 def test_native_is_regex_between_tabs_on_hostile_logs(format: Format) -> None:
     for seed in range(40, 48):
-        both(f"{format}_tab", plan(), tabbed(random_log(seed, format=format)), [3000])
-    both(f"{format}_tab", plan(), tabbed(b"\n".join(HARD)), [])
+        assert_alike(f"{format}_tab", plan(), tabbed(random_log(seed, format=format)), [3000])
+    assert_alike(f"{format}_tab", plan(), tabbed(b"\n".join(HARD)), [])
 
 
 @native
@@ -120,7 +124,7 @@ def test_native_is_regex_between_tabs_on_hostile_logs(format: Format) -> None:
 def test_native_is_regex_at_every_boundary(format: Format) -> None:
     log = random_log(7, format=format)[:2500]
     for cut in range(0, len(log), 7):
-        both(format, plan(), log, [cut])
+        assert_alike(format, plan(), log, [cut])
 
 
 HEAD = b"192.0.2.1 - - [09/May/2018:16:00:00 +0000] "
@@ -169,7 +173,7 @@ HARD = [
 def test_native_is_regex_on_what_is_hard(lines: list[bytes]) -> None:
     log = b"\n".join(lines)
     for name in FORMATS:
-        both(name, plan(), log, [len(log) // 2])
+        assert_alike(name, plan(), log, [len(log) // 2])
 
 
 @native
@@ -196,7 +200,7 @@ def test_an_odd_line_of_which_only_the_reason_counts_is_not_read_by_the_regex(te
 def test_more_keys_than_a_table_remembers_are_all_counted() -> None:
     text = b'h - - [09/May/2018:16:00:00 +0000] "GET /%d" 200 1\n'
     log = b"".join(text % number for number in range(70_000))
-    both("common", plan(cells=False), log, [])
+    assert_alike("common", plan(cells=False), log, [])
 
 
 @native
@@ -204,13 +208,13 @@ def test_more_keys_than_a_table_remembers_are_all_counted() -> None:
 def test_more_methods_than_are_remembered_by_their_word(method: bytes) -> None:
     text = b'h - - [09/May/2018:16:00:00 +0000] "%b%b /" 200 1\n'
     log = b"".join(text % (method[: 7 - number % 7], b"_" * (number % 7)) for number in range(200))
-    both("common", plan(), log, [])
+    assert_alike("common", plan(), log, [])
 
 
 @native
 def test_a_run_in_the_future_is_in_no_window() -> None:
     log = b"".join(line(second) for second in (HORIZON, HORIZON + 1, HORIZON + 1, HORIZON, HORIZON - 3))
-    both("common", plan(), log, [])
+    assert_alike("common", plan(), log, [])
 
 
 @native
@@ -219,6 +223,6 @@ def test_a_reject_is_named_once_where_another_stamp_is_not_what_it_seemed(*, eve
     """Found by tests/fuzz: the brackets in the stamp had the first rejects gathered twice."""
     log = b'3 1 1 \\ [02/Oct/2018:18:03:28 ]0000] "P /" 500 6\n"\n'
     chosen = plan()._replace(rejects=every)
-    both("vhost_common", chosen, log, [])
+    assert_alike("vhost_common", chosen, log, [])
     folded = RegexParser(compile_format("vhost_common"), chosen).fold([(0, log)], HORIZON)
     assert [offset for offset, _, _ in folded.rejects] == [0, 49]

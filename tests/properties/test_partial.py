@@ -330,7 +330,7 @@ def test_where_a_log_is_cut_changes_nothing(data: st.DataObject, format: Format,
 # -- the quick patterns ------------------------------------------------------------------------
 
 
-def agree(text: bytes, format: Format) -> bool:
+def assert_definition_agrees(text: bytes, format: Format) -> bool:
     """Whether the quick patterns took a line; where they did, the definition must say the same of it."""
     compiled = compile_format(format)
     taken = False
@@ -348,7 +348,7 @@ def agree(text: bytes, format: Format) -> bool:
         assert match is not None
         definition = (match["time"], request_key(match["request"]), match["status"], match["size"])
         assert definition == (stamp, request, status, size)
-    plain_agrees([text], format)
+    assert_plain_agrees([text], format)
     return taken
 
 
@@ -356,8 +356,8 @@ PLAIN_LINES = 11
 """Two matches of the pattern for a whole buffer, and three lines more."""
 
 
-def plain_agrees(texts: list[bytes], format: Format, at: int = 5) -> bool:
-    """Whether the pattern for a whole buffer took lines among others, see ``agree``."""
+def assert_plain_agrees(texts: list[bytes], format: Format, at: int = 5) -> bool:
+    """Whether the pattern for a whole buffer took lines among others, see ``assert_definition_agrees``."""
     compiled = compile_format(format)
     log = [line(1_525_881_600 + second, format=format)[:-1] for second in range(PLAIN_LINES)]
     log[at : at + len(texts)] = texts
@@ -385,7 +385,7 @@ TORN = b'h - - [09/May/2018:16:00:00 +0000] "GET /a HTTP/1.1" 200 5 "x'
 def test_the_plain_pattern_takes_only_what_the_definition_takes(
     data: st.DataObject, format: Format, at: int
 ) -> None:
-    plain_agrees(data.draw(st.lists(mutated(format), min_size=1, max_size=3)), format, at)
+    assert_plain_agrees(data.draw(st.lists(mutated(format), min_size=1, max_size=3)), format, at)
 
 
 @pytest.mark.parametrize("at", range(PLAIN_LINES - 1))
@@ -407,7 +407,7 @@ def test_the_plain_pattern_takes_only_what_the_definition_takes(
 )
 def test_the_plain_pattern_takes_no_line_that_only_fits_with_others(texts: list[bytes], at: int) -> None:
     log = b"\n".join(texts).split(b"\n")
-    assert not plain_agrees(log, "combined", at)
+    assert not assert_plain_agrees(log, "combined", at)
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ def test_panes_of_many_and_of_few_lines_are_counted_alike(log: bytes, cut: int) 
 @settings(max_examples=130, deadline=None)
 @given(data=st.data(), format=formats)
 def test_a_quick_pattern_takes_only_what_the_definition_takes(data: st.DataObject, format: Format) -> None:
-    agree(data.draw(mutated(format)), format)
+    assert_definition_agrees(data.draw(mutated(format)), format)
 
 
 @settings(max_examples=50, deadline=None)
@@ -489,8 +489,8 @@ def test_in_a_buffer_of_many_lines_none_reaches_into_the_next(lines: list[bytes]
 def test_an_ordinary_line_is_taken_quickly(format: Format) -> None:
     """Else all of the above says nothing."""
     text = line(1_525_881_600, format=format)[:-1]
-    assert agree(text, format)
-    assert plain_agrees([text], format)
+    assert assert_definition_agrees(text, format)
+    assert assert_plain_agrees([text], format)
 
 
 @settings(max_examples=100, deadline=None)

@@ -50,7 +50,7 @@ def plan(log_tz: str = "UTC") -> Plan:
     )  # fmt: skip
 
 
-def agree(name: str, data: bytes, cuts: list[int], log_tz: str = "UTC") -> None:
+def assert_read_alike(name: str, data: bytes, cuts: list[int], log_tz: str = "UTC") -> None:
     compiled, chosen = compile_format(name), plan(log_tz)
     parser = make_parser("native", compiled, chosen)
     # The segments of the regex parser begin anew with each block: those of all parsers, where it has fields.
@@ -89,16 +89,16 @@ def test_an_example_is_folded_by_the_program(name: str) -> None:
 def test_a_stamp_without_a_zone_is_asked_for_once_in_another_zone(name: str) -> None:
     line = EXAMPLES[name].encode() + b"\n"
     assert odd_lines(name, line * 50, "Europe/Berlin") == 1
-    agree(name, line * 3, [], "Europe/Berlin")
+    assert_read_alike(name, line * 3, [], "Europe/Berlin")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_program_is_the_regex_on_examples_cut_anywhere(name: str) -> None:
     line = EXAMPLES[name].encode()
     data = b"\n".join(line[:at] for at in range(len(line) + 1)) + b"\r\n" + line
-    agree(name, data, [len(data) // 3])
+    assert_read_alike(name, data, [len(data) // 3])
     for cut in range(0, 3 * len(line), 13):
-        agree(name, (line + b"\n") * 3, [cut])
+        assert_read_alike(name, (line + b"\n") * 3, [cut])
 
 
 _BYTES = st.sampled_from(
@@ -131,14 +131,14 @@ def test_what_stands_behind_a_quote_or_a_bracket_begins_with_no_space(
     parts.insert(parts.index(behind) + 1, space + '"x')
     fields = {'"GET /a HTTP/1.1"': '"%r"', "[01/Jan/1970:00:00:00 +0000]": "%t", "192.0.2.7": "%h"}
     text = separator.join(fields.get(part, "%u") for part in parts)
-    agree(text, separator.join(parts).encode() + b"\n", [])
+    assert_read_alike(text, separator.join(parts).encode() + b"\n", [])
 
 
 @settings(max_examples=250, deadline=None)
 @given(data=st.data(), name=st.sampled_from(PROGRAMS), log_tz=st.sampled_from(ZONES))
 def test_a_program_is_the_regex_on_damaged_lines(data: st.DataObject, name: str, log_tz: str) -> None:
     log = data.draw(damaged(EXAMPLES[name].encode()))
-    agree(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
+    assert_read_alike(name, log, data.draw(st.lists(st.integers(0, len(log)), max_size=2)), log_tz)
 
 
 @settings(max_examples=120, deadline=None)
@@ -150,7 +150,7 @@ def test_a_program_is_the_regex_on_random_formats(
     separator = next(mark for mark in ("\t", " | ", " ") if mark in text or mark == " ")
     lines = [separator.join(write(record) for write in writers).encode() for record in several]
     log = b"\n".join(data.draw(st.one_of(st.just(line), damaged(line))) for line in lines)
-    agree(text, log, [])
+    assert_read_alike(text, log, [])
 
 
 STAMPS = (
@@ -193,20 +193,22 @@ def test_a_stamp_is_what_the_regex_parser_reads(stamps: list[str], template: int
     }
     chosen = list(templates)[template:] if template == 0 else [list(templates)[template]]
     for name in chosen:
-        agree(name, "\n".join(templates[name].format(stamp) for stamp in stamps).encode(), [], log_tz)
+        assert_read_alike(
+            name, "\n".join(templates[name].format(stamp) for stamp in stamps).encode(), [], log_tz
+        )
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", list(STRINGS)[:3])
 def test_a_string_of_the_common_family_is_the_regex_on_hostile_logs(name: str, seed: int) -> None:
-    agree(name, random_log(seed + 30, format="combined"), [1000])
+    assert_read_alike(name, random_log(seed + 30, format="combined"), [1000])
 
 
 @pytest.mark.parametrize("path", sorted(CASES.glob("*.log")), ids=lambda path: path.name)
 def test_every_program_is_the_regex_on_real_logs(path) -> None:
     data = path.read_bytes()[:100_000]
     for name in PROGRAMS:
-        agree(name, data, [30_000])
+        assert_read_alike(name, data, [30_000])
 
 
 DECIMALS = (
@@ -233,9 +235,9 @@ TIMED = (
 @pytest.mark.parametrize(("name", "template"), TIMED, ids=[name for name, _ in TIMED])
 def test_a_number_of_any_length_is_what_the_regex_reads(name: str, template: str) -> None:
     lines = [template.format(number) + more for number in DECIMALS for more in ("", " more", "0", "\r")]
-    agree(name, "".join(line + "\n" for line in lines).encode(), [])
+    assert_read_alike(name, "".join(line + "\n" for line in lines).encode(), [])
     for line in lines:  # each of them first, too
-        agree(name, f"{line}\n".encode(), [])
+        assert_read_alike(name, f"{line}\n".encode(), [])
 
 
 CLOCKS = (
@@ -264,7 +266,7 @@ CLOCKS = (
 )
 def test_a_stamp_of_the_hour_of_the_last_one_is_read_alike(name: str, template: str, log_tz: str) -> None:
     order = [first for pair in [(a, b) for a in CLOCKS for b in CLOCKS] for first in pair]
-    agree(name, "".join(template.format(clock) + "\n" for clock in order).encode(), [], log_tz)
+    assert_read_alike(name, "".join(template.format(clock) + "\n" for clock in order).encode(), [], log_tz)
 
 
 WORDY = "w3c:date time cs-method cs-uri a b c d e f sc-status g h time-taken"
@@ -275,17 +277,17 @@ WORDY = "w3c:date time cs-method cs-uri a b c d e f sc-status g h time-taken"
 @settings(max_examples=100, deadline=None)
 def test_words_of_any_length_side_by_side_are_counted_alike(lines: list[list[str]]) -> None:
     data = [f"2015-01-13 00:32:17 GET /{w[0]}/b {' '.join(w[1:])} 404 0 {w[0]} 17" for w in lines]
-    agree(WORDY, "".join(line + "\n" for line in data).encode(), [])
+    assert_read_alike(WORDY, "".join(line + "\n" for line in data).encode(), [])
 
 
 def test_text_goes_on_past_a_stop_behind_which_nothing_fits() -> None:
     """The address of a client by IPv6, before its port; what syslog wrote before HAProxy's line."""
     line = EXAMPLES["aws_elb"].replace("192.0.2.7:2817", "2001:db8::1:2817").encode() + b"\n"
     assert odd_lines("aws_elb", line * 5) == 0
-    agree("aws_elb", line, [])
+    assert_read_alike("aws_elb", line, [])
     assert re.match(r"Feb  6 12:14:14 localhost", EXAMPLES["haproxy"])
 
 
 def test_no_user_is_no_user_between_tabs_either() -> None:
     """Found by tests/fuzz: the quick pattern of the regex parser took what the definition does not."""
-    agree("vhost_common_tab", b'h:80\t7\t-\t\t[10/Oct/2000:13:55:36 -0700]\t"G /"\t200\t6\n', [])
+    assert_read_alike("vhost_common_tab", b'h:80\t7\t-\t\t[10/Oct/2000:13:55:36 -0700]\t"G /"\t200\t6\n', [])

@@ -250,7 +250,7 @@ def test_native_windows_print_what_those_in_python_print(
     assert said == said_natively
 
 
-def close_alike(twins: tuple[Any, Any], end: int) -> None:
+def assert_closed_alike(twins: tuple[Any, Any], end: int) -> None:
     """Close both, of which the second is compiled: they say the same, in the same bytes."""
     said, columns = list(twins[0].close(end)), list(twins[1].close(end))
     assert list(singly(columns)) == said
@@ -267,7 +267,7 @@ def test_names_that_no_window_holds_are_forgotten_and_the_others_keep_their_hits
         pane = a_pane(start, {b"/": 5, b"/\xff": 4, b"/\\xff": 2, **of_its_own})
         for windows in twins:
             windows.take(pane, range(1), (0, 0, 0, 0))
-        close_alike(twins, start)
+        assert_closed_alike(twins, start)
 
 
 @pytest.mark.skipif(native is None, reason="not built")
@@ -309,7 +309,7 @@ def test_rows_stand_in_the_same_order_however_many_there_are(
         for windows in twins:
             windows.take(a_pane(2 * start - 2 * start % step, table), range(1), (0, 0, 0, 0))
             windows.take(a_pane(2 * start - 2 * start % step, {b"/1": 1}), range(1), (0, 0, 0, 0))
-        close_alike(twins, 2 * start)
+        assert_closed_alike(twins, 2 * start)
 
 
 @pytest.mark.skipif(native is None, reason="not built")

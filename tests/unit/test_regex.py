@@ -58,7 +58,7 @@ def test_no_input_costs_more_than_linear_time(bomb: str, name: str) -> None:
         assert sum(partial.section_hits) == partial.parsed
 
 
-def rejected(name: str, data: bytes) -> list[int]:
+def assert_rejected_alike(name: str, data: bytes) -> list[int]:
     plan = Plan(
         follow=False, lateness=0, horizon=None, cells=False, rejects=False, stats_window=1, stats_every=1,
         alert_window=1, threshold=1.0,
@@ -80,7 +80,7 @@ def test_a_byte_more_anywhere_is_for_the_quick_pattern_what_it_is_for_the_defini
     example = CATALOG[name].example.encode()
     for at in range(len(example) + 1):
         for byte in b'\t "[]-5.':
-            rejected(name, example[:at] + bytes([byte]) + example[at:] + b"\n")
+            assert_rejected_alike(name, example[:at] + bytes([byte]) + example[at:] + b"\n")
 
 
 @pytest.mark.parametrize("answer", [b"2 5", b"9 9", b"2 -", b"20 5", b"012 5", b"2005 5"])
@@ -89,4 +89,4 @@ def test_a_status_has_three_digits_also_among_lines_of_the_usual_kind(name: str,
     good = CATALOG[name].example.encode() + b"\n"
     bad = good.replace(b'" 200 2326', b'" ' + answer)
     assert bad != good
-    assert rejected(name, (bad + 5 * good) * 3) == [0, 0 if answer == b"012 5" else 3, 0, 0]
+    assert assert_rejected_alike(name, (bad + 5 * good) * 3) == [0, 0 if answer == b"012 5" else 3, 0, 0]
