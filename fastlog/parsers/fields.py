@@ -8,6 +8,7 @@ from fastlog.formats.w3c import DIRECTIVE, fields_format, fields_of
 from fastlog.model.partial import Partial, sum_of
 from fastlog.model.plan import Plan
 from fastlog.parsers.rejects import first_rejects
+from fastlog.parsers.segments import united
 
 
 class _Folder(Protocol):
@@ -39,8 +40,7 @@ class FieldsParser:
     ) -> Iterator[Partial]:
         """The partials of the stretches between ``#Fields`` lines."""
         parser = self._parser(self._format.name)
-        for start, block in blocks:
-            data = bytes(block)
+        for start, data in united(blocks):
             at = 0
             while at < len(data):
                 if data.startswith(DIRECTIVE, at):

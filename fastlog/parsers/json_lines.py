@@ -19,6 +19,7 @@ from fastlog.parsers.columns import Columns, count_hits
 from fastlog.parsers.hits import Hit, is_blank, request_key, target_of
 from fastlog.parsers.rejects import first_rejects, rejects_of
 from fastlog.parsers.runs import merged_runs
+from fastlog.parsers.segments import united
 from fastlog.parsers.timestamps import Seconds, epoch_number
 
 _STATUS = re.compile(r"[0-9]{3}")
@@ -55,7 +56,7 @@ class JsonParser:
 
     def fold(self, blocks: Iterable[tuple[int, bytes | memoryview]], horizon: int | None) -> Partial:
         """As RegexParser.fold."""
-        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
+        total = sum_of(self._fold(data, start, horizon) for start, data in united(blocks))
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:

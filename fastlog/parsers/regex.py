@@ -41,6 +41,7 @@ from fastlog.parsers.hits import (
 )
 from fastlog.parsers.plain import plain_lines
 from fastlog.parsers.rejects import SHOWN_REJECTS, Reject, first_rejects, reject, rejects_of
+from fastlog.parsers.segments import united
 from fastlog.parsers.timestamps import Seconds
 
 LEARN_LINES = 20
@@ -77,7 +78,7 @@ class RegexParser:
 
         Lines dated after ``horizon`` (epoch seconds) count as future.
         """
-        total = sum_of(self._fold(bytes(data), start, horizon) for start, data in blocks)
+        total = sum_of(self._fold(data, start, horizon) for start, data in united(blocks))
         return first_rejects(total, self._plan)
 
     def _fold(self, data: bytes, start: int, horizon: int | None) -> Partial:

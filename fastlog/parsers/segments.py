@@ -1,10 +1,31 @@
 """Cutting the runs of a chunk into segments, in which order has no effect."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
+from fastlog.model.chunk import CHUNK_BYTES, LINE_LIMIT
 from fastlog.model.partial import Partial
 from fastlog.model.plan import JUMP_SECONDS
 from fastlog.parsers.integers import column
+
+
+def united(blocks: Iterable[tuple[int, bytes | memoryview]]) -> Iterator[tuple[int, bytes]]:
+    """Blocks that follow on each other as one, each with its offset: up to a chunk and its last line.
+
+    A block ends a segment, and files that overlap are merged by segments: so where a chunk was cut to be
+    read, which the compiled parser goes on over, must not end one where there are several.
+    """
+    held: list[bytes] = []
+    start = size = 0
+    for at, data in blocks:
+        if held and (at != start + size or size + len(data) > CHUNK_BYTES + LINE_LIMIT):
+            yield start, b"".join(held)
+            held, size = [], 0
+        if not held:
+            start = at
+        held.append(bytes(data))  # a view is good until the next is asked for
+        size += len(data)
+    if held:
+        yield start, b"".join(held)
 
 
 def cut_segments(partial: Partial, runs: Iterable[tuple[int, int]], lateness: int) -> list[int]:

@@ -244,8 +244,24 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
     def queue(entry: _Input, chunk: Chunk | None) -> None:
         heapq.heappush(turns, (-1.0e30 if entry.low is None else entry.low, entry.index, chunk))
 
+    def go_on(entry: _Input) -> None:
+        """Queue what follows of an input that has begun, by the time with which that begins."""
+        chunk = _next(entry, chunks[entry.index], link)
+        if chunk is None:
+            pace.begun -= 1
+            link.emit(Closed(entry.index))
+            return
+        seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
+        entry.low = _raised(entry.low, list(islice(seconds, 2)))
+        queue(entry, chunk)
+
+    begun = [entry for entry in inputs if entry.begun is not None]
+    pace.begun = len(begun)
     for entry in inputs:
-        queue(entry, None)
+        if entry.begun is None:
+            queue(entry, None)
+    for entry in begun:  # in its place, as if the reader before had gone on
+        go_on(entry)
     while turns:
         _, index, chunk = heapq.heappop(turns)
         entry = by_index[index]
@@ -254,14 +270,7 @@ def _emit_by_time(inputs: Sequence[_Input], clock: LineClock, pace: Pace, link: 
             chunk = _next(entry, chunks[index], link)
         if chunk is not None:
             link.emit(chunk._replace(low=entry.low))
-            chunk = _next(entry, chunks[index], link)
-        if chunk is None:
-            pace.begun -= 1
-            link.emit(Closed(index))
-            continue
-        seconds = clock.seconds(entry.format, _first_lines(entry.source, chunk))
-        entry.low = _raised(entry.low, list(islice(seconds, 2)))
-        queue(entry, chunk)
+        go_on(entry)
 
 
 def _first_lines(source: OpenSource, chunk: Chunk) -> list[bytes]:

@@ -127,8 +127,13 @@ def test_rejects_to_what_has_no_length(tmp_path: Path, fastlog: Run) -> None:
         assert done.returncode == 0, done.stderr.decode()
 
 
-def test_files_that_overlap(tmp_path: Path, mortal: Run, fastlog: Run) -> None:
-    names = [a_log(tmp_path / "a.log", range(1_500)), a_log(tmp_path / "b.log", range(100, 1_600), 3)]
+@pytest.mark.parametrize("wide", [7, 2_500])  # few sections, and more than are named
+def test_files_that_overlap(tmp_path: Path, mortal: Run, fastlog: Run, wide: int) -> None:
+    names = [
+        a_log(tmp_path / "a.log", range(2_500), wide, length=500),
+        a_log(tmp_path / "b.log", range(100, 2_600), wide, length=300),
+    ]
+    (tmp_path / "b.log").write_bytes((tmp_path / "b.log").read_bytes().replace(b"GET /", b"GET /b"))
     whole = fastlog(*REPLAY, *names)
     for when, number in (("after", 3), ("record", 2), ("output", 1), ("after", 2)):
         assert mortal(when, number, *REPLAY, *KEPT, *names).returncode == -signal.SIGKILL

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -306,6 +307,29 @@ def test_a_leap_is_no_late_hit_because_its_witness_is_read_in_pieces(
     got = reported(paths, executor="inline", **chosen)
     assert_same(got, split(expected(named, **chosen)))
     assert '"late": 0' in got["summary"][0]
+
+
+def test_which_sections_are_named_where_files_overlap_goes_by_the_files_alone(tmp_path: Path) -> None:
+    """By neither the parser nor the packing, though these read a chunk in other pieces."""
+    random = Random(20)
+
+    def log() -> bytes:
+        hits = (
+            (second - random.randrange(8), random.randrange(4_000)) for second in range(30) for _ in "x" * 400
+        )
+        return b"".join(line(START + second, b"GET /%d HTTP/1.1" % section) for second, section in hits)
+
+    paths = write(tmp_path, log(), log())
+    (tmp_path / "packed").mkdir()
+    packed = write(tmp_path / "packed", *(gzip.compress(path.read_bytes()) for path in paths))
+    told = [
+        reported(names, parser=parser, format="common", lateness=30)
+        for names in (paths, packed)
+        for parser in ("auto", "regex")
+    ]
+    assert '"(other)"' in told[0]["stats"][1]
+    for other in told[1:]:
+        assert_same(other, told[0])
 
 
 @pytest.mark.parametrize("packed", [False, True])
