@@ -102,6 +102,7 @@ static inline int fl_crowd_begin(fl_rule *rule) {
         state->queued = FL_NEVER;
     }
     rule->head = rule->tail = FL_NONE;
+    rule->dues.n = 0;
     return crowd->on = 1;
 }
 
@@ -203,7 +204,7 @@ static inline void fl_crowd_close_up(fl_rule *rule) {
 
 /* Put the hits of a second at the end of the ring, once for each key, and note in `again` those that are there
  * already: 1. -1 where one of them may not stay quiet: then the ring has to end; 0 where there is no memory. */
-static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_moment *moment, size_t *n_again) {
+static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_taken *moment, size_t *n_again) {
     fl_crowd *crowd = &rule->crowd;
     const uint32_t start = crowd->end;
     uint32_t end = start;
@@ -425,7 +426,7 @@ static inline int64_t fl_crowd_again(fl_rule *rule, fl_names *names, size_t n, s
 /* Take in the hits of a second: 1. 0 where there is no memory; -1 where the ring cannot do it, and has to end
  * first. In the order of their names each new key has the first of the row go, where there is no room; whether
  * one that is there again is still there when its turn comes goes by how many new ones sort before it. */
-static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_moment *moment) {
+static inline int fl_crowd_take(fl_rule *rule, fl_names *names, const fl_taken *moment) {
     fl_crowd *crowd = &rule->crowd;
     size_t n;
     if (crowd->end - crowd->first + moment->n > crowd->mask || crowd->groups_end > crowd->mask)

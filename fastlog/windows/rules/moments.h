@@ -1,40 +1,41 @@
 /* What is to happen at which second: hits that arrive, and keys that are due. The twin of what window.py
- * keeps in `_open` and `_due`. */
+ * keeps in `_open` and `_due`.
+ *
+ * The hits of all open seconds stand in one array, those of a second side by side. In most logs they come by second:
+ * then each is put behind the last one. Those of a second that others came after are moved to the end, with
+ * room for as many again. What they leave behind, and what has been taken, is gone: where that is more than
+ * half of all, or the array is full, the others are gathered.
+ */
 #ifndef FASTLOG_MOMENTS_H
 #define FASTLOG_MOMENTS_H
 
 #include "names.h"
 #include "sums.h"
 
-/* Hits of a key. A key may stand more than once in a moment until it is indexed. */
+/* Hits of a key. A key may stand more than once in a second until this is cut. */
 typedef struct {
     int64_t hits, base;
     uint32_t key, state;
 } fl_arrival;
 
+/* The hits of an open second. */
 typedef struct {
     int64_t second;
-    fl_arrival *arrivals;
-    fl_more *more; /* of each arrival, where a rule needs more */
-    uint32_t *slots; /* place + 1 of a key: once the bound is reached */
-    uint32_t *due;
-    size_t n, room, mask, dues, due_room;
+    size_t start, n, room; /* where they stand among all */
 } fl_moment;
 
+/* What arrives; what is taken comes from the front of the moments. */
 typedef struct {
-    int64_t second;
-    fl_moment *moment;
-} fl_when;
-
-#define FL_POOL 256 /* moments kept for the next: those that a chunk of a busy log brings, and those that are open */
-
-/* Moments by second. What is taken comes from the front, what is added mostly near the end. */
-typedef struct {
-    fl_when *at;
-    size_t first, end, room;
-    fl_moment *pool[FL_POOL];
-    size_t pooled;
-} fl_moments;
+    fl_moment *moments; /* by second */
+    size_t first, end, moments_room;
+    fl_moment *last; /* where the last was put; NULL where that has to be found out */
+    fl_arrival *at;
+    fl_more *more; /* of each, where a rule needs more */
+    size_t n, room, gone; /* gone: of n */
+    size_t bound;         /* keys of a second, */
+    int64_t dropped;      /* and how many entries came of others */
+    int kind;
+} fl_arrivals;
 
 /* Room for one more of an array. 0 where there is no memory. */
 static inline int fl_more_room(void **array, size_t *room, size_t n, size_t size) {
@@ -49,149 +50,269 @@ static inline int fl_more_room(void **array, size_t *room, size_t n, size_t size
     return 1;
 }
 
-static inline void fl_moment_free(fl_moment *moment) {
-    if (!moment)
-        return;
-    free(moment->arrivals);
-    free(moment->more);
-    free(moment->slots);
-    free(moment->due);
-    free(moment);
-}
+/* -- hits that arrive ------------------------------------------------------------------------- */
 
-/* What arrives has been taken: the moment may serve again. */
-static inline void fl_moments_recycle(fl_moments *moments, fl_moment *moment) {
-    free(moment->slots);
-    moment->slots = NULL;
-    moment->n = moment->dues = 0;
-    if (moments->pooled < FL_POOL)
-        moments->pool[moments->pooled++] = moment;
-    else
-        fl_moment_free(moment);
+static inline void fl_arrivals_free(fl_arrivals *arrivals) {
+    for (size_t at = arrivals->first; arrivals->kind == FL_QUANTILE && at < arrivals->end; at++)
+        for (size_t hit = 0; hit < arrivals->moments[at].n; hit++)
+            free(arrivals->more[arrivals->moments[at].start + hit].cells);
+    free(arrivals->moments);
+    free(arrivals->at);
+    free(arrivals->more);
 }
 
 /* The moment of a second, which is made where there is none; NULL where there is no memory. */
-static inline fl_moment *fl_moments_at(fl_moments *moments, int64_t second) {
-    size_t low = moments->first, high = moments->end;
-    if (low < high && moments->at[high - 1].second < second)
+static inline fl_moment *fl_arrivals_moment(fl_arrivals *arrivals, int64_t second) {
+    size_t low = arrivals->first, high = arrivals->end;
+    if (low < high && arrivals->moments[high - 1].second < second)
         low = high;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (moments->at[middle].second < second)
+        if (arrivals->moments[middle].second < second)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low < moments->end && moments->at[low].second == second)
-        return moments->at[low].moment;
-    if (moments->first && moments->end == moments->room) { /* move to the front of the array */
-        size_t n = moments->end - moments->first;
-        memmove(moments->at, moments->at + moments->first, n * sizeof *moments->at);
-        low -= moments->first;
-        moments->first = 0;
-        moments->end = n;
+    if (low < arrivals->end && arrivals->moments[low].second == second)
+        return arrivals->moments + low;
+    if (arrivals->first > arrivals->end / 2) { /* move to the front of the array */
+        const size_t n = arrivals->end - arrivals->first;
+        memmove(arrivals->moments, arrivals->moments + arrivals->first, n * sizeof *arrivals->moments);
+        low -= arrivals->first;
+        arrivals->first = 0;
+        arrivals->end = n;
     }
-    if (!fl_more_room((void **)&moments->at, &moments->room, moments->end, sizeof *moments->at))
+    if (!fl_more_room((void **)&arrivals->moments, &arrivals->moments_room, arrivals->end, sizeof(fl_moment)))
         return NULL;
-    fl_moment *moment =
-        moments->pooled ? moments->pool[--moments->pooled] : (fl_moment *)calloc(1, sizeof *moment);
-    if (!moment)
-        return NULL;
-    moment->second = second;
-    memmove(moments->at + low + 1, moments->at + low, (moments->end - low) * sizeof *moments->at);
-    moments->at[low] = (fl_when){second, moment};
-    moments->end++;
+    fl_moment *moment = arrivals->moments + low;
+    memmove(moment + 1, moment, (arrivals->end++ - low) * sizeof *moment);
+    *moment = (fl_moment){second, arrivals->n, 0, 0};
     return moment;
 }
 
-static inline void fl_moments_free(fl_moments *moments) {
-    for (size_t at = moments->first; at < moments->end; at++)
-        fl_moment_free(moments->at[at].moment);
-    for (size_t at = 0; at < moments->pooled; at++)
-        fl_moment_free(moments->pool[at]);
-    free(moments->at);
-}
-
-static inline uint32_t *fl_moment_slot(const fl_moment *moment, uint32_t key) {
+/* The place and 1 of a key among those that have a slot. */
+static inline uint32_t *fl_moment_slot(const fl_arrival *at, uint32_t *slots, size_t mask, uint32_t key) {
     size_t slot = key * 2654435769u;
     slot ^= slot >> 15;
     uint32_t place;
-    while ((place = moment->slots[slot & moment->mask]) && moment->arrivals[place - 1].key != key)
+    while ((place = slots[slot & mask]) && at[place - 1].key != key)
         slot++;
-    return moment->slots + (slot & moment->mask);
+    return slots + (slot & mask);
 }
 
-/* Add hits to an arrival. 0 where there is no memory. */
-static inline int fl_moment_merge(fl_moment *moment, size_t at, int64_t hits, int64_t base, const fl_more *more,
-                                  int kind) {
-    moment->arrivals[at].hits += hits;
-    moment->arrivals[at].base += base;
+/* Add hits to others of their key, and leave none behind. 0 where there is no memory. */
+static inline int fl_moment_join(fl_arrival *arrivals, fl_more *more, size_t at, size_t other, int kind) {
+    arrivals[at].hits += arrivals[other].hits;
+    arrivals[at].base += arrivals[other].base;
     if (kind == FL_BYTES)
-        moment->more[at].size += more->size;
-    else if (kind == FL_QUANTILE && more->cells)
-        return fl_cells_add(&moment->more[at].cells, more->cells->at, more->cells->at + more->cells->n,
-                            more->cells->n);
-    return 1;
-}
-
-/* Add an arrival to another one of its key. 0 where there is no memory. */
-static inline int fl_moment_join(fl_moment *moment, size_t at, size_t other, int kind) {
-    int done = fl_moment_merge(moment, at, moment->arrivals[other].hits, moment->arrivals[other].base,
-                               moment->more ? moment->more + other : NULL, kind);
-    if (kind == FL_QUANTILE) {
-        free(moment->more[other].cells);
-        moment->more[other].cells = NULL;
-    }
+        more[at].size += more[other].size;
+    if (kind != FL_QUANTILE || !more[other].cells)
+        return 1;
+    const fl_cells *cells = more[other].cells;
+    const int done = fl_cells_add(&more[at].cells, cells->at, cells->at + cells->n, cells->n);
+    free(more[other].cells);
+    more[other].cells = NULL;
     return done;
 }
 
-/* See to it that each key stands once, and is found by a slot: for so many keys. 0 where there is no memory. */
-static inline int fl_moment_index(fl_moment *moment, size_t bound, int kind) {
-    if (moment->slots)
-        return 1;
-    size_t room = 16;
-    while (room < 2 * (bound > moment->n ? bound : moment->n))
-        room *= 2;
-    moment->slots = (uint32_t *)calloc(room, sizeof *moment->slots);
-    if (!moment->slots)
-        return 0;
-    moment->mask = room - 1;
-    size_t kept = 0, n = moment->n;
+/* See to it that the keys of a moment are within the bound, and each stands once: those that came first stay.
+ * 0 where there is no memory. */
+static inline int fl_moment_cut(fl_arrivals *arrivals, fl_moment *moment) {
+    fl_arrival *at = arrivals->at + moment->start;
+    fl_more *more = arrivals->more ? arrivals->more + moment->start : NULL;
+    size_t room = 16, kept = 0;
     int done = 1;
-    for (size_t at = 0; at < n; at++) {
-        fl_arrival arrival = moment->arrivals[at];
-        uint32_t *slot = fl_moment_slot(moment, arrival.key);
+    while (room < 2 * moment->n)
+        room *= 2;
+    uint32_t *slots = (uint32_t *)calloc(room, sizeof *slots);
+    if (!slots)
+        return 0;
+    for (size_t hit = 0; hit < moment->n; hit++) {
+        uint32_t *slot = fl_moment_slot(at, slots, room - 1, at[hit].key);
         if (*slot) {
-            done &= fl_moment_join(moment, *slot - 1, at, kind);
-            continue;
+            done &= fl_moment_join(at, more, *slot - 1, hit, arrivals->kind);
+        } else if (kept < arrivals->bound) {
+            at[kept] = at[hit];
+            if (more)
+                more[kept] = more[hit];
+            *slot = (uint32_t)++kept;
+        } else {
+            arrivals->dropped++;
+            if (arrivals->kind == FL_QUANTILE)
+                free(more[hit].cells);
         }
-        moment->arrivals[kept] = arrival;
-        if (kind >= FL_BYTES)
-            moment->more[kept] = moment->more[at];
-        *slot = (uint32_t)++kept;
     }
     moment->n = kept;
+    free(slots);
     return done;
 }
 
-/* Put an arrival at the end. `more` is the moment's from here on. 0 where there is no memory. */
-static inline int fl_moment_push(fl_moment *moment, const fl_arrival *arrival, const fl_more *more, int kind) {
-    size_t room = moment->room;
-    if (!fl_more_room((void **)&moment->arrivals, &moment->room, moment->n, sizeof *moment->arrivals))
+/* As fl_moment_cut, of all that have hits beyond the bound. */
+static inline int fl_arrivals_cut(fl_arrivals *arrivals) {
+    int done = 1;
+    for (size_t at = arrivals->first; done && at < arrivals->end; at++)
+        if (arrivals->moments[at].n > arrivals->bound)
+            done = fl_moment_cut(arrivals, arrivals->moments + at);
+    return done;
+}
+
+/* Have all stand by second from the front on, and room for so many behind them. 0 where there is no memory. */
+static inline int fl_arrivals_gather(fl_arrivals *arrivals, size_t wanted) {
+    const int kind = arrivals->kind;
+    size_t n = 0, room = arrivals->room ? arrivals->room : 64;
+    int orderly = 1;
+    if (!fl_arrivals_cut(arrivals))
         return 0;
-    if (kind >= FL_BYTES) {
-        if (room != moment->room || !moment->more) {
-            fl_more *longer = (fl_more *)realloc(moment->more, moment->room * sizeof *longer);
-            if (!longer) {
-                moment->room = room;
-                return 0;
-            }
-            moment->more = longer;
-        }
-        moment->more[moment->n] = *more;
+    for (size_t at = arrivals->first; at < arrivals->end; at++) {
+        orderly &= at == arrivals->first || arrivals->moments[at - 1].start <= arrivals->moments[at].start;
+        n += arrivals->moments[at].n;
     }
-    moment->arrivals[moment->n++] = *arrival;
+    while (room < 2 * (n + wanted))
+        room *= 2;
+    const int stays = orderly && room == arrivals->room;
+    fl_arrival *all = stays ? arrivals->at : (fl_arrival *)malloc(room * sizeof *all);
+    fl_more *more = stays || kind < FL_BYTES ? arrivals->more : (fl_more *)malloc(room * sizeof *more);
+    if (!all || (kind >= FL_BYTES && !more)) { /* where they stay, there are both */
+        free(all);
+        free(more);
+        return 0;
+    }
+    n = 0;
+    for (size_t at = arrivals->first; at < arrivals->end; at++) {
+        fl_moment *moment = arrivals->moments + at;
+        memmove(all + n, arrivals->at + moment->start, moment->n * sizeof *all);
+        if (more)
+            memmove(more + n, arrivals->more + moment->start, moment->n * sizeof *more);
+        moment->start = n;
+        n += moment->room = moment->n;
+    }
+    if (!stays) {
+        free(arrivals->at);
+        free(more != arrivals->more ? arrivals->more : NULL);
+    }
+    arrivals->at = all;
+    arrivals->more = more;
+    arrivals->room = room;
+    arrivals->n = n;
+    arrivals->gone = 0;
     return 1;
+}
+
+/* Where most of what stands there has gone, gather the others: the less memory is in use, the more of it is cached. */
+static inline int fl_arrivals_close_up(fl_arrivals *arrivals) {
+    return 2 * arrivals->gone <= arrivals->n || fl_arrivals_gather(arrivals, 0);
+}
+
+/* Room for one more in a moment. 0 where there is no memory. */
+static inline int fl_moment_room(fl_arrivals *arrivals, fl_moment *moment) {
+    if (moment->n < moment->room)
+        return 1;
+    if (arrivals->n + 2 * moment->n + 1 > arrivals->room && !fl_arrivals_gather(arrivals, 2 * moment->n + 1))
+        return 0;
+    if (!moment->n)
+        moment->start = arrivals->n;
+    if (moment->start + moment->room != arrivals->n) { /* others came after it */
+        if (moment->n > arrivals->bound && !fl_moment_cut(arrivals, moment))
+            return 0;
+        if (2 * moment->n <= moment->room)
+            return 1;
+        memcpy(arrivals->at + arrivals->n, arrivals->at + moment->start, moment->n * sizeof *arrivals->at);
+        if (arrivals->more)
+            memcpy(arrivals->more + arrivals->n, arrivals->more + moment->start, moment->n * sizeof *arrivals->more);
+        arrivals->gone += moment->room;
+        moment->start = arrivals->n;
+        moment->room = 2 * moment->n;
+        arrivals->n += moment->room;
+        return 1;
+    }
+    moment->room++;
+    arrivals->n++;
+    return 1;
+}
+
+/* Put hits behind those that there are of the last moment, where there is room: as there is for most. */
+static inline int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more) {
+    fl_moment *moment = arrivals->last;
+    if (!moment || moment->second != second)
+        return 0;
+    if (moment->n == moment->room) {
+        if (moment->start + moment->room != arrivals->n || arrivals->n == arrivals->room)
+            return 0;
+        moment->room++;
+        arrivals->n++;
+    }
+    const size_t at = moment->start + moment->n++;
+    arrivals->at[at] = *hit;
+    if (arrivals->kind >= FL_BYTES)
+        arrivals->more[at] = *more;
+    return 1;
+}
+
+/* Put hits down for a second. `more` is of the arrivals from here on. 0 where there is no memory. */
+static inline int fl_arrivals_add(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more) {
+    arrivals->last = fl_arrivals_moment(arrivals, second);
+    if (!arrivals->last || !fl_moment_room(arrivals, arrivals->last))
+        return 0;
+    return fl_arrivals_put(arrivals, second, hit, more);
+}
+
+/* The hits of a second, until the next are put down. */
+typedef struct {
+    int64_t second;
+    fl_arrival *arrivals;
+    fl_more *more;
+    size_t n;
+} fl_taken;
+
+/* Take the hits of the first second. 0 where there is no memory. */
+static inline int fl_arrivals_take(fl_arrivals *arrivals, fl_taken *taken) {
+    fl_moment *moment = arrivals->moments + arrivals->first;
+    if (moment->n > arrivals->bound && !fl_moment_cut(arrivals, moment))
+        return 0;
+    fl_more *more = arrivals->more ? arrivals->more + moment->start : NULL;
+    *taken = (fl_taken){moment->second, arrivals->at + moment->start, more, moment->n};
+    arrivals->last = arrivals->last == moment ? NULL : arrivals->last;
+    arrivals->gone += moment->room;
+    if (++arrivals->first == arrivals->end)
+        arrivals->first = arrivals->end = arrivals->n = arrivals->gone = 0;
+    return 1;
+}
+
+/* -- keys that are due ------------------------------------------------------------------------ */
+
+typedef struct {
+    int64_t second;
+    uint32_t key;
+} fl_due;
+
+/* A heap: the first is the next. */
+typedef struct {
+    fl_due *at;
+    size_t n, room;
+} fl_dues;
+
+/* 0 where there is no memory. */
+static inline int fl_dues_push(fl_dues *dues, int64_t second, uint32_t key) {
+    if (!fl_more_room((void **)&dues->at, &dues->room, dues->n, sizeof *dues->at))
+        return 0;
+    size_t at = dues->n++;
+    for (; at && dues->at[(at - 1) / 2].second > second; at = (at - 1) / 2)
+        dues->at[at] = dues->at[(at - 1) / 2];
+    dues->at[at] = (fl_due){second, key};
+    return 1;
+}
+
+/* Take the first one out. */
+static inline void fl_dues_pop(fl_dues *dues) {
+    const fl_due moved = dues->at[--dues->n];
+    size_t at = 0;
+    for (size_t next; (next = 2 * at + 1) < dues->n; at = next) {
+        next += next + 1 < dues->n && dues->at[next + 1].second < dues->at[next].second;
+        if (dues->at[next].second >= moved.second)
+            break;
+        dues->at[at] = dues->at[next];
+    }
+    dues->at[at] = moved;
 }
 
 #endif

@@ -80,19 +80,19 @@ cdef extern from "rules.h" nogil:
 
     ctypedef struct fl_moment:
         int64_t second
-        fl_arrival *arrivals
+        size_t start, n
+
+    ctypedef struct fl_arrivals:
+        fl_moment *moments
+        size_t first, end, bound
+        fl_arrival *at
         fl_more *more
-        size_t n
+        int64_t dropped
+        int kind
 
-    ctypedef struct fl_when:
-        int64_t second
-        fl_moment *moment
-
-    ctypedef struct fl_moments:
-        fl_when *at
-        size_t first, end
-
-    int fl_moment_index(fl_moment *moment, size_t bound, int kind)
+    int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more)
+    int fl_arrivals_cut(fl_arrivals *arrivals)
+    int fl_moment_cut(fl_arrivals *arrivals, fl_moment *moment)
 
     ctypedef struct fl_seen:
         int64_t second, hits, base
@@ -121,7 +121,7 @@ cdef extern from "rules.h" nogil:
         int keyed, above, kind, plain, small
         int64_t enough
         fl_wide fires, quiet, fires_parts, quiet_parts
-        fl_moments moments
+        fl_arrivals arrivals
         fl_state *states
         uint32_t head, tail
         int64_t dropped, closed, tick
@@ -130,7 +130,6 @@ cdef extern from "rules.h" nogil:
     uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
     int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
-    int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more)
     int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
     int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
     int fl_crowd_end(fl_rule *rule, const fl_names *names)
@@ -325,7 +324,7 @@ cdef class RuleWindows:
                 more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
             if self.weighty:
                 self.cell += wide[_SKETCHED][row]
-            if fl_rule_put(rule, wide[_SECONDS][row], &hit, &more):
+            if fl_arrivals_put(&rule.arrivals, wide[_SECONDS][row], &hit, &more):
                 continue
             if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
                 raise MemoryError
@@ -355,7 +354,7 @@ cdef class RuleWindows:
     cdef _sweep(self):
         """Forget the names of keys that no rule holds."""
         cdef size_t number, at, hit
-        cdef fl_moment *moment
+        cdef fl_arrivals *arrivals
         cdef uint32_t which
         cdef uint8_t *marks = <uint8_t *>calloc(self.names.n, 1)
         if marks is NULL:
@@ -367,10 +366,10 @@ cdef class RuleWindows:
             while which != FL_NONE:
                 marks[self.rules[number].states[which].key] = 1
                 which = self.rules[number].states[which].after
-            for at in range(self.rules[number].moments.first, self.rules[number].moments.end):
-                moment = self.rules[number].moments.at[at].moment
-                for hit in range(moment.n):
-                    marks[moment.arrivals[hit].key] = 1
+            arrivals = &self.rules[number].arrivals
+            for at in range(arrivals.first, arrivals.end):
+                for hit in range(arrivals.moments[at].n):
+                    marks[arrivals.at[arrivals.moments[at].start + hit].key] = 1
         done = fl_names_sweep(&self.names, marks)
         free(marks)
         if not done:
@@ -419,7 +418,12 @@ cdef class RuleWindows:
     @property
     def dropped(self):
         cdef size_t number
-        return [self.rules[number].dropped for number in range(self.n)]
+        return [self._dropped(&self.rules[number]) for number in range(self.n)]
+
+    cdef int64_t _dropped(self, fl_rule *rule) except -1:
+        if not fl_arrivals_cut(&rule.arrivals):
+            raise MemoryError
+        return rule.dropped + rule.arrivals.dropped
 
     def states(self):
         cdef size_t number
@@ -445,20 +449,17 @@ cdef class RuleWindows:
     cdef _state(self, fl_rule *rule):
         cdef size_t at
         cdef uint32_t which
-        cdef fl_moment *moment
         opened, keys = [], []
         self._row(rule)
         which = rule.head
-        for at in range(rule.moments.first, rule.moments.end):
-            moment = rule.moments.at[at].moment
-            if moment.n:
-                opened.append([moment.second, *self._open_columns(rule, moment)])
+        for at in range(rule.arrivals.first, rule.arrivals.end):
+            opened.append([rule.arrivals.moments[at].second, *self._open_columns(rule, &rule.arrivals.moments[at])])
         while which != FL_NONE:
             keys.append((rule.states[which].tick, self._key(rule.states[which].key), which))
             which = rule.states[which].after
         keys.sort()
         return {
-            "dropped": rule.dropped,
+            "dropped": self._dropped(rule),
             "closed": rule.closed if rule.has_closed else None,
             "begun": bool(rule.begun),
             "open": opened,
@@ -468,13 +469,14 @@ cdef class RuleWindows:
     cdef _open_columns(self, fl_rule *rule, fl_moment *moment):
         cdef size_t at
         cdef fl_arrival *hit
-        if not fl_moment_index(moment, rule.bound, rule.kind):
+        if not fl_moment_cut(&rule.arrivals, moment):
             raise MemoryError
-        order = sorted([(self._key(moment.arrivals[at].key), at) for at in range(moment.n)])
+        stand = range(moment.start, moment.start + moment.n)
+        order = sorted([(self._key(rule.arrivals.at[at].key), at) for at in stand])
         rows = []
         for _, place in order:
-            hit = &moment.arrivals[<size_t>place]
-            rows.append([hit.hits, hit.base, *_more_state(rule, moment.more, place)])
+            hit = &rule.arrivals.at[<size_t>place]
+            rows.append([hit.hits, hit.base, *_more_state(rule, rule.arrivals.more, place)])
         return [[key.decode("latin-1") for key, _ in order], *map(list, zip(*rows))]
 
     def restore(self, state):
@@ -521,6 +523,7 @@ cdef _set(fl_rule *rule, plain):
     rule.bound, rule.most_kept = twin.LIVE_KEYS, twin.MOST_KEPT
     rule.percent = PERCENTILES.get(plain.measure, 0)
     rule.kind = _KINDS.get(plain.measure, FL_QUANTILE)
+    rule.arrivals.bound, rule.arrivals.kind = rule.bound, rule.kind
     rule.parts = MICRO if rule.kind == FL_QUANTILE else plain.window if plain.measure == "rate" else 1
     if rule.kind == FL_SHARE:
         fires, fires_parts = Fraction(repr(plain.threshold)).as_integer_ratio()

@@ -1,8 +1,8 @@
 /* One rule over a sliding window: the twin of window.py, which says what is evaluated when, and why.
  *
- * Differs from it in how, not in what. Keys are numbers. What arrives and what is due stand in one row of
- * moments. A key is in that row once, at a moment no later than it is due, and goes on to the next when that
- * comes: a busy key would else be put there, and struck out, each second. In which order keys had hits is only
+ * Differs from it in how, not in what. Keys are numbers. A key is among what is due once, at a second no later
+ * than it is due, and goes on to the next when that comes: a busy key would else be put there, and struck
+ * out, each second. In which order keys had hits is only
  * noted, and the row of keys sorted when the first of them has to go, which in most logs never happens; from then
  * on it is kept in order, but for keys that had hits in one second.
  *
@@ -24,31 +24,33 @@ static inline int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due) {
     if (due == FL_NEVER || due >= state->queued)
         return 1;
     state->queued = due;
-    fl_moment *moment = rule->coming;
-    if (!moment || moment->second != due)
-        moment = rule->coming = fl_moments_at(&rule->moments, due);
-    if (!moment || !fl_more_room((void **)&moment->due, &moment->due_room, moment->dues, sizeof *moment->due))
+    if (!fl_dues_push(&rule->dues, due, state->key))
         return 0;
-    moment->due[moment->dues++] = state->key;
-    return ++rule->queued > 4 * rule->live + 64 ? fl_rule_queue_all(rule) : 1;
+    return rule->dues.n > 4 * rule->live + 64 ? fl_rule_queue_all(rule) : 1;
 }
 
 /* Most of what stands there is out of date: begin anew. */
 static inline int fl_rule_queue_all(fl_rule *rule) {
-    fl_moments *moments = &rule->moments;
-    size_t kept = moments->first;
-    for (size_t at = moments->first; at < moments->end; at++) {
-        fl_moment *moment = moments->at[at].moment;
-        moment->dues = 0;
-        if (moment->n)
-            moments->at[kept++] = moments->at[at];
-        else
-            fl_moments_recycle(moments, moment);
-    }
-    moments->end = kept;
-    rule->queued = 0;
-    rule->coming = rule->arriving = NULL;
+    rule->dues.n = 0;
     for (uint32_t which = rule->head; which != FL_NONE; which = rule->states[which].after) {
+        rule->states[which].queued = FL_NEVER;
+        if (!fl_rule_queue(rule, which, rule->states[which].due))
+            return 0;
+    }
+    return 1;
+}
+
+/* See to it that the first that is due is. 0 where there is no memory. */
+static inline int fl_rule_queue_true(fl_rule *rule) {
+    while (rule->dues.n) {
+        const fl_due due = rule->dues.at[0];
+        const uint32_t which = fl_rule_find(rule, due.key);
+        const int stands = which != FL_NONE && rule->states[which].queued == due.second;
+        if (stands && rule->states[which].due == due.second)
+            return 1;
+        fl_dues_pop(&rule->dues);
+        if (!stands)
+            continue;
         rule->states[which].queued = FL_NEVER;
         if (!fl_rule_queue(rule, which, rule->states[which].due))
             return 0;
@@ -186,50 +188,15 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
            fl_rule_queue(rule, which, rule->closed);
 }
 
-/* Count hits of a second that are but to be put down, as most are. 0 where it takes more: that is for fl_rule_add. */
-static inline int fl_rule_put(fl_rule *rule, int64_t second, const fl_arrival *hit, const fl_more *more) {
-    fl_moment *moment = rule->arriving;
-    if (!moment || moment->second != second || moment->n >= moment->room || moment->n >= rule->bound ||
-        moment->slots || rule->kind == FL_QUANTILE)
-        return 0;
-    if (rule->kind == FL_BYTES)
-        moment->more[moment->n] = *more;
-    moment->arrivals[moment->n++] = *hit;
-    return 1;
-}
-
 /* Count hits of a second, closed or not. `more` is the rule's from here on. 0 where there is no memory. */
 static int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more) {
-    fl_moment *moment = rule->arriving;
-    if (rule->has_closed && second < rule->closed) {
-        if (second > rule->closed - rule->window)
-            return fl_rule_add_late(rule, names, second, hit, more);
-        if (rule->kind == FL_QUANTILE)
-            free(more->cells);
-        return 1;
-    }
-    if (!moment || moment->second != second) {
-        moment = rule->arriving = fl_moments_at(&rule->moments, second);
-        if (!moment)
-            return 0;
-    }
-    if (!moment->slots && moment->n < rule->bound)
-        return fl_moment_push(moment, hit, more, rule->kind);
-    if (!fl_moment_index(moment, rule->bound, rule->kind))
-        return 0;
-    uint32_t *slot = fl_moment_slot(moment, hit->key);
-    if (!*slot && moment->n < rule->bound) {
-        *slot = (uint32_t)moment->n + 1;
-        return fl_moment_push(moment, hit, more, rule->kind);
-    }
-    int done = 1;
-    if (*slot)
-        done = fl_moment_merge(moment, *slot - 1, hit->hits, hit->base, more, rule->kind);
-    else
-        rule->dropped++;
+    if (!rule->has_closed || second >= rule->closed)
+        return fl_arrivals_add(&rule->arrivals, second, hit, more);
+    if (second > rule->closed - rule->window)
+        return fl_rule_add_late(rule, names, second, hit, more);
     if (rule->kind == FL_QUANTILE)
         free(more->cells);
-    return done;
+    return 1;
 }
 
 /* -- seconds that close ----------------------------------------------------------------------- */
@@ -272,7 +239,7 @@ static inline int fl_rule_hit(fl_rule *rule, uint32_t which, int64_t second, con
 }
 
 /* Take in hits of which no key has to go for another. */
-static inline int fl_rule_arrive(fl_rule *rule, fl_moment *moment, fl_saids *said) {
+static inline int fl_rule_arrive(fl_rule *rule, fl_taken *moment, fl_saids *said) {
     fl_more none = {0};
     int64_t tick = rule->tick | 1;
     size_t to_look = 0;
@@ -363,7 +330,7 @@ static inline int fl_rule_squeeze(fl_rule *rule, const fl_names *names, int64_t 
 
 /* Take in hits key by key, in order, each of which may push another one out. A key that stands more than
  * once is its own neighbour then. */
-static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_moment *moment, fl_saids *said) {
+static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_taken *moment, fl_saids *said) {
     if (!fl_rule_order(rule))
         return 0;
     fl_place *places = (fl_place *)malloc(2 * moment->n * sizeof *places);
@@ -382,7 +349,7 @@ static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_moment *momen
         if (at + FL_SOON < moment->n && sorted[at + FL_SOON].key < rule->keys_room)
             __builtin_prefetch(rule->of_key + sorted[at + FL_SOON].key, 1);
         for (next = at + 1; done && next < moment->n && sorted[next].key == sorted[at].key; next++)
-            done = fl_moment_join(moment, place, sorted[next].place, rule->kind);
+            done = fl_moment_join(moment->arrivals, moment->more, place, sorted[next].place, rule->kind);
         done = done && fl_rule_squeeze(rule, names, moment->second, moment->arrivals + place,
                                        moment->more ? moment->more + place : &none, said);
     }
@@ -391,7 +358,7 @@ static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_moment *momen
 }
 
 /* Take in the hits of a second. 0 where there is no memory. */
-static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_moment *moment, fl_saids *said) {
+static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_taken *moment, fl_saids *said) {
     const int crowded = rule->live + moment->n > rule->bound;
     int done = rule->crowd.on ? 1 : crowded ? fl_crowd_begin(rule) : -1;
     if (done > 0) {
@@ -408,34 +375,36 @@ static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_moment *moment
                                                 : fl_rule_arrive(rule, moment, said);
 }
 
-/* Take in the hits of a second, and look at every key that has some or is due. */
-static inline int fl_rule_visit(fl_rule *rule, fl_names *names, fl_saids *said) {
-    fl_moment *moment = rule->moments.at[rule->moments.first++].moment;
-    int64_t at = moment->second;
-    rule->arriving = rule->arriving == moment ? NULL : rule->arriving;
-    rule->coming = rule->coming == moment ? NULL : rule->coming;
+/* Take in the hits of a second, if there are any, and look at every key that has some or is due. */
+static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_saids *said) {
+    const fl_arrivals *arrivals = &rule->arrivals;
+    int done = 1, more = 1;
     rule->tick += 2;
-    int done = !moment->n || fl_rule_fill(rule, names, moment, said);
-    rule->queued -= moment->dues < rule->queued ? moment->dues : rule->queued;
-    for (size_t due = 0; done && !rule->crowd.on && due < moment->dues; due++) {
-        uint32_t which = fl_rule_find(rule, moment->due[due]);
-        if (which == FL_NONE || rule->states[which].queued != at)
-            continue;
-        rule->states[which].queued = FL_NEVER;
-        if (rule->states[which].due == at)
-            done = fl_rule_look(rule, which, at, said);
-        else
-            done = fl_rule_queue(rule, which, rule->states[which].due);
+    if (arrivals->first < arrivals->end && arrivals->moments[arrivals->first].second == at) {
+        fl_taken moment;
+        done = fl_arrivals_take(&rule->arrivals, &moment) && fl_rule_fill(rule, names, &moment, said);
     }
-    int more = 1;
+    while (done && (done = fl_rule_queue_true(rule)) && rule->dues.n && rule->dues.at[0].second == at) {
+        const uint32_t which = fl_rule_find(rule, rule->dues.at[0].key);
+        fl_dues_pop(&rule->dues);
+        rule->states[which].queued = FL_NEVER;
+        done = fl_rule_look(rule, which, at, said);
+    }
     if (done && rule->crowd.on && rule->kept > rule->most_kept) {
         rule->calm = FL_CALM;
         done = fl_crowd_end(rule, names);
     }
     while (done && more > 0 && rule->kept > rule->most_kept)
         more = rule->above ? fl_rule_drop_one(rule, names, at) : fl_rule_drop_youngest(rule, names, at);
-    fl_moments_recycle(&rule->moments, moment);
     return done && more >= 0;
+}
+
+/* The next second at which something can change; FL_NEVER where there is none. */
+static inline int64_t fl_rule_next(const fl_rule *rule) {
+    const fl_arrivals *arrivals = &rule->arrivals;
+    const int64_t due = rule->dues.n ? rule->dues.at[0].second : FL_NEVER;
+    const int64_t hits = arrivals->first < arrivals->end ? arrivals->moments[arrivals->first].second : FL_NEVER;
+    return hits < due ? hits : due;
 }
 
 /* Evaluate every second before `end` that was not yet; `all` is the key of a rule without keys.
@@ -458,25 +427,27 @@ static inline int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int
                 return 0;
         }
     }
-    while (rule->moments.first < rule->moments.end && rule->moments.at[rule->moments.first].second < end)
-        if (!fl_rule_visit(rule, names, said))
+    int64_t at;
+    int done;
+    while ((done = fl_rule_queue_true(rule)) && (at = fl_rule_next(rule)) < end)
+        if (!fl_rule_visit(rule, names, at, said))
             return 0;
+    if (!done || !fl_arrivals_close_up(&rule->arrivals))
+        return 0;
     rule->closed = end;
     rule->has_closed = 1;
     return 1;
 }
 
 static inline void fl_rule_free(fl_rule *rule) {
-    for (size_t at = rule->moments.first; rule->kind == FL_QUANTILE && at < rule->moments.end; at++)
-        for (size_t hit = 0; hit < rule->moments.at[at].moment->n; hit++)
-            free(rule->moments.at[at].moment->more[hit].cells);
     while (rule->head != FL_NONE && rule->live)
         fl_rule_forget(rule, rule->head);
     for (size_t at = 0; at < rule->n_states; at++) {
         free(rule->states[at].seen);
         free(rule->states[at].more);
     }
-    fl_moments_free(&rule->moments);
+    fl_arrivals_free(&rule->arrivals);
+    free(rule->dues.at);
     free(rule->states);
     free(rule->idle);
     free(rule->of_key);

@@ -24,7 +24,7 @@ typedef struct {
     int64_t hits, base; /* of the whole window, as are size and sketch */
     int64_t tick;       /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
     int64_t since, due, looked;
-    int64_t born, queued; /* queued: the moment at which it stands */
+    int64_t born, queued; /* queued: the second at which it stands */
     fl_more *more;
     union {
         fl_wide size;
@@ -79,11 +79,11 @@ typedef struct {
     int keyed, above, kind;
     fl_wide fires, quiet;             /* whole numbers of the measure, or the numerators of a share, ... */
     fl_wide fires_parts, quiet_parts; /* ... and its denominators */
-    fl_moments moments;
-    fl_moment *arriving, *coming; /* where the last was put */
+    fl_arrivals arrivals;
+    fl_dues dues;
     fl_state *states;
     uint32_t *idle, *of_key; /* states that serve again; state + 1 by key */
-    size_t n_states, room_states, n_idle, room_idle, keys_room, live, queued;
+    size_t n_states, room_states, n_idle, room_idle, keys_room, live;
     uint32_t head, tail; /* the one without hits for longest first */
     int64_t kept, dropped, closed, tick, sorted;
     int has_closed, begun;
