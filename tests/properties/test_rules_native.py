@@ -256,6 +256,41 @@ def test_a_long_crowd_leaves_the_same_behind(bound: int, skew: int, hosts: int) 
     assert found[0] == found[1]
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    measure=st.sampled_from(("hits", "share", "bytes", "p50")),
+    bound=st.sampled_from((2, 9, 2000)),
+    spread=st.sampled_from((1, 3, 40)),
+    chunk=st.integers(1, 400),
+    random=st.randoms(use_true_random=False),
+)
+def test_hits_of_open_seconds_come_in_any_order(
+    measure: Any, bound: int, spread: int, chunk: int, random: Random
+) -> None:
+    """What is kept is asked for at the end alone, since asking has each second put in order."""
+    rule = Rule(name="x", measure=measure, per="host", window=random.choice((2, 30)), above=3.0)
+    rule = replace(rule, above=0.5) if measure == "share" else rule
+    chunks = []
+    for second in range(0, 4 * spread, 2):
+        rows = []
+        for _ in range(random.randrange(chunk)):
+            at, key = second + random.randrange(spread), b"%d" % random.randrange(random.choice((3, 20)))
+            sketch = Sketch([random.randrange(9)], [1]) if measure == "p50" else Sketch()
+            rows.append(Entry(0, 0, at, key, 1, 2 if measure == "share" else 1, 1, *sketch.columns()))
+        chunks.append((Measured.of(rows), random.choice((0, second))))
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        for made in TWINS:
+            windows = made([rule])
+            said: list[Any] = []
+            for one, end in chunks:
+                windows.take(one, 0)
+                said += windows.close(end, 0)
+            found.append((said, *seen(windows), windows.close(1000, 0), *seen(windows)))
+    assert found[0] == found[1]
+
+
 def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
     """Three hundred thousand keys: more than are remembered by name."""
     rule = Rule(name="x", measure="hits", per="host", window=5, above=3)

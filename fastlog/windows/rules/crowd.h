@@ -102,7 +102,7 @@ static inline int fl_crowd_begin(fl_rule *rule) {
         state->queued = FL_NEVER;
     }
     rule->head = rule->tail = FL_NONE;
-    rule->dues.n = 0;
+    rule->dues.first = rule->dues.end = 0;
     return crowd->on = 1;
 }
 

@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
     fl_moment *moments; /* by second */
     size_t first, end, moments_room;
-    fl_moment *last; /* where the last was put; NULL where that has to be found out */
+    fl_moment *last; /* to which the last were put; NULL where that has to be found out */
     fl_arrival *at;
     fl_more *more; /* of each, where a rule needs more */
     size_t n, room, gone; /* gone: of n */
@@ -50,6 +50,39 @@ static inline int fl_more_room(void **array, size_t *room, size_t n, size_t size
     return 1;
 }
 
+/* Where a second stands, or would, from `first` on in an array of what begins with its second, by that. */
+static inline size_t fl_second_place(const void *array, size_t size, size_t first, size_t end, int64_t second) {
+    const char *at = (const char *)array;
+    size_t low = first, high = end;
+    if (low < high && *(const int64_t *)(at + (high - 1) * size) < second)
+        low = high;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (*(const int64_t *)(at + middle * size) < second)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Make room for one more at a place of an array, from whose front some have been taken: where it is then;
+ * FL_NOWHERE where there is no memory. */
+#define FL_NOWHERE SIZE_MAX
+static inline size_t fl_second_room(void **array, size_t size, size_t *first, size_t *end, size_t *room, size_t place) {
+    if (*first > *end / 2) { /* move to the front */
+        memmove(*array, (char *)*array + *first * size, (*end - *first) * size);
+        place -= *first;
+        *end -= *first;
+        *first = 0;
+    }
+    if (!fl_more_room(array, room, *end, size))
+        return FL_NOWHERE;
+    char *at = (char *)*array + place * size;
+    memmove(at + size, at, ((*end)++ - place) * size);
+    return place;
+}
+
 /* -- hits that arrive ------------------------------------------------------------------------- */
 
 static inline void fl_arrivals_free(fl_arrivals *arrivals) {
@@ -63,31 +96,16 @@ static inline void fl_arrivals_free(fl_arrivals *arrivals) {
 
 /* The moment of a second, which is made where there is none; NULL where there is no memory. */
 static inline fl_moment *fl_arrivals_moment(fl_arrivals *arrivals, int64_t second) {
-    size_t low = arrivals->first, high = arrivals->end;
-    if (low < high && arrivals->moments[high - 1].second < second)
-        low = high;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (arrivals->moments[middle].second < second)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low < arrivals->end && arrivals->moments[low].second == second)
-        return arrivals->moments + low;
-    if (arrivals->first > arrivals->end / 2) { /* move to the front of the array */
-        const size_t n = arrivals->end - arrivals->first;
-        memmove(arrivals->moments, arrivals->moments + arrivals->first, n * sizeof *arrivals->moments);
-        low -= arrivals->first;
-        arrivals->first = 0;
-        arrivals->end = n;
-    }
-    if (!fl_more_room((void **)&arrivals->moments, &arrivals->moments_room, arrivals->end, sizeof(fl_moment)))
+    const size_t size = sizeof *arrivals->moments;
+    size_t place = fl_second_place(arrivals->moments, size, arrivals->first, arrivals->end, second);
+    if (place < arrivals->end && arrivals->moments[place].second == second)
+        return arrivals->moments + place;
+    place = fl_second_room((void **)&arrivals->moments, size, &arrivals->first, &arrivals->end,
+                           &arrivals->moments_room, place);
+    if (place == FL_NOWHERE)
         return NULL;
-    fl_moment *moment = arrivals->moments + low;
-    memmove(moment + 1, moment, (arrivals->end++ - low) * sizeof *moment);
-    *moment = (fl_moment){second, arrivals->n, 0, 0};
-    return moment;
+    arrivals->moments[place] = (fl_moment){second, arrivals->n, 0, 0};
+    return arrivals->moments + place;
 }
 
 /* The place and 1 of a key among those that have a slot. */
@@ -280,39 +298,35 @@ static inline int fl_arrivals_take(fl_arrivals *arrivals, fl_taken *taken) {
 
 /* -- keys that are due ------------------------------------------------------------------------ */
 
+#define FL_NONE UINT32_MAX
+
+/* A second at which keys are due: the first of their states. */
 typedef struct {
     int64_t second;
-    uint32_t key;
+    uint32_t head;
 } fl_due;
 
-/* A heap: the first is the next. */
 typedef struct {
-    fl_due *at;
-    size_t n, room;
+    fl_due *at; /* by second */
+    size_t first, end, room;
+    size_t last; /* where the last was put */
 } fl_dues;
 
-/* 0 where there is no memory. */
-static inline int fl_dues_push(fl_dues *dues, int64_t second, uint32_t key) {
-    if (!fl_more_room((void **)&dues->at, &dues->room, dues->n, sizeof *dues->at))
-        return 0;
-    size_t at = dues->n++;
-    for (; at && dues->at[(at - 1) / 2].second > second; at = (at - 1) / 2)
-        dues->at[at] = dues->at[(at - 1) / 2];
-    dues->at[at] = (fl_due){second, key};
-    return 1;
-}
-
-/* Take the first one out. */
-static inline void fl_dues_pop(fl_dues *dues) {
-    const fl_due moved = dues->at[--dues->n];
-    size_t at = 0;
-    for (size_t next; (next = 2 * at + 1) < dues->n; at = next) {
-        next += next + 1 < dues->n && dues->at[next + 1].second < dues->at[next].second;
-        if (dues->at[next].second >= moved.second)
-            break;
-        dues->at[at] = dues->at[next];
+/* A second, which is made where there is none; NULL where there is no memory. */
+static inline fl_due *fl_dues_at(fl_dues *dues, int64_t second) {
+    const size_t size = sizeof *dues->at;
+    if (dues->first < dues->end && dues->at[dues->first].second == second)
+        return dues->at + dues->first;
+    if (dues->last > dues->first && dues->last < dues->end && dues->at[dues->last].second == second)
+        return dues->at + dues->last;
+    size_t place = fl_second_place(dues->at, size, dues->first, dues->end, second);
+    if (place == dues->end || dues->at[place].second != second) {
+        place = fl_second_room((void **)&dues->at, size, &dues->first, &dues->end, &dues->room, place);
+        if (place == FL_NOWHERE)
+            return NULL;
+        dues->at[place] = (fl_due){second, FL_NONE};
     }
-    dues->at[at] = moved;
+    return dues->at + (dues->last = place);
 }
 
 #endif

@@ -48,28 +48,20 @@ cdef extern from "rules.h" nogil:
     fl_cells *fl_cells_new(size_t n)
     fl_cells *fl_cells_of(const int64_t *cells, const int64_t *counts, size_t n)
 
-    ctypedef struct fl_name:
-        char *text
-        uint32_t length
-
     ctypedef struct fl_names:
-        fl_name *names
         size_t n, bytes
         uint64_t seed
 
     enum:
         FL_PREFIX
 
-    const char *fl_names_text(const fl_names *names, uint32_t number, char *prefix)
-    int64_t fl_names_number(fl_names *names, const char *text, size_t length)
-    enum:
-        FL_ASKED
+    const char *fl_names_text(const fl_names *names, uint32_t number, char *prefix, size_t *length)
 
     ctypedef struct fl_asked:
-        const char *text
-        size_t length
+        pass
 
-    int fl_names_numbers(fl_names *names, fl_asked *asked, size_t n, uint32_t *numbers)
+    void fl_names_ask(const fl_names *names, fl_asked *asked, const char *text, size_t length)
+    int64_t fl_names_number(fl_names *names, const fl_asked *asked)
     size_t fl_names_held(const fl_names *names)
     int fl_names_sweep(fl_names *names, const uint8_t *marks)
     void fl_names_free(fl_names *names)
@@ -143,6 +135,7 @@ cdef size_t _NAME_BYTES = 1 << 24
 cdef enum:
     _RULES, _SEGMENTS, _SECONDS, _KEYS, _HITS, _BASE, _SIZES, _SIZES_HIGH, _SKETCHED, _CELLS, _COUNTS, _KEY_ENDS, _COLUMNS
     _BLOCK = 128  # entries that are widened at a time: they stay in the nearest cache
+    _ASKED = 64  # names that are asked for at a time: where there are many, none is cached; they are fetched side by side
 _MOST = 1 << 62  # numerators and denominators of a share beyond would pass 128 bits
 _WIDE = 1 << 126
 _KINDS = {"hits": FL_HITS, "rate": FL_HITS, "bytes": FL_BYTES, "share": FL_SHARE}
@@ -211,7 +204,10 @@ cdef class RuleWindows:
         fl_names_free(&self.names)
 
     cdef uint32_t _number(self, bytes key) except? 0:
-        cdef int64_t number = fl_names_number(&self.names, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        cdef fl_asked asked
+        cdef int64_t number
+        fl_names_ask(&self.names, &asked, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        number = fl_names_number(&self.names, &asked)
         if number < 0:
             raise MemoryError
         return <uint32_t>number
@@ -271,9 +267,9 @@ cdef class RuleWindows:
     cdef _ask(self, const uint8_t[::1] text):
         """The numbers here of a partial's keys."""
         cdef const char *texts = NULL
-        cdef int64_t start = 0, length = text.shape[0]
-        cdef int64_t ends[FL_ASKED]
-        cdef fl_asked asked[FL_ASKED]
+        cdef int64_t number, start = 0, length = text.shape[0]
+        cdef int64_t[_ASKED] ends
+        cdef fl_asked[_ASKED] asked
         cdef size_t first, at, n
         if length:
             texts = <const char *>&text[0]
@@ -282,16 +278,19 @@ cdef class RuleWindows:
         self.known = <uint32_t *>malloc((self.known_n + 1) * sizeof(uint32_t))
         if self.known is NULL:
             raise MemoryError
-        for first in range(0, self.known_n, FL_ASKED):
-            n = min(<size_t>FL_ASKED, self.known_n - first)
+        for first in range(0, self.known_n, _ASKED):
+            n = min(<size_t>_ASKED, self.known_n - first)
             fl_narrow_widen(&self.columns[_KEY_ENDS], first, n, ends)
             for at in range(n):
                 if not start <= ends[at] <= length:
                     raise ValueError("a key that is not in its text")
-                asked[at].text, asked[at].length = texts + start, <size_t>(ends[at] - start)
+                fl_names_ask(&self.names, &asked[at], texts + start, <size_t>(ends[at] - start))
                 start = ends[at]
-            if not fl_names_numbers(&self.names, asked, n, self.known + first):
-                raise MemoryError
+            for at in range(n):
+                number = fl_names_number(&self.names, &asked[at])
+                if number < 0:
+                    raise MemoryError
+                self.known[first + at] = <uint32_t>number
 
     cdef _take(self, size_t stop):
         cdef int64_t[_CELLS][_BLOCK] wide
@@ -411,9 +410,9 @@ cdef class RuleWindows:
 
     cdef bytes _key(self, uint32_t number):
         cdef char[FL_PREFIX] prefix
-        return PyBytes_FromStringAndSize(
-            fl_names_text(&self.names, number, prefix), self.names.names[number].length
-        )
+        cdef size_t length
+        cdef const char *text = fl_names_text(&self.names, number, prefix, &length)
+        return PyBytes_FromStringAndSize(text, length)
 
     @property
     def dropped(self):

@@ -15,44 +15,38 @@
 
 /* -- when to look ----------------------------------------------------------------------------- */
 
-static inline int fl_rule_queue_all(fl_rule *rule);
-
 /* Note when a key is due. 0 where there is no memory. */
 static inline int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due) {
     fl_state *state = rule->states + which;
     state->due = due;
     if (due == FL_NEVER || due >= state->queued)
         return 1;
-    state->queued = due;
-    if (!fl_dues_push(&rule->dues, due, state->key))
+    fl_rule_unqueue(rule, which);
+    fl_due *at = fl_dues_at(&rule->dues, due);
+    if (!at)
         return 0;
-    return rule->dues.n > 4 * rule->live + 64 ? fl_rule_queue_all(rule) : 1;
-}
-
-/* Most of what stands there is out of date: begin anew. */
-static inline int fl_rule_queue_all(fl_rule *rule) {
-    rule->dues.n = 0;
-    for (uint32_t which = rule->head; which != FL_NONE; which = rule->states[which].after) {
-        rule->states[which].queued = FL_NEVER;
-        if (!fl_rule_queue(rule, which, rule->states[which].due))
-            return 0;
-    }
+    state->queued = due;
+    state->due_before = FL_NONE;
+    state->due_after = at->head;
+    if (at->head != FL_NONE)
+        rule->states[at->head].due_before = which;
+    at->head = which;
     return 1;
 }
 
-/* See to it that the first that is due is. 0 where there is no memory. */
+/* See to it that the first one that stands at a second is due then. 0 where there is no memory. */
 static inline int fl_rule_queue_true(fl_rule *rule) {
-    while (rule->dues.n) {
-        const fl_due due = rule->dues.at[0];
-        const uint32_t which = fl_rule_find(rule, due.key);
-        const int stands = which != FL_NONE && rule->states[which].queued == due.second;
-        if (stands && rule->states[which].due == due.second)
-            return 1;
-        fl_dues_pop(&rule->dues);
-        if (!stands)
+    fl_dues *dues = &rule->dues;
+    while (dues->first < dues->end) {
+        const fl_due due = dues->at[dues->first];
+        if (due.head == FL_NONE) {
+            dues->first++;
             continue;
-        rule->states[which].queued = FL_NEVER;
-        if (!fl_rule_queue(rule, which, rule->states[which].due))
+        }
+        if (rule->states[due.head].due == due.second)
+            return 1;
+        fl_rule_unqueue(rule, due.head);
+        if (!fl_rule_queue(rule, due.head, rule->states[due.head].due))
             return 0;
     }
     return 1;
@@ -291,6 +285,7 @@ static inline int fl_rule_replace(fl_rule *rule, int64_t second, const fl_arriva
     rule->kept += 1 - (int64_t)(state->end - state->first);
     rule->of_key[state->key] = 0;
     rule->of_key[hit->key] = which + 1;
+    fl_rule_unqueue(rule, which);
     fl_rule_unlink(rule, which);
     fl_rule_append(rule, which, rule->tick);
     state->seen[0] = (fl_seen){second, hit->hits, hit->base};
@@ -300,7 +295,7 @@ static inline int fl_rule_replace(fl_rule *rule, int64_t second, const fl_arriva
     state->base = hit->base;
     state->key = hit->key;
     state->born = second;
-    state->since = state->due = state->queued = FL_NEVER;
+    state->since = state->due = FL_NEVER;
     state->looked = -1;
     return 1;
 }
@@ -375,6 +370,18 @@ static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_taken *moment,
                                                 : fl_rule_arrive(rule, moment, said);
 }
 
+static inline int64_t fl_rule_next_due(const fl_rule *rule) {
+    return rule->dues.first < rule->dues.end ? rule->dues.at[rule->dues.first].second : FL_NEVER;
+}
+
+/* The next second at which something can change; FL_NEVER where there is none. */
+static inline int64_t fl_rule_next(const fl_rule *rule) {
+    const fl_arrivals *arrivals = &rule->arrivals;
+    const int64_t due = fl_rule_next_due(rule);
+    const int64_t hits = arrivals->first < arrivals->end ? arrivals->moments[arrivals->first].second : FL_NEVER;
+    return hits < due ? hits : due;
+}
+
 /* Take in the hits of a second, if there are any, and look at every key that has some or is due. */
 static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_saids *said) {
     const fl_arrivals *arrivals = &rule->arrivals;
@@ -384,10 +391,9 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
         fl_taken moment;
         done = fl_arrivals_take(&rule->arrivals, &moment) && fl_rule_fill(rule, names, &moment, said);
     }
-    while (done && (done = fl_rule_queue_true(rule)) && rule->dues.n && rule->dues.at[0].second == at) {
-        const uint32_t which = fl_rule_find(rule, rule->dues.at[0].key);
-        fl_dues_pop(&rule->dues);
-        rule->states[which].queued = FL_NEVER;
+    while (done && (done = fl_rule_queue_true(rule)) && fl_rule_next_due(rule) == at) {
+        const uint32_t which = rule->dues.at[rule->dues.first].head;
+        fl_rule_unqueue(rule, which);
         done = fl_rule_look(rule, which, at, said);
     }
     if (done && rule->crowd.on && rule->kept > rule->most_kept) {
@@ -397,14 +403,6 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
     while (done && more > 0 && rule->kept > rule->most_kept)
         more = rule->above ? fl_rule_drop_one(rule, names, at) : fl_rule_drop_youngest(rule, names, at);
     return done && more >= 0;
-}
-
-/* The next second at which something can change; FL_NEVER where there is none. */
-static inline int64_t fl_rule_next(const fl_rule *rule) {
-    const fl_arrivals *arrivals = &rule->arrivals;
-    const int64_t due = rule->dues.n ? rule->dues.at[0].second : FL_NEVER;
-    const int64_t hits = arrivals->first < arrivals->end ? arrivals->moments[arrivals->first].second : FL_NEVER;
-    return hits < due ? hits : due;
 }
 
 /* Evaluate every second before `end` that was not yet; `all` is the key of a rule without keys.

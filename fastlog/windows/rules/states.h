@@ -8,7 +8,6 @@
 #include "moments.h"
 
 #define FL_NEVER INT64_MAX
-#define FL_NONE UINT32_MAX
 #define FL_LONG 64 /* seconds: arrays that are longer do not serve again */
 #define FL_SOON 12 /* so many keys before its turn one is fetched */
 
@@ -24,7 +23,8 @@ typedef struct {
     int64_t hits, base; /* of the whole window, as are size and sketch */
     int64_t tick;       /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
     int64_t since, due, looked;
-    int64_t born, queued; /* queued: the second at which it stands */
+    int64_t born, queued;        /* queued: the second at which it stands, ... */
+    uint32_t due_before, due_after; /* ... between these */
     fl_more *more;
     union {
         fl_wide size;
@@ -149,6 +149,20 @@ static inline uint32_t fl_rule_spare(fl_rule *rule, uint32_t key, int64_t born) 
     return which;
 }
 
+/* Have a state stand at no second. */
+static inline void fl_rule_unqueue(fl_rule *rule, uint32_t which) {
+    fl_state *state = rule->states + which;
+    if (state->queued == FL_NEVER)
+        return;
+    if (state->due_before != FL_NONE)
+        rule->states[state->due_before].due_after = state->due_after;
+    else
+        fl_dues_at(&rule->dues, state->queued)->head = state->due_after;
+    if (state->due_after != FL_NONE)
+        rule->states[state->due_after].due_before = state->due_before;
+    state->queued = FL_NEVER;
+}
+
 /* Put the state of a key into the row, as the last. */
 static inline void fl_rule_join(fl_rule *rule, uint32_t which, int64_t tick) {
     rule->of_key[rule->states[which].key] = which + 1;
@@ -194,6 +208,7 @@ static inline void fl_rule_release(fl_rule *rule, uint32_t which) {
 
 static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     fl_rule_unlink(rule, which);
+    fl_rule_unqueue(rule, which);
     rule->of_key[rule->states[which].key] = 0;
     rule->live--;
     fl_rule_release(rule, which);
@@ -342,16 +357,16 @@ static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_
 
 /* Sort places by their keys, given room for as many again. They may end up in either. */
 static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
-    unsigned __int128 first = n ? names->names[places[0].key].prefix : 0, differ = 0;
+    unsigned __int128 first = n ? fl_names_at(names, places[0].key)->prefix : 0, differ = 0;
     for (size_t at = 1; at < n; at++)
-        differ |= first ^ names->names[places[at].key].prefix;
+        differ |= first ^ fl_names_at(names, places[at].key)->prefix;
     int shift = 0; /* what all begin with says nothing */
     while (shift < 64 && !(differ >> 120 & 0xff)) {
         differ <<= 8;
         shift += 8;
     }
     for (size_t at = 0; at < n; at++)
-        places[at].prefix = (uint64_t)(names->names[places[at].key].prefix << shift >> 64);
+        places[at].prefix = (uint64_t)(fl_names_at(names, places[at].key)->prefix << shift >> 64);
     if (n < FL_MANY)
         return fl_places_merged(names, places, spare, n);
     fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64), FL_BYTE);
@@ -372,9 +387,9 @@ static inline int fl_names_rank(fl_names *names) {
     if (!places)
         return 0;
     size_t n = 0;
-    for (size_t number = 0; number < names->n; number++)
-        if (names->names[number].text)
-            places[n++] = (fl_place){0, (uint32_t)number, 0};
+    for (size_t at = 0; at <= names->mask; at++)
+        if (names->slots[at].number)
+            places[n++] = (fl_place){0, names->slots[at].number - 1, 0};
     const fl_place *sorted = fl_places_sort(names, places, places + names->n, n);
     for (size_t at = 0; at < n; at++)
         names->ranks[sorted[at].key] = (uint32_t)at + 1;
@@ -406,7 +421,7 @@ static inline fl_place *fl_rule_sorted(fl_rule *rule, fl_names *names, fl_place 
         return fl_names_rank(names) ? fl_rule_sorted(rule, names, places, n) : NULL;
     }
     for (size_t at = 0; at < n; at++)
-        __builtin_prefetch(&names->names[places[at].key].prefix);
+        __builtin_prefetch(&fl_names_at(names, places[at].key)->prefix);
     return fl_places_sort(names, places, places + n, n);
 }
 
