@@ -257,16 +257,18 @@ static inline int fl_crowd_enter(fl_rule *rule, const fl_names *names, const fl_
 
 /* Find the ranks of the names of a group; of the last one, of those that are new. */
 static inline void fl_crowd_rank(fl_crowd *crowd, const fl_names *names, fl_group *group) {
-    const uint32_t stop = fl_crowd_stop(crowd, group);
+    const uint32_t stop = fl_crowd_stop(crowd, group), mask = crowd->mask, *of_key = names->ranks;
     const int last = stop == crowd->end;
-    group->unranked = 0;
+    const fl_arrival *ring = crowd->ring;
+    uint32_t *ranks = crowd->ranks, unranked = 0;
     for (uint32_t at = group->start; at != stop; at++) {
-        const fl_arrival *entry = fl_crowd_at(crowd, at);
+        const fl_arrival *entry = ring + (at & mask);
         const int asked = entry->key != FL_NONE && !(last && entry->state != FL_NONE);
-        const uint32_t rank = asked ? names->ranks[entry->key] : FL_NONE;
-        crowd->ranks[at & crowd->mask] = rank;
-        group->unranked += !rank;
+        const uint32_t rank = asked ? of_key[entry->key] : FL_NONE;
+        ranks[at & mask] = rank;
+        unranked += !rank;
     }
+    group->unranked = unranked;
     group->ranking = names->ranking;
 }
 
@@ -340,9 +342,17 @@ static inline void fl_crowd_drop(fl_rule *rule, size_t n, int64_t second) {
             crowd->gone += (uint32_t)gone;
             return;
         }
-        for (const uint32_t stop = fl_crowd_stop(crowd, group); crowd->first != stop; crowd->first++)
-            if (fl_crowd_at(crowd, crowd->first)->key != FL_NONE)
-                fl_crowd_let_go(rule, crowd->first);
+        const uint32_t stop = fl_crowd_stop(crowd, group);
+        for (uint32_t at = crowd->first; at != stop; at++) { /* a place before the first is nobody's */
+            const fl_arrival *entry = fl_crowd_at(crowd, at);
+            if (entry->key == FL_NONE)
+                continue;
+            if (entry->state == FL_NONE)
+                rule->kept--;
+            else
+                fl_rule_release(rule, entry->state);
+        }
+        crowd->first = stop;
         crowd->gone = 0;
         crowd->group++;
     }

@@ -198,8 +198,9 @@ static inline int fl_arrivals_gather(fl_arrivals *arrivals, size_t wanted) {
     n = 0;
     for (size_t at = arrivals->first; at < arrivals->end; at++) {
         fl_moment *moment = arrivals->moments + at;
-        memmove(all + n, arrivals->at + moment->start, moment->n * sizeof *all);
-        if (more)
+        if (moment->n)
+            memmove(all + n, arrivals->at + moment->start, moment->n * sizeof *all);
+        if (moment->n && more)
             memmove(more + n, arrivals->more + moment->start, moment->n * sizeof *more);
         moment->start = n;
         n += moment->room = moment->n;
@@ -249,7 +250,8 @@ static inline int fl_moment_room(fl_arrivals *arrivals, fl_moment *moment) {
 }
 
 /* Put hits behind those that there are of the last moment, where there is room: as there is for most. */
-static inline int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more) {
+static inline int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, uint32_t key, int64_t hits, int64_t base,
+                                  const fl_more *more) {
     fl_moment *moment = arrivals->last;
     if (!moment || moment->second != second)
         return 0;
@@ -260,18 +262,22 @@ static inline int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, const f
         arrivals->n++;
     }
     const size_t at = moment->start + moment->n++;
-    arrivals->at[at] = *hit;
+    fl_arrival *hit = arrivals->at + at; /* written one by one: a copy of what was just written would wait for it */
+    hit->hits = hits;
+    hit->base = base;
+    hit->key = key;
     if (arrivals->kind >= FL_BYTES)
         arrivals->more[at] = *more;
     return 1;
 }
 
 /* Put hits down for a second. `more` is of the arrivals from here on. 0 where there is no memory. */
-static inline int fl_arrivals_add(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more) {
+static inline int fl_arrivals_add(fl_arrivals *arrivals, int64_t second, uint32_t key, int64_t hits, int64_t base,
+                                  const fl_more *more) {
     arrivals->last = fl_arrivals_moment(arrivals, second);
     if (!arrivals->last || !fl_moment_room(arrivals, arrivals->last))
         return 0;
-    return fl_arrivals_put(arrivals, second, hit, more);
+    return fl_arrivals_put(arrivals, second, key, hits, base, more);
 }
 
 /* The hits of a second, until the next are put down. */

@@ -82,7 +82,9 @@ cdef extern from "rules.h" nogil:
         int64_t dropped
         int kind
 
-    int fl_arrivals_put(fl_arrivals *arrivals, int64_t second, const fl_arrival *hit, const fl_more *more)
+    int fl_arrivals_put(
+        fl_arrivals *arrivals, int64_t second, uint32_t key, int64_t hits, int64_t base, const fl_more *more
+    )
     int fl_arrivals_cut(fl_arrivals *arrivals)
     int fl_moment_cut(fl_arrivals *arrivals, fl_moment *moment)
 
@@ -122,7 +124,9 @@ cdef extern from "rules.h" nogil:
     uint32_t fl_rule_new(fl_rule *rule, uint32_t key, int64_t born, int64_t tick)
     int fl_rule_absorb(fl_rule *rule, uint32_t which, int64_t second, int64_t hits, int64_t base, fl_more *more)
     int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due)
-    int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more)
+    int fl_rule_add(
+        fl_rule *rule, const fl_names *names, int64_t second, uint32_t key, int64_t hits, int64_t base, fl_more *more
+    )
     int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
     int fl_crowd_end(fl_rule *rule, const fl_names *names)
     void fl_rule_free(fl_rule *rule)
@@ -307,25 +311,27 @@ cdef class RuleWindows:
     cdef _take_block(self, int64_t[_BLOCK] *wide, size_t n):
         cdef const int64_t *rules = wide[_RULES]
         cdef const int64_t *keys = wide[_KEYS]
-        cdef size_t row
-        cdef fl_arrival hit
+        cdef const uint32_t *known = self.known
+        cdef bint weighty = self.weighty
+        cdef size_t row, known_n = self.known_n
+        cdef uint32_t key
+        cdef int64_t second, hits, base
         cdef fl_more more
         cdef fl_rule *rule
-        hit.state = 0
         for row in range(n):
-            if <size_t>rules[row] >= self.n or <size_t>keys[row] >= self.known_n:
+            if <size_t>rules[row] >= self.n or <size_t>keys[row] >= known_n:
                 raise ValueError("an entry of no rule, or with no key")
             rule = &self.rules[rules[row]]
-            hit.key, hit.hits, hit.base = self.known[keys[row]], wide[_HITS][row], wide[_BASE][row]
+            key, second, hits, base = known[keys[row]], wide[_SECONDS][row], wide[_HITS][row], wide[_BASE][row]
             if rule.kind == FL_BYTES:
                 more.size = fl_wide_of(wide[_SIZES_HIGH][row], wide[_SIZES][row], _LOW_BITS)
             elif rule.kind == FL_QUANTILE:
                 more.cells = self._cells(self.cell, wide[_SKETCHED][row]) if wide[_SKETCHED][row] else NULL
-            if self.weighty:
+            if weighty:
                 self.cell += wide[_SKETCHED][row]
-            if fl_arrivals_put(&rule.arrivals, wide[_SECONDS][row], &hit, &more):
+            if fl_arrivals_put(&rule.arrivals, second, key, hits, base, &more):
                 continue
-            if not fl_rule_add(rule, &self.names, wide[_SECONDS][row], &hit, &more):
+            if not fl_rule_add(rule, &self.names, second, key, hits, base, &more):
                 raise MemoryError
 
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
@@ -484,14 +490,13 @@ cdef class RuleWindows:
             self._restore(&self.rules[number], state[number])
 
     cdef _restore(self, fl_rule *rule, state):
-        cdef fl_arrival hit
         cdef fl_more more
         cdef uint32_t which
         for second, keys, *columns in state["open"]:
             for key, hits, base, *rest in zip(keys, *columns):
-                hit.key, hit.hits, hit.base = self._number(key.encode("latin-1")), hits, base
+                which = self._number(key.encode("latin-1"))
                 _set_more(rule, &more, rest)
-                if not fl_rule_add(rule, &self.names, second, &hit, &more):
+                if not fl_rule_add(rule, &self.names, second, which, hits, base, &more):
                     raise MemoryError
         rule.has_closed, rule.closed = state["closed"] is not None, state["closed"] or 0
         rule.begun, rule.dropped = state["begun"], state["dropped"]

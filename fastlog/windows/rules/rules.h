@@ -157,11 +157,11 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
 
 /* -- hits ------------------------------------------------------------------------------------- */
 
-static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit,
-                                   fl_more *more) {
+static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t second, uint32_t key, int64_t hits,
+                                   int64_t base, fl_more *more) {
     if (rule->crowd.on && !fl_crowd_end(rule, names))
         return 0;
-    uint32_t which = fl_rule_find(rule, hit->key);
+    uint32_t which = fl_rule_find(rule, key);
     if (which == FL_NONE) {
         if (rule->live >= rule->bound) {
             int dropped = fl_rule_drop_one(rule, names, second);
@@ -172,22 +172,22 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
                 return !dropped;
             }
         }
-        which = fl_rule_new(rule, hit->key, second, rule->tick += 2);
+        which = fl_rule_new(rule, key, second, rule->tick += 2);
         if (which == FL_NONE)
             return 0;
     }
     if (second < rule->states[which].born)
         rule->states[which].born = second;
-    return fl_rule_absorb(rule, which, second, hit->hits, hit->base, more) &&
-           fl_rule_queue(rule, which, rule->closed);
+    return fl_rule_absorb(rule, which, second, hits, base, more) && fl_rule_queue(rule, which, rule->closed);
 }
 
 /* Count hits of a second, closed or not. `more` is the rule's from here on. 0 where there is no memory. */
-static int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, const fl_arrival *hit, fl_more *more) {
+static int fl_rule_add(fl_rule *rule, const fl_names *names, int64_t second, uint32_t key, int64_t hits, int64_t base,
+                       fl_more *more) {
     if (!rule->has_closed || second >= rule->closed)
-        return fl_arrivals_add(&rule->arrivals, second, hit, more);
+        return fl_arrivals_add(&rule->arrivals, second, key, hits, base, more);
     if (second > rule->closed - rule->window)
-        return fl_rule_add_late(rule, names, second, hit, more);
+        return fl_rule_add_late(rule, names, second, key, hits, base, more);
     if (rule->kind == FL_QUANTILE)
         free(more->cells);
     return 1;
