@@ -165,14 +165,21 @@ def listen_address(text: str) -> tuple[str, int]:
     return name or LOOPBACK, int(port)
 
 
+def as_written(number: float) -> tuple[int, int]:
+    """The decimal that was written for a number, exactly: a numerator and a denominator, without a common divisor."""
+    digits, _, exponent = repr(number).partition("e")
+    whole, _, decimals = digits.partition(".")
+    power = int(exponent or 0) - len(decimals)
+    numerator: int = int(whole + decimals) * 10 ** max(power, 0)
+    denominator: int = 10 ** max(-power, 0)
+    shared = math.gcd(numerator, denominator)  # the module fractions would take long to load
+    return numerator // shared, denominator // shared
+
+
 def hits_limit(threshold: float, window: int) -> int:
     """The greatest number of hits in ``window`` seconds that does not exceed ``threshold`` a second.
 
     Exact: the threshold counts as the decimal that was written, so 0.29 x 100 is 29.
     """
-    digits, _, exponent = repr(float(threshold)).partition("e")
-    whole, _, decimals = digits.partition(".")
-    hits = int(whole + decimals) * window
-    power = int(exponent or 0) - len(decimals)
-    scale: int = 10 ** abs(power)
-    return hits * scale if power >= 0 else hits // scale  # the module fractions would take long to load
+    hits, seconds = as_written(threshold)
+    return hits * window // seconds

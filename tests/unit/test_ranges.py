@@ -6,7 +6,7 @@ from math import floor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastlog.config import hits_limit
+from fastlog.config import as_written, hits_limit
 from fastlog.model.chunk import RANGE_BYTES, RANGE_GROWTH
 from fastlog.sources.files import Pace, plan_ranges
 
@@ -29,6 +29,11 @@ def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
     assert list(plan_ranges(origin, origin + size, Pace(1), begun)) == behind
     steady = plan_ranges(origin, origin + size, Pace(1, growing=False))
     assert all(stop - start <= RANGE_BYTES for start, stop in steady)
+
+
+@given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers()))
+def test_a_number_is_the_decimal_that_was_written(number: float) -> None:
+    assert as_written(number) == Fraction(repr(number)).as_integer_ratio()
 
 
 @given(st.floats(0, allow_nan=False, allow_infinity=False), st.integers(1, 1 << 40))

@@ -13,8 +13,8 @@ from libc.stdlib cimport calloc, free, malloc
 from fastlog.model.narrow cimport fl_narrow, fl_narrow_search, fl_narrow_value, fl_narrow_widen
 
 from array import array
-from fractions import Fraction
 
+from fastlog.config import as_written
 from fastlog.model.narrow import WIDTHS
 from fastlog.model.rules import PERCENTILES
 from fastlog.windows.rules import window as twin
@@ -148,7 +148,7 @@ _KINDS = {"hits": FL_HITS, "rate": FL_HITS, "bytes": FL_BYTES, "share": FL_SHARE
 def fits(rules):
     """Whether the thresholds of the rules are exact in 128 bits, as all that anyone would write are."""
     limits = [limit for rule in rules if rule.measure == "share" for limit in (rule.threshold, rule.quiet)]
-    return all([max(Fraction(repr(limit)).as_integer_ratio()) < _MOST for limit in limits])
+    return all([max(as_written(limit)) < _MOST for limit in limits])
 
 
 cdef int _widen(fl_wide *wide, value) except -1:
@@ -162,8 +162,8 @@ cdef object _whole(fl_wide value):
 
 cdef _limit(rule, limit, parts):
     """The whole number that stands for a threshold among those that the measure can be."""
-    exact = Fraction(repr(limit)) * parts
-    whole = exact.__floor__() if rule.above is not None else exact.__ceil__()
+    numerator, denominator = as_written(limit)
+    whole = numerator * parts // denominator if rule.above is not None else -(-numerator * parts // denominator)
     return max(-_WIDE, min(whole, _WIDE))
 
 
@@ -530,8 +530,8 @@ cdef _set(fl_rule *rule, plain):
     rule.arrivals.bound, rule.arrivals.kind = rule.bound, rule.kind
     rule.parts = MICRO if rule.kind == FL_QUANTILE else plain.window if plain.measure == "rate" else 1
     if rule.kind == FL_SHARE:
-        fires, fires_parts = Fraction(repr(plain.threshold)).as_integer_ratio()
-        quiet, quiet_parts = Fraction(repr(plain.quiet)).as_integer_ratio()
+        fires, fires_parts = as_written(plain.threshold)
+        quiet, quiet_parts = as_written(plain.quiet)
         rule.small = 0 <= fires < 1 << 31 and fires_parts < 1 << 31
     else:
         fires, quiet = _limit(plain, plain.threshold, rule.parts), _limit(plain, plain.quiet, rule.parts)

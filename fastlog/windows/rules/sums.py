@@ -2,9 +2,9 @@
 
 from array import array
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
+from fastlog.config import as_written
 from fastlog.model.rules import PERCENTILES, Rule
 from fastlog.model.sketch import Sketch
 
@@ -115,8 +115,8 @@ class Thresholds:
 
     def __init__(self, rule: Rule) -> None:
         self._sign = 1 if rule.above is not None else -1
-        self._fires = Fraction(repr(rule.threshold)).as_integer_ratio()
-        self._quiet = Fraction(repr(rule.quiet)).as_integer_ratio()
+        self._fires = as_written(rule.threshold)
+        self._quiet = as_written(rule.quiet)
 
     def broken(self, value: tuple[int, int]) -> bool:
         """Whether the value is beyond the threshold: what a rule waits for."""
