@@ -29,8 +29,11 @@ from fastlog.sources import clock
 _ERRORS: dict[str, type[FastlogError]] = {
     kind.__name__: kind for kind in (FastlogError, FormatError, SourceError, UsageError, WireError)
 }
-_AHEAD = 2
-"""Chunks under way for each worker: one that it folds, one that waits for it."""
+_AHEAD = 3
+"""Chunks that a worker has: one that it folds, and two that wait: a fold may take less time than a commit."""
+_UNCOMMITTED = 6
+"""Chunks under way for each worker: those that are folded wait for their turn, and the reader for their
+commit, without keeping the workers waiting."""
 _BATCH = 64
 _BATCH_SECONDS = 0.1
 """Events that are handed on in one go, at most, and how long they may take to come about."""
@@ -157,7 +160,7 @@ class Hub:
         await reader.connect()
         self._reader = reader
         reader.send(job.header())
-        reader.send({"kind": "Credit", "chunks": _AHEAD * self._count - self._pending.credit})
+        reader.send({"kind": "Credit", "chunks": _UNCOMMITTED * self._count - self._pending.credit})
         if self._stopping:
             reader.send({"kind": "Stop"})
         self._watch(self._serve_reader(reader))

@@ -176,7 +176,7 @@ def test_the_hub_takes_children_with_it_that_are_stopped(method: str, start: Sta
 def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     start: Start, tmp_path: Path, fastlog: Run
 ) -> None:
-    data = log(100_000)
+    data = log(200_000)
     (tmp_path / "access.log").write_bytes(data)
     feeding = subprocess.Popen(["cat", "access.log"], cwd=tmp_path, stdout=subprocess.PIPE)
     assert feeding.stdout is not None
@@ -193,7 +193,7 @@ def test_a_worker_that_is_stopped_bounds_what_is_under_way_and_closes_no_window(
     assert feeding.wait() == 0
     assert output == fastlog(*ARGUMENTS, "access.log").stdout
     assert command.messages == ""
-    assert fed < 6 * MIB < len(data)  # two chunks of the worker, one that the reader holds, and the pipes
+    assert fed < 10 * MIB < len(data)  # six chunks of the worker, one that the reader holds, and the pipes
 
 
 # -- the reader --------------------------------------------------------------------------------
@@ -216,7 +216,7 @@ def test_a_reader_that_is_killed_in_a_replay_is_replaced_and_nothing_changes(
 ) -> None:
     names = ["access.log", "access.log.1", "access.log.2"] if several else ["access.log"]
     for number, name in enumerate(names):
-        (tmp_path / name).write_bytes(large(20_000 - 6_000 * number, START + 77 * number))
+        (tmp_path / name).write_bytes(large(36_000 - 14_000 * number, START + 77 * number))
     want = fastlog(*ARGUMENTS, "--lateness", "3600", *names).stdout
     command, reader, worker = stopped_run(start, method, *names)
     os.kill(reader, signal.SIGKILL)
@@ -233,8 +233,8 @@ def test_a_reader_of_a_packed_file_that_is_killed_is_replaced_and_nothing_change
     kind: str, start: Start, fastlog: Run, tmp_path: Path
 ) -> None:
     """It dies within the second of three members; the other one unpacks what is counted once more."""
-    data = large(6_000)
-    members = (data[:1_500_000], data[1_500_000:5_500_000], data[5_500_000:])
+    data = large(12_000)
+    members = (data[:1_500_000], data[1_500_000:11_500_000], data[11_500_000:])
     (tmp_path / "plain").write_bytes(data)
     (tmp_path / "packed").write_bytes(b"".join(map(PACK[kind], members)))
     command, reader, worker = stopped_run(start, "", "packed")
