@@ -1,4 +1,7 @@
-"""The rules' windows compiled are those in Python: what they say, keep, drop and write down."""
+"""The rules' windows compiled are those in Python: what they say, keep, drop and write down.
+
+Over 300 lines, since all of it is one promise.
+"""
 
 from array import array
 from collections.abc import Callable
@@ -253,6 +256,31 @@ def test_a_long_crowd_leaves_the_same_behind(bound: int, skew: int, hosts: int) 
                 if second % 150 == 149:
                     said.append(windows.state())
             found.append(said)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("others", [10, 25, 100])
+@pytest.mark.parametrize("busy", [14, 35, 42])
+def test_those_who_come_each_second_leave_the_others_in_their_order(busy: int, others: int) -> None:
+    """They leave so many gaps behind that what is kept of the others is moved together while it still counts."""
+    random = Random(busy + others)
+    rule = Rule(name="x", measure="hits", per="host", window=9, above=1e6)
+    chunks = []
+    for _ in range(300):
+        came = [b"busy%d" % number for number in range(busy) if random.random() < 0.95]
+        came += [b"%d" % random.randrange(others) for _ in range(random.randrange(10))]
+        random.shuffle(came)
+        chunks.append([Entry(0, 0, len(chunks), name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came])
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", 50 if busy > 14 else 20)
+        for made in TWINS:
+            windows = made([rule])
+            said: list[Any] = []
+            for second, rows in enumerate(chunks):
+                windows.take(Measured.of(rows), 0)
+                said += [windows.close(second, 0), windows.dropped]
+            found.append((said, windows.state()))
     assert found[0] == found[1]
 
 
