@@ -166,7 +166,7 @@ def listen_address(text: str) -> tuple[str, int]:
 
 
 def as_written(number: float) -> tuple[int, int]:
-    """The decimal that was written for a number, exactly: a numerator and a denominator, without a common divisor."""
+    """The decimal that was written for a number, exactly: numerator and denominator, in lowest terms."""
     digits, _, exponent = repr(number).partition("e")
     whole, _, decimals = digits.partition(".")
     power = int(exponent or 0) - len(decimals)

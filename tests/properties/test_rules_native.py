@@ -4,7 +4,7 @@ Over 300 lines, since all of it is one promise.
 """
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import cycle
 from random import Random
@@ -228,6 +228,29 @@ def test_a_crowd_of_keys_leaves_the_same_behind(
     assert found[0] == found[1]
 
 
+def twins_of(rule: Rule, bound: int) -> Iterator[Windows]:
+    """One after the other, where so many keys may stay."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", bound)
+        for made in TWINS:
+            yield made([rule])
+
+
+def told_of(chunks: list[list[bytes]], rule: Rule, bound: int) -> list[list[Any]]:
+    """What the twins say, drop and keep where these come second by second, and so many may stay."""
+    found = []
+    for windows in twins_of(rule, bound):
+        said: list[Any] = []
+        for second, came in enumerate(chunks):
+            rows = [Entry(0, 0, second, name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came]
+            windows.take(Measured.of(rows), 0)
+            said += [windows.close(second, 0), windows.dropped]
+            if second % 150 == 149:
+                said.append(windows.state())
+        found.append(said)
+    return found
+
+
 @pytest.mark.parametrize("hosts", [45, 60, 90, 200, 1000])
 @pytest.mark.parametrize("skew", [1, 4, 12])
 @pytest.mark.parametrize("bound", [40, 50])
@@ -243,26 +266,14 @@ def test_a_long_crowd_leaves_the_same_behind(bound: int, skew: int, hosts: int) 
     for second in range(600):
         some = hosts + max(0, second - 300)
         chunks.append([b"%d" % (some * random.random() ** skew) for _ in range(random.randrange(2 * bound))])
-    found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "LIVE_KEYS", bound)
-        for made in TWINS:
-            windows = made([rule])
-            said: list[Any] = []
-            for second, came in enumerate(chunks):
-                rows = [Entry(0, 0, second, name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came]
-                windows.take(Measured.of(rows), 0)
-                said += [windows.close(second, 0), windows.dropped]
-                if second % 150 == 149:
-                    said.append(windows.state())
-            found.append(said)
-    assert found[0] == found[1]
+    ours, theirs = told_of(chunks, rule, bound)
+    assert ours == theirs
 
 
 @pytest.mark.parametrize("others", [10, 25, 100])
 @pytest.mark.parametrize("busy", [14, 35, 42])
 def test_those_who_come_each_second_leave_the_others_in_their_order(busy: int, others: int) -> None:
-    """They leave so many gaps behind that what is kept of the others is moved together while it still counts."""
+    """They leave so many gaps that what is kept of the others is moved together while it still counts."""
     random = Random(busy + others)
     rule = Rule(name="x", measure="hits", per="host", window=9, above=1e6)
     chunks = []
@@ -270,18 +281,9 @@ def test_those_who_come_each_second_leave_the_others_in_their_order(busy: int, o
         came = [b"busy%d" % number for number in range(busy) if random.random() < 0.95]
         came += [b"%d" % random.randrange(others) for _ in range(random.randrange(10))]
         random.shuffle(came)
-        chunks.append([Entry(0, 0, len(chunks), name, 1, 1, 0, NO_CELLS, NO_CELLS) for name in came])
-    found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "LIVE_KEYS", 50 if busy > 14 else 20)
-        for made in TWINS:
-            windows = made([rule])
-            said: list[Any] = []
-            for second, rows in enumerate(chunks):
-                windows.take(Measured.of(rows), 0)
-                said += [windows.close(second, 0), windows.dropped]
-            found.append((said, windows.state()))
-    assert found[0] == found[1]
+        chunks.append(came)
+    ours, theirs = told_of(chunks, rule, 50 if busy > 14 else 20)
+    assert ours == theirs
 
 
 @settings(max_examples=60, deadline=None)
@@ -307,15 +309,12 @@ def test_hits_of_open_seconds_come_in_any_order(
             rows.append(Entry(0, 0, at, key, 1, 2 if measure == "share" else 1, 1, *sketch.columns()))
         chunks.append((Measured.of(rows), random.choice((0, second))))
     found = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window, "LIVE_KEYS", bound)
-        for made in TWINS:
-            windows = made([rule])
-            said: list[Any] = []
-            for one, end in chunks:
-                windows.take(one, 0)
-                said += windows.close(end, 0)
-            found.append((said, *seen(windows), windows.close(1000, 0), *seen(windows)))
+    for windows in twins_of(rule, bound):
+        said: list[Any] = []
+        for one, end in chunks:
+            windows.take(one, 0)
+            said += windows.close(end, 0)
+        found.append((said, *seen(windows), windows.close(1000, 0), *seen(windows)))
     assert found[0] == found[1]
 
 

@@ -5,7 +5,8 @@
 #ifndef FASTLOG_STATES_H
 #define FASTLOG_STATES_H
 
-#include "moments.h"
+#include "arrivals.h"
+#include "names.h"
 
 #define FL_NEVER INT64_MAX
 #define FL_LONG 64 /* seconds: arrays that are longer do not serve again */
