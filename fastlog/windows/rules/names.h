@@ -20,6 +20,7 @@ typedef struct {
 typedef struct {
     fl_name *slots;    /* by hash: with all that is asked of a name, so that one place is fetched for it */
     uint32_t *slot_of; /* by number */
+    unsigned __int128 *prefixes; /* by number, too: by these most are told apart that are sorted */
     uint32_t *spare;   /* numbers that are free again */
     uint32_t *ranks; /* by number: the place and 1 among those that were ranked; 0 of one that came later */
     size_t n, room, mask, spares;
@@ -102,9 +103,9 @@ static inline const char *fl_names_text(const fl_names *names, uint32_t number, 
 
 /* Whether one sorts before another: negative, 0 or positive. */
 static inline int fl_names_order(const fl_names *names, uint32_t one, uint32_t other) {
+    if (names->prefixes[one] != names->prefixes[other])
+        return names->prefixes[one] < names->prefixes[other] ? -1 : 1;
     const fl_name *a = fl_names_at(names, one), *b = fl_names_at(names, other);
-    if (a->prefix != b->prefix)
-        return a->prefix < b->prefix ? -1 : 1;
     uint32_t shorter = a->length < b->length ? a->length : b->length;
     int order = shorter > 16 ? memcmp(a->text + 16, b->text + 16, shorter - 16) : 0;
     return order ? order : (a->length > b->length) - (a->length < b->length);
@@ -154,6 +155,7 @@ static inline int fl_names_room(void **array, size_t n, size_t room, size_t size
 static inline int fl_names_grow(fl_names *names) {
     size_t room = names->room ? 2 * names->room : 64; /* a power of two */
     if (room > UINT32_MAX / 2 || !fl_names_room((void **)&names->slot_of, names->n, room, sizeof *names->slot_of) ||
+        !fl_names_room((void **)&names->prefixes, names->n, room, sizeof *names->prefixes) ||
         !fl_names_room((void **)&names->ranks, names->n, room, sizeof *names->ranks) ||
         !fl_names_room((void **)&names->spare, names->spares, room, sizeof *names->spare))
         return 0;
@@ -189,6 +191,7 @@ static inline int64_t fl_names_new(fl_names *names, const fl_asked *asked, size_
     const uint32_t number = names->spares ? names->spare[--names->spares] : (uint32_t)names->n++;
     names->slots[slot] = (fl_name){asked->prefix, own, (uint32_t)asked->length, number + 1};
     names->slot_of[number] = (uint32_t)slot;
+    names->prefixes[number] = asked->prefix;
     names->ranks[number] = 0;
     names->bytes += asked->length;
     return number;
@@ -219,6 +222,7 @@ static inline void fl_names_free(fl_names *names) {
         free(names->slots[at].text);
     free(names->slots);
     free(names->slot_of);
+    free(names->prefixes);
     free(names->spare);
     free(names->ranks);
     memset(names, 0, sizeof *names);

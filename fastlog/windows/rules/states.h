@@ -358,16 +358,16 @@ static inline fl_place *fl_places_dealt(fl_place *places, fl_place *spare, size_
 
 /* Sort places by their keys, given room for as many again. They may end up in either. */
 static inline fl_place *fl_places_sort(const fl_names *names, fl_place *places, fl_place *spare, size_t n) {
-    unsigned __int128 first = n ? fl_names_at(names, places[0].key)->prefix : 0, differ = 0;
+    unsigned __int128 first = n ? names->prefixes[places[0].key] : 0, differ = 0;
     for (size_t at = 1; at < n; at++)
-        differ |= first ^ fl_names_at(names, places[at].key)->prefix;
+        differ |= first ^ names->prefixes[places[at].key];
     int shift = 0; /* what all begin with says nothing */
     while (shift < 64 && !(differ >> 120 & 0xff)) {
         differ <<= 8;
         shift += 8;
     }
     for (size_t at = 0; at < n; at++)
-        places[at].prefix = (uint64_t)(fl_names_at(names, places[at].key)->prefix << shift >> 64);
+        places[at].prefix = (uint64_t)(names->prefixes[places[at].key] << shift >> 64);
     if (n < FL_MANY)
         return fl_places_merged(names, places, spare, n);
     fl_place *sorted = fl_places_dealt(places, spare, n, (uint64_t)(differ >> 64), FL_BYTE);
@@ -422,7 +422,7 @@ static inline fl_place *fl_rule_sorted(fl_rule *rule, fl_names *names, fl_place 
         return fl_names_rank(names) ? fl_rule_sorted(rule, names, places, n) : NULL;
     }
     for (size_t at = 0; at < n; at++)
-        __builtin_prefetch(&fl_names_at(names, places[at].key)->prefix);
+        __builtin_prefetch(names->prefixes + places[at].key);
     return fl_places_sort(names, places, places + n, n);
 }
 
