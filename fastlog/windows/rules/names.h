@@ -18,11 +18,12 @@ typedef struct {
 #define FL_PREFIX 16
 
 typedef struct {
-    fl_name *slots;    /* by hash: with all that is asked of a name, so that one place is fetched for it */
-    uint32_t *slot_of; /* by number */
-    unsigned __int128 *prefixes; /* by number, too: by these most are told apart that are sorted */
-    uint32_t *spare;   /* numbers that are free again */
-    uint32_t *ranks; /* by number: the place and 1 among those that were ranked; 0 of one that came later */
+    fl_name *slots; /* by hash: all that is asked of a name in one place, which is fetched for it */
+    /* by number: */
+    uint32_t *slot_of;
+    unsigned __int128 *prefixes; /* once more: by these most that are sorted are told apart */
+    uint32_t *ranks;             /* the place and 1 among those that were ranked; 0 of one that came later */
+    uint32_t *spare;             /* numbers that are free again */
     size_t n, room, mask, spares;
     size_t bytes; /* of the texts that are held */
     uint64_t seed;

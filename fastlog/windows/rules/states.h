@@ -24,7 +24,7 @@ typedef struct {
     int64_t hits, base; /* of the whole window, as are size and sketch */
     int64_t tick;       /* when it last had hits; odd: its neighbours of the same tick are in no order yet */
     int64_t since, due, looked;
-    int64_t born, queued;        /* queued: the second at which it stands, ... */
+    int64_t born, queued;           /* queued: the second at which it stands, ... */
     uint32_t due_before, due_after; /* ... between these */
     fl_more *more;
     union {
