@@ -1,10 +1,10 @@
 /* One rule over a sliding window: the twin of window.py, which says what is evaluated when, and why.
  *
- * Differs from it in how, not in what. Keys are numbers. A key is among what is due once, at a second no later
- * than it is due, and goes on to the next when that comes: a busy key would else be put there, and struck
- * out, each second. In which order keys had hits is only
- * noted, and the row of keys sorted when the first of them has to go, which in most logs never happens; from then
- * on it is kept in order, but for keys that had hits in one second.
+ * Differs from it in how, not in what. Keys are numbers. A key stands once among what is due, at a second no
+ * later than it is, and goes on to the next when that comes: a busy key would else be put there, and struck out,
+ * each second. In which order keys had hits is only noted, and the row of keys sorted when the first of them has
+ * to go, which in most logs never happens; from then on it is kept in order, but for keys that had hits in one
+ * second.
  *
  * Over 300 lines, since all of it is one state.
  */
