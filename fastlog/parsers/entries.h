@@ -14,9 +14,16 @@
 #define FASTLOG_ENTRIES_H
 
 #include "fold.h"
+#include "narrow.h"
 
 /* What keys are: PERS of model/rules.py behind the first. */
 enum { FL_PER_NOTHING, FL_PER_SECTION, FL_PER_STATUS, FL_PER_METHOD, FL_PER_HOST, FL_KINDS };
+
+/* Columns of Measured with a value for each entry, in their order; but for the sketches, where there are some. */
+enum {
+    FL_MEASURED_RULES, FL_MEASURED_SEGMENTS, FL_MEASURED_SECONDS, FL_MEASURED_KEYS, FL_MEASURED_HITS,
+    FL_MEASURED_BASE, FL_MEASURED_SIZES, FL_MEASURED_SIZES_HIGH, FL_MEASURED
+};
 
 #define FL_NEAR 1024 /* a power of two */
 #define FL_MOST_HOSTS (4 * FL_MOST_KEYS)
@@ -66,17 +73,15 @@ typedef struct {
     fl_near near[FL_NEAR];
 
     /* as in Measured; the keys that are numbered are (kind, place) */
-    fl_column rules, segments, seconds, keys, hits, base, size_low, size_high, sketched, sketch_cells, counts;
-    fl_column key_ends, name_kinds, name_places;
+    fl_column sketched, sketch_cells, counts, key_ends, name_kinds, name_places;
+    fl_narrow columns[FL_MEASURED];
     uint8_t *key_text;
     size_t key_text_n, key_text_room;
-    uint32_t *numbers[FL_KINDS]; /* by place: the number of its name and 1 */
-    size_t numbers_room[FL_KINDS];
+    uint32_t *numbers[FL_PER_HOST]; /* by place: the number of its name and 1 */
+    size_t numbers_room[FL_PER_HOST];
 } fl_entries;
 
-#define FL_ENTRY_COLUMNS(DO)                                                                        \
-    DO(rules) DO(segments) DO(seconds) DO(keys) DO(hits) DO(base) DO(size_low) DO(size_high) DO(sketched)
-#define FL_OTHER_COLUMNS(DO) DO(sketch_cells) DO(counts) DO(key_ends) DO(name_kinds) DO(name_places)
+#define FL_ENTRY_COLUMNS(DO) DO(sketched) DO(sketch_cells) DO(counts) DO(key_ends) DO(name_kinds) DO(name_places)
 
 /* Room for `n` things of `size` bytes, those that are new being 0; 0 where there is no memory. */
 static int fl_reserve(void **at, size_t *room, size_t n, size_t size) {
@@ -152,7 +157,8 @@ static inline fl_group *fl_group_new(fl_entries *entries, uint32_t row, uint32_t
         if (entry + rules > UINT32_MAX ||
             !fl_reserve((void **)&entries->numbered, &entries->numbered_room, entry + rules, sizeof(uint32_t)))
             return NULL;
-        memset(entries->numbered + entry, 0, rules * sizeof(uint32_t));
+        for (size_t rank = 0; rank < rules; rank++) /* few: no call is worth it */
+            entries->numbered[entry + rank] = 0;
         entries->n_numbered = entry + rules;
         group->entry = (uint32_t)entry;
     }
@@ -160,16 +166,14 @@ static inline fl_group *fl_group_new(fl_entries *entries, uint32_t row, uint32_t
     return group;
 }
 
-/* As fl_group_at, of another row than the last one. */
-static fl_group *fl_group_find(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind, uint32_t place) {
+/* As fl_group_at, where the group may be there already. */
+static __attribute__((noinline)) fl_group *fl_group_find(fl_entries *entries, fl_mark *mark, uint32_t stamp,
+                                                         uint32_t kind, uint32_t place) {
     const uint32_t row = stamp - entries->stamp;
-    size_t at = entries->n_groups;
-    if (mark->stamp > stamp && !entries->again && !fl_entries_again(entries))
+    if (!entries->again && !fl_entries_again(entries))
         return NULL;
-    if (entries->again && !(at = fl_group_place(entries, row, kind, place)))
-        return NULL;
-    at -= (size_t)entries->again;
-    if (at > entries->n_groups) /* memory ran out behind its place before: the chunk has failed */
+    const size_t at = fl_group_place(entries, row, kind, place) - 1; /* of 0, no group is behind it */
+    if (at > entries->n_groups) /* memory ran out, now or behind its place before: the chunk has failed */
         return NULL;
     if (at == entries->n_groups && !fl_group_new(entries, row, kind, place))
         return NULL;
@@ -181,36 +185,51 @@ static fl_group *fl_group_find(fl_entries *entries, fl_mark *mark, uint32_t stam
  * holds until the next call. */
 static inline fl_group *fl_group_at(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind,
                                     uint32_t place) {
-    return mark->stamp == stamp ? entries->groups + mark->group : fl_group_find(entries, mark, stamp, kind, place);
+    if (mark->stamp == stamp)
+        return entries->groups + mark->group;
+    if (mark->stamp > stamp || entries->again)
+        return fl_group_find(entries, mark, stamp, kind, place);
+    fl_group *group = fl_group_new(entries, stamp - entries->stamp, kind, place);
+    if (group)
+        *mark = (fl_mark){stamp, (uint32_t)(group - entries->groups)};
+    return group;
 }
 
-/* A new entry of a group, whose number goes to `number`. NULL where there is no memory. */
-static fl_entry *fl_entry_new(fl_entries *entries, const fl_group *group, uint32_t rule, uint32_t *number) {
-    const size_t at = entries->n;
-    if (at == entries->room) {
-        size_t room = 2 * at + 64;
-        fl_entry *more = room > UINT32_MAX ? NULL : (fl_entry *)realloc(entries->at, room * sizeof *more);
-        if (!more)
-            return NULL;
-        entries->at = more;
-        fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
-        if (entries->sized && !sizes)
-            return NULL;
-        entries->sizes = sizes;
-        entries->room = room;
-    }
+static __attribute__((noinline)) int fl_entries_grow(fl_entries *entries, size_t n) {
+    const size_t room = 2 * n + 64;
+    fl_entry *more = room > UINT32_MAX ? NULL : (fl_entry *)realloc(entries->at, room * sizeof *more);
+    if (!more)
+        return 0;
+    entries->at = more;
+    fl_sum *sizes = entries->sized ? (fl_sum *)realloc(entries->sizes, room * sizeof *sizes) : NULL;
+    if (entries->sized && !sizes)
+        return 0;
+    entries->sizes = sizes;
+    entries->room = room;
+    return 1;
+}
+
+/* Room for so many entries more; 0 where there is no memory. */
+static inline int fl_entries_room(fl_entries *entries, size_t n) {
+    return entries->n + n <= entries->room || fl_entries_grow(entries, entries->n + n);
+}
+
+/* Where the numbers of a group's entries stand, by rank. It holds until a group is made. */
+static inline uint32_t *fl_group_numbers(fl_entries *entries, fl_group *group) {
+    return entries->ranks[group->kind] > 1 ? entries->numbered + group->entry : &group->entry;
+}
+
+/* The entry of a rule, which is made, there being room, where `number` says that there is none. The pointer holds
+ * until there is to be more room. */
+static inline fl_entry *fl_entry_of(fl_entries *entries, uint32_t group, uint32_t rule, uint32_t *number) {
+    if (*number)
+        return entries->at + *number - 1;
+    fl_entry *entry = entries->at + entries->n;
+    *entry = (fl_entry){.rule = rule, .group = group};
     if (entries->sized)
-        entries->sizes[at] = 0;
-    entries->at[at] = (fl_entry){.rule = rule, .group = (uint32_t)(group - entries->groups)};
+        entries->sizes[entries->n] = 0;
     *number = (uint32_t)++entries->n;
-    return entries->at + at;
-}
-
-/* The entry of a rule, which has that rank in its kind. NULL where there is no memory. The pointer holds until
- * the next call. */
-static inline fl_entry *fl_entry_of(fl_entries *entries, fl_group *group, uint32_t rule, uint32_t rank) {
-    uint32_t *number = entries->ranks[group->kind] > 1 ? entries->numbered + group->entry + rank : &group->entry;
-    return *number ? entries->at + *number - 1 : fl_entry_new(entries, group, rule, number);
+    return entry;
 }
 
 /* Put the name of a key, which is readable for 16 bytes, behind those that there are. 0 where there is no
@@ -229,10 +248,8 @@ static inline int fl_entries_name(fl_entries *entries, const uint8_t *text, size
  * down. Its mark is used with a name alone. */
 static inline fl_group *fl_group_named(fl_entries *entries, fl_mark *mark, uint32_t stamp, uint32_t kind,
                                        uint32_t place, const uint8_t *text, size_t length) {
-    if (mark->stamp == stamp)
-        return entries->groups + mark->group;
     const fl_mark before = *mark;
-    fl_group *group = fl_group_find(entries, mark, stamp, kind, place);
+    fl_group *group = fl_group_at(entries, mark, stamp, kind, place);
     if (!group || group->name) /* it had been there */
         return group;
     if (before.stamp >= entries->stamp) /* to look there now would be to wait for it */
@@ -283,7 +300,6 @@ static inline void fl_entries_begin(fl_entries *entries, uint32_t stamp) {
     entries->n = entries->n_groups = entries->n_numbered = entries->key_text_n = 0;
 #define FL_EMPTY(column) entries->column.n = 0;
     FL_ENTRY_COLUMNS(FL_EMPTY)
-    FL_OTHER_COLUMNS(FL_EMPTY)
 #undef FL_EMPTY
 }
 
@@ -327,27 +343,13 @@ static int fl_entries_sketches(fl_entries *entries) {
     return done;
 }
 
-/* Room in a column for a value of each entry. */
-static inline int fl_entries_room(fl_column *column, size_t n) {
-    if (column->room < n) {
-        int64_t *at = (int64_t *)realloc(column->at, n * sizeof *at);
-        if (!at)
-            return 0;
-        column->at = at;
-        column->room = n;
-    }
-    column->n = n;
-    return 1;
-}
-
 static inline void fl_entries_free(fl_entries *entries) {
     fl_table_free(&entries->places);
     fl_table_free(&entries->cells);
-    for (int kind = 0; kind < FL_KINDS; kind++)
+    for (int kind = 0; kind < FL_PER_HOST; kind++)
         free(entries->numbers[kind]);
 #define FL_FREE(column) free(entries->column.at);
     FL_ENTRY_COLUMNS(FL_FREE)
-    FL_OTHER_COLUMNS(FL_FREE)
 #undef FL_FREE
     fl_entries_release(entries);
     free(entries->key_text);

@@ -26,18 +26,19 @@ typedef struct {
     uint64_t seed;
 } fl_hosts;
 
-static inline uint64_t fl_host_hash(const fl_hosts *hosts, const uint8_t *text, uint32_t length, uint64_t *first,
-                                    uint64_t *second) {
-    fl_key_words(text, length, first, second);
-    return fl_hash_of(hosts->seed, text, length, *first, *second);
-}
+/* A host as it is looked for. */
+typedef struct {
+    const uint8_t *text; /* readable for 16 bytes, whatever its length */
+    uint32_t length;
+    uint64_t first, second, hash;
+} fl_sought;
 
-/* Fetch what will be asked for, and return its hash. The text is readable for 16 bytes, whatever its length. */
-static inline uint64_t fl_hosts_fetch(const fl_hosts *hosts, const uint8_t *text, uint32_t length) {
-    uint64_t first, second, hash = fl_host_hash(hosts, text, length, &first, &second);
+/* Fetch what will be asked for of a host, of which text and length are known. */
+static inline void fl_hosts_fetch(const fl_hosts *hosts, fl_sought *host) {
+    fl_key_words(host->text, host->length, &host->first, &host->second);
+    host->hash = fl_hash_of(hosts->seed, host->text, host->length, host->first, host->second);
     if (hosts->n)
-        __builtin_prefetch(hosts->at + (hash & hosts->mask), 1);
-    return hash;
+        __builtin_prefetch(hosts->at + (host->hash & hosts->mask), 1);
 }
 
 static inline const uint8_t *fl_host_text(const fl_hosts *hosts, size_t number, size_t *length) {
@@ -68,38 +69,34 @@ static int fl_hosts_grow(fl_hosts *hosts) {
     return 1;
 }
 
-static fl_host *fl_host_new(fl_hosts *hosts, const uint8_t *text, uint32_t length, uint64_t hash) {
-    uint64_t first, second;
-    fl_key_words(text, length, &first, &second);
-    size_t end = hosts->text_n + length;
+static fl_host *fl_host_new(fl_hosts *hosts, const fl_sought *sought) {
+    const size_t end = hosts->text_n + sought->length;
     if (end > UINT32_MAX || !fl_reserve((void **)&hosts->text, &hosts->text_room, end + 16, 1) ||
         !fl_reserve((void **)&hosts->ends, &hosts->ends_room, hosts->n + 1, sizeof *hosts->ends))
         return NULL;
     if (2 * hosts->n >= hosts->mask && !fl_hosts_grow(hosts))
         return NULL;
-    memcpy(hosts->text + hosts->text_n, text, length);
+    memcpy(hosts->text + hosts->text_n, sought->text, sought->length);
     hosts->text_n = hosts->ends[hosts->n++] = (uint32_t)end;
-    size_t slot = hash;
+    size_t slot = sought->hash;
     while (hosts->at[slot & hosts->mask].number)
         slot++;
     fl_host *host = hosts->at + (slot & hosts->mask);
-    *host = (fl_host){.first = first, .second = second, .length = length, .number = (uint32_t)hosts->n};
+    *host = (fl_host){sought->first, sought->second, sought->length, (uint32_t)hosts->n, {0}};
     return host;
 }
 
-/* The host of a text, which is readable for 16 bytes, and of its hash; NULL where there is no memory. The pointer
- * holds until the next call. */
-static inline fl_host *fl_host_of(fl_hosts *hosts, const uint8_t *text, uint32_t length, uint64_t hash) {
-    uint64_t first, second;
-    size_t slot = hash;
-    fl_key_words(text, length, &first, &second);
+/* The host that was fetched; NULL where there is no memory. The pointer holds until the next call. */
+static inline fl_host *fl_host_of(fl_hosts *hosts, const fl_sought *sought) {
+    size_t slot = sought->hash;
     for (fl_host *host; hosts->n && (host = hosts->at + (slot & hosts->mask))->number; slot++) {
         size_t whole;
-        if (host->first == first && host->second == second && host->length == length &&
-            (length <= 16 || !memcmp(fl_host_text(hosts, host->number - 1, &whole) + 16, text + 16, length - 16)))
+        if (host->first == sought->first && host->second == sought->second && host->length == sought->length &&
+            (host->length <= 16 || !memcmp(fl_host_text(hosts, host->number - 1, &whole) + 16, sought->text + 16,
+                                           host->length - 16)))
             return host;
     }
-    return fl_host_new(hosts, text, length, hash);
+    return fl_host_new(hosts, sought);
 }
 
 /* Forget all, but keep the memory where it is not much. */

@@ -416,8 +416,8 @@ static int fl_json_rules(const fl_json *json, fl_fold *fold, const fl_json_found
     static const uint8_t none[17] = "-";
     seen->duration = duration < FL_LONGEST_PART ? duration : FL_LONGEST_PART;
     int slot = fl_json_slot(json, found, FL_J_HOST);
-    seen->host = slot < 0 ? none : found->values[slot].at;
-    seen->host_length = slot < 0 ? 1 : (uint32_t)(found->values[slot].stop - seen->host);
+    seen->host.text = slot < 0 ? none : found->values[slot].at;
+    seen->host.length = slot < 0 ? 1 : (uint32_t)(found->values[slot].stop - seen->host.text);
     slot = fl_json_slot(json, found, FL_J_REQUEST);
     if (slot >= 0) {
         fl_target(seen, found->values[slot].at, found->values[slot].stop);

@@ -307,8 +307,8 @@ static inline void fl_host_seen(fl_seen *seen, const uint8_t *p, const uint8_t *
     const uint8_t *at = stop;
     while (at > p && at[-1] != ' ')
         at--;
-    seen->host = at;
-    seen->host_length = (uint32_t)(stop - at);
+    seen->host.text = at;
+    seen->host.length = (uint32_t)(stop - at);
 }
 
 /* How many of 16 bytes stand before the first that is `stop`. */
@@ -336,8 +336,8 @@ static inline void fl_host_word(fl_seen *seen, uint8_t tail, const uint8_t *p, c
         fl_host_seen(seen, p, at);
         return;
     }
-    seen->host = p;
-    seen->host_length = (uint32_t)(at - p);
+    seen->host.text = p;
+    seen->host.length = (uint32_t)(at - p);
 }
 
 /* What the rules need of a hit that fl_hit has counted, of what every format has. */
@@ -359,8 +359,9 @@ static inline int fl_line_hit(const fl_shape *shape, fl_fold *fold, const uint8_
     if (!fl_request(fold, open + 1, close, &section, &method))
         return 1;
     fl_hit(fold, second, section, method, status, size);
-    if (!fold->rules || fl_rules_alike(fold->rules, second, (uint32_t)(section - fold->sections.keys),
-                                       (uint32_t)(method - fold->methods.keys), status, size))
+    if (!fold->rules || (fold->rules->has_cells &&
+                         fl_rules_alike(fold->rules, second, (uint32_t)(section - fold->sections.keys),
+                                        (uint32_t)(method - fold->methods.keys), status, size)))
         return 1;
     fl_seen *seen = fl_see(fold, section, method, status, size);
     if (fold->rules->has_hosts)

@@ -9,7 +9,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from fastlog.model.measured import COLUMNS, Packed
+from fastlog.model.measured import Packed
 from fastlog.model.narrow import Narrow
 from fastlog.model.partial import REASONS, Partial
 from fastlog.model.sketch import LONGEST

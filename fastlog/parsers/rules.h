@@ -19,7 +19,7 @@
  * What tallies do not know is counted line by line: hosts, which are fetched from memory as they are gathered,
  * and sketches of durations.
  *
- * Entries live for a chunk; hosts and targets live on, up to `bound`; cells of FL_MOST_ROWS sections (8 MiB),
+ * Entries live for a chunk; hosts and targets live on, up to `bound`; cells of FL_MOST_ROWS sections (16 MiB),
  * and classes and outcomes as long as Python keeps them.
  *
  * Over 300 lines, since all of it is one state.
@@ -33,8 +33,8 @@
 #define FL_ASKS_OUTCOME FL_FIELDS
 #define FL_NO_DURATION (-1)
 #define FL_GATHERED 32 /* one by one */
-#define FL_VARIANTS 64 /* of a section, and as many cells in its row */
-#define FL_VARIED_METHODS 4 /* of these, by place, there are variants */
+#define FL_VARIANTS 128 /* of a section, and as many cells in its row */
+#define FL_VARIED_METHODS 8 /* of these, by place, there are variants */
 #define FL_VARIED_SIZES 4 /* and of these intervals */
 #ifndef FL_MOST_ROWS
 #define FL_MOST_ROWS 4096
@@ -69,7 +69,8 @@ typedef struct {
 
 /* What tells the cells of a section apart. */
 typedef struct {
-    uint32_t method, status, size; /* size: the interval */
+    uint64_t key; /* of method and status: fl_seen_key */
+    size_t size;  /* the interval */
 } fl_variant;
 
 /* Of the keys of a kind, by place. */
@@ -78,15 +79,15 @@ typedef struct {
     size_t room;
 } fl_marks;
 
-/* A hit as rules see it; texts are readable for 16 bytes. */
+/* A hit as rules see it. */
 typedef struct {
     uint32_t section, method; /* places in their tables */
     unsigned status;
-    uint32_t host_length, target_length;
-    const uint8_t *host, *target;
+    uint32_t target_length;
+    const uint8_t *target; /* readable for 16 bytes */
     uint64_t size;
     int64_t duration; /* in microseconds; FL_NO_DURATION */
-    uint64_t hash;    /* of the host, once it is gathered */
+    fl_sought host; /* which is fetched as the hit is gathered */
 } fl_seen;
 
 typedef struct fl_rules {
@@ -143,34 +144,44 @@ static inline size_t fl_interval(const fl_column *edges, int64_t value) {
 
 /* -- hits ------------------------------------------------------------------------------------- */
 
-/* The group of a key that is no host, in the row of a stamp. NULL where there is no memory. */
-static inline fl_group *fl_rules_group(fl_rules *rules, uint32_t stamp, uint32_t kind, uint32_t place) {
+/* The group of a key that is no host. NULL where there is no memory. */
+static inline fl_group *fl_rules_group(fl_rules *rules, uint32_t kind, uint32_t place) {
     fl_marks *marks = rules->marks + kind;
     if (!fl_reserve((void **)&marks->at, &marks->room, (size_t)place + 1, sizeof *marks->at))
         return NULL;
-    return fl_group_at(&rules->entries, marks->at[place] + stamp % FL_ROWS, stamp, kind, place);
+    return fl_group_at(&rules->entries, marks->at[place] + rules->stamp % FL_ROWS, rules->stamp, kind, place);
 }
 
-/* The group of the host of a hit. NULL where there is no memory. */
-static inline fl_group *fl_host_group(fl_rules *rules, const fl_seen *seen) {
-    fl_host *host = fl_host_of(&rules->hosts, seen->host, seen->host_length, seen->hash);
-    return host ? fl_group_named(&rules->entries, &host->mark, rules->stamp, FL_PER_HOST, host->number - 1,
-                                 seen->host, seen->host_length)
-                : NULL;
+/* The group of the key of a hit in a kind. NULL where there is no memory. */
+static inline fl_group *fl_seen_group(fl_rules *rules, const fl_seen *seen, uint32_t kind) {
+    if (kind == FL_PER_HOST) {
+        fl_host *host = fl_host_of(&rules->hosts, &seen->host);
+        return host ? fl_group_named(&rules->entries, &host->mark, rules->stamp, FL_PER_HOST, host->number - 1,
+                                     seen->host.text, seen->host.length)
+                    : NULL;
+    }
+    return fl_rules_group(rules, kind, kind == FL_PER_SECTION  ? seen->section
+                                       : kind == FL_PER_STATUS ? seen->status
+                                       : kind == FL_PER_METHOD ? seen->method
+                                                               : 0);
 }
 
 /* Count in its entries what tallies do not know of a hit. 0 where there is no memory. */
 static inline int fl_rules_line(fl_rules *rules, const fl_seen *seen, uint32_t number) {
-    const uint32_t keys[FL_PER_HOST] = {0, seen->section, seen->status, seen->method};
     const fl_share *share = rules->outcomes.shares + number - 1;
     const fl_goal *to = rules->outcomes.goals + share->first, *end = to + share->n;
     fl_entries *entries = &rules->entries;
-    for (; to < end; to++) {
-        fl_group *group = to->kind == FL_PER_HOST ? fl_host_group(rules, seen)
-                                                  : fl_rules_group(rules, rules->stamp, to->kind, keys[to->kind]);
-        fl_entry *entry = group ? fl_entry_of(entries, group, to->rule, to->rank) : NULL;
-        if (!entry)
-            return 0;
+    fl_group *group = NULL;
+    if (!fl_entries_room(entries, share->n))
+        return 0;
+    for (uint32_t kind = FL_KINDS; to < end; to++) {
+        if (to->kind != kind) { /* else it is that of the rule before */
+            kind = to->kind;
+            if (!(group = fl_seen_group(rules, seen, kind)))
+                return 0;
+        }
+        fl_entry *entry = fl_entry_of(entries, (uint32_t)(group - entries->groups), to->rule,
+                                      fl_group_numbers(entries, group) + to->rank);
         entry->hits += to->counts;
         entry->base++;
         if (to->sized)
@@ -187,17 +198,17 @@ static inline int fl_rules_credit(fl_rules *rules, const fl_tally *tally, uint32
     fl_entries *entries = &rules->entries;
     if (!number)
         return 1;
-    fl_group *group = fl_rules_group(rules, rules->stamp, kind, place);
-    if (!group)
-        return 0;
     const fl_share *share = rules->outcomes.shares + number - 1;
+    fl_group *group = fl_rules_group(rules, kind, place);
+    if (!group || !fl_entries_room(entries, share->n))
+        return 0;
+    const uint32_t at = (uint32_t)(group - entries->groups), hits = (uint32_t)tally->hits;
+    uint32_t *numbers = fl_group_numbers(entries, group);
     const fl_goal *to = rules->outcomes.goals + share->first, *end = to + share->n;
     for (; to < end; to++) {
-        fl_entry *entry = fl_entry_of(entries, group, to->rule, to->rank);
-        if (!entry)
-            return 0;
-        entry->hits += to->counts ? (uint32_t)tally->hits : 0u;
-        entry->base += (uint32_t)tally->hits;
+        fl_entry *entry = fl_entry_of(entries, at, to->rule, numbers + to->rank);
+        entry->hits += to->counts ? hits : 0;
+        entry->base += hits;
         if (to->sized)
             fl_entry_size(entries, entry, tally->size);
     }
@@ -252,7 +263,7 @@ static int64_t fl_seen_number(fl_rules *rules, const fl_seen *seen, int field) {
     case FL_OF_STATUS:
         return seen->status;
     case FL_OF_HOST:
-        host = fl_host_of(&rules->hosts, seen->host, seen->host_length, seen->hash);
+        host = fl_host_of(&rules->hosts, &seen->host);
         return host ? (int64_t)host->number - 1 : -1;
     case FL_OF_SIZE:
         return (int64_t)fl_interval(&rules->size_edges, (int64_t)seen->size);
@@ -299,27 +310,13 @@ static const fl_outcome *fl_rules_outcome_of(fl_rules *rules, fl_fold *fold, con
 
 /* The numbers of single hits' outcomes, each and 1; 0 where the map does not know it. */
 static void fl_rules_numbers(fl_rules *rules, uint32_t *numbers) {
-    static const uint16_t none[1];
     const fl_outcomes *outcomes = &rules->outcomes;
     const size_t n = rules->n_gathered;
-    const uint16_t *parts[FL_FIELDS];
-    size_t any[FL_FIELDS]; /* the bits of a number; none where the field is not looked at */
+    memset(numbers, 0, n * sizeof *numbers);
     for (int field = 0; field < FL_FIELDS; field++) {
-        any[field] = outcomes->looked_at[field] ? SIZE_MAX : 0;
-        parts[field] = outcomes->looked_at[field] ? outcomes->classes[field].parts : none;
-    }
-    for (size_t i = 0; i < n; i++) {
-        const fl_seen *seen = rules->gathered + i;
-        size_t size = seen->size < rules->least_edge ? 0 : fl_interval(&rules->size_edges, (int64_t)seen->size);
-        numbers[i] = parts[FL_OF_SECTION][seen->section & any[FL_OF_SECTION]] |
-                     parts[FL_OF_METHOD][seen->method & any[FL_OF_METHOD]] |
-                     parts[FL_OF_STATUS][seen->status & any[FL_OF_STATUS]] | parts[FL_OF_SIZE][size];
-    }
-    static const uint8_t others[] = {FL_OF_HOST, FL_OF_DURATION, FL_OF_TARGET};
-    for (size_t other = 0; other < sizeof others; other++) {
-        const fl_classes *classes = outcomes->classes + others[other];
-        for (size_t i = 0; any[others[other]] && i < n; i++) {
-            const int64_t number = fl_seen_number(rules, rules->gathered + i, others[other]);
+        const fl_classes *classes = outcomes->classes + field;
+        for (size_t i = 0; outcomes->looked_at[field] && i < n; i++) {
+            const int64_t number = fl_seen_number(rules, rules->gathered + i, field);
             numbers[i] |= number < 0 || (size_t)number >= classes->room ? FL_UNKNOWN : (uint32_t)classes->parts[number];
         }
     }
@@ -337,62 +334,71 @@ static int fl_rules_room(fl_rules *rules, const fl_fold *fold) {
     return 1;
 }
 
-/* Where hits are counted, in the tally that stands at `first`, or behind it, of sections (0) or others (1). */
-#define FL_TALLY(which, first, key)                                                                       \
-    do {                                                                                            \
-        const uint64_t of = (key);                                                                  \
-        uint32_t at = (first);                                                                      \
-        if (tallies[at].of != of)                                                                   \
-            at = fl_tally_find(rules, at, of, &done);                                               \
-        rules->touched[which][rules->n_touched[which]] = at;                                        \
-        rules->n_touched[which] += !tallies[at].hits; /* which of both, no processor can foretell */ \
-        tallies[at].hits += hits;                                                                   \
-        tallies[at].size += size;                                                                   \
-    } while (0)
+/* Count hits in the tally that stands at `first`, or behind it, of sections (0) or others (1). 0 where memory has
+ * run out. */
+static inline int fl_tally_hits(fl_rules *rules, int which, uint32_t first, uint64_t of, uint64_t hits,
+                                uint64_t size) {
+    int done = 1;
+    const uint32_t at = rules->tallies[first].of == of ? first : fl_tally_find(rules, first, of, &done);
+    fl_tally *tally = rules->tallies + at;
+    rules->touched[which][rules->n_touched[which]] = at;
+    rules->n_touched[which] += !tally->hits; /* which of both, no processor can foretell */
+    tally->hits += hits;
+    tally->size += size;
+    return done;
+}
+
+/* Count hits of an outcome and its number, and 1, in their tallies; `key`: of method and status. 0 where memory
+ * has run out. */
+static inline int fl_rules_tally(fl_rules *rules, uint32_t number, uint32_t section, uint64_t key, uint64_t hits,
+                                 uint64_t size) {
+    int done = 1;
+    if (rules->tallied[FL_PER_SECTION]) {
+        const uint32_t share = rules->outcomes.at[number - 1].shares[FL_PER_SECTION];
+        done &= fl_tally_hits(rules, 0, (section + FL_APART * share) % (1u << FL_TALLY_BITS),
+                              (uint64_t)section << 32 | share, hits, size);
+    }
+    if (rules->has_others) { /* places are less than 2^27: each had a line of a chunk of its own */
+        const uint64_t of = (uint64_t)number << FL_OF_OUTCOME | (key & rules->told);
+        done &= fl_tally_hits(rules, 1, (uint32_t)FL_TALLIES +
+                              (uint32_t)(of * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)), of, hits, size);
+    }
+    return size < FL_MUCH ? done : done & fl_rules_flush(rules);
+}
+
+/* What tells hits apart by method and status. */
+static inline uint64_t fl_seen_key(const fl_seen *seen) {
+    return (uint64_t)seen->method << FL_OF_METHODS | seen->status;
+}
 
 /* Look at what is gathered, from a place in the order on, as far as outcomes are known: how far that is. */
 static size_t fl_rules_hits(fl_rules *rules, fl_fold *fold, size_t i, const uint32_t *numbers) {
-    fl_tally *tallies = rules->tallies;
-    const int by_section = rules->tallied[FL_PER_SECTION], has_others = rules->has_others;
-    const uint64_t told = rules->told;
     const size_t n = rules->n_order;
     int done = 1;
     for (; i < n; i++) {
         const uint32_t place = rules->order[i];
-        const int single = place >= FL_SINGLE;
-        const fl_seen *seen = rules->gathered + (single ? place - FL_SINGLE : 0);
-        fl_cell *cell = rules->cells + (single ? 0 : place);
-        const fl_variant *variant = rules->variants + place % FL_VARIANTS;
-        const uint32_t number = single ? numbers[place - FL_SINGLE] : cell->outcome;
-        if (!number)
-            break;
-        const uint32_t section = single ? seen->section : place / FL_VARIANTS;
-        const uint32_t method = single ? seen->method : variant->method;
-        const uint32_t status = single ? seen->status : variant->status;
-        const uint64_t hits = single ? 1 : cell->hits, size = single ? seen->size : cell->size;
-        const fl_outcome *outcome = rules->outcomes.at + number - 1;
-        if (by_section) {
-            const uint32_t share = outcome->shares[FL_PER_SECTION];
-            FL_TALLY(0, (section + FL_APART * share) % (1u << FL_TALLY_BITS), (uint64_t)section << 32 | share);
-        }
-        if (has_others) { /* places are less than 2^27: each had a line of a chunk of its own */
-            const uint64_t key = (uint64_t)number << FL_OF_OUTCOME |
-                                 (((uint64_t)method << FL_OF_METHODS | status) & told);
-            FL_TALLY(1, (uint32_t)FL_TALLIES + (uint32_t)(key * 0x9e3779b97f4a7c15u >> (64 - FL_TALLY_BITS)), key);
-        }
-        if (single && outcome->by_line)
-            done &= fl_rules_line(rules, seen, outcome->by_line);
-        if (!single) {
+        if (place < FL_SINGLE) {
+            fl_cell *cell = rules->cells + place;
+            const fl_variant *variant = rules->variants + place % FL_VARIANTS;
+            if (!cell->outcome)
+                break;
+            done &= fl_rules_tally(rules, cell->outcome, place / FL_VARIANTS, variant->key, cell->hits, cell->size);
             cell->hits = 0;
             cell->size = 0;
+        } else {
+            const uint32_t number = numbers[place - FL_SINGLE];
+            const fl_seen *seen = rules->gathered + (place - FL_SINGLE);
+            if (!number)
+                break;
+            const uint32_t by_line = rules->outcomes.at[number - 1].by_line;
+            done &= fl_rules_tally(rules, number, seen->section, fl_seen_key(seen), 1, seen->size);
+            if (by_line)
+                done &= fl_rules_line(rules, seen, by_line);
         }
-        if (size >= FL_MUCH)
-            done &= fl_rules_flush(rules);
     }
     fold->failed |= !done;
     return i;
 }
-#undef FL_TALLY
 
 /* Nothing is gathered: what was not looked at is dropped, of a chunk that failed. */
 static void fl_rules_drop(fl_rules *rules) {
@@ -414,7 +420,8 @@ static inline void fl_cells_forget(fl_rules *rules) {
 /* A hit that is as those of a cell. */
 static inline const fl_seen *fl_rules_example(fl_rules *rules, uint32_t place) {
     const fl_variant *variant = rules->variants + place % FL_VARIANTS;
-    rules->example = (fl_seen){.section = place / FL_VARIANTS, .method = variant->method, .status = variant->status,
+    rules->example = (fl_seen){.section = place / FL_VARIANTS, .method = (uint32_t)(variant->key >> FL_OF_METHODS),
+                               .status = (uint32_t)variant->key & ((1u << FL_OF_METHODS) - 1),
                                .duration = FL_NO_DURATION};
     if (variant->size)
         rules->example.size = (uint64_t)rules->size_edges.at[variant->size - 1];
@@ -455,14 +462,25 @@ static inline void fl_cell_hit(fl_rules *rules, uint32_t place, uint64_t size) {
     cell->size += size;
 }
 
+/* The interval of a size that is not in the first; FL_VARIED_SIZES where there are no cells of it. */
+static size_t fl_greater_size(const fl_rules *rules, uint64_t size) {
+    return size < FL_MUCH ? fl_interval(&rules->size_edges, (int64_t)size) : FL_VARIED_SIZES;
+}
+
+/* The interval of a size, as far as there are cells of it. */
+static inline size_t fl_varied_size(const fl_rules *rules, uint64_t size) {
+    return size < rules->least_edge ? 0 : fl_greater_size(rules, size);
+}
+
 /* Count a hit in its cell, if that is there already, and the hit of the run: 1; or else 0, and it is to be put
- * down. */
-static inline int fl_rules_alike(fl_rules *rules, int64_t second, uint32_t section, uint32_t method, uint32_t status,
-                                 uint64_t size) {
+ * down. Never inlined: lines of which no rule asks would be the slower for it. */
+static __attribute__((noinline)) int fl_rules_alike(fl_rules *rules, int64_t second, uint32_t section,
+                                                    uint32_t method, uint32_t status, uint64_t size) {
     const uint64_t number = ((uint64_t)method << FL_OF_METHODS | status) & rules->tells;
-    if (second != rules->second || size >= rules->least_edge || number >= FL_VARIED_METHODS << FL_OF_METHODS)
+    const size_t varied = fl_varied_size(rules, size);
+    if (second != rules->second || number >= FL_VARIED_METHODS << FL_OF_METHODS || varied >= FL_VARIED_SIZES)
         return 0;
-    const uint32_t variant = rules->variant_of[number];
+    const uint32_t variant = rules->variant_of[(varied * FL_VARIED_METHODS << FL_OF_METHODS) + number];
     const size_t place = (size_t)(section & rules->tells_section) * FL_VARIANTS + variant;
     if (!variant || place >= rules->cell_room || rules->n_order == FL_ORDER)
         return 0;
@@ -474,18 +492,16 @@ static inline int fl_rules_alike(fl_rules *rules, int64_t second, uint32_t secti
  * (`failed`). */
 static uint32_t fl_cell_of_hit(fl_rules *rules, fl_fold *fold, const fl_seen *seen) {
     const uint32_t section = seen->section & rules->tells_section;
-    const uint64_t number = ((uint64_t)seen->method << FL_OF_METHODS | seen->status) & rules->tells;
-    const size_t size = fl_interval(&rules->size_edges, (int64_t)seen->size);
-    if (seen->size >= FL_MUCH || number >= FL_VARIED_METHODS << FL_OF_METHODS ||
-        size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
+    const uint64_t number = fl_seen_key(seen) & rules->tells;
+    const size_t size = fl_varied_size(rules, seen->size);
+    if (number >= FL_VARIED_METHODS << FL_OF_METHODS || size >= FL_VARIED_SIZES || section >= FL_MOST_ROWS)
         return 0;
     uint8_t *variant = rules->variant_of + (size * FL_VARIED_METHODS << FL_OF_METHODS) + number;
     if (!*variant) {
         if (rules->n_variants + 1 == FL_VARIANTS)
             return 0;
         *variant = (uint8_t)++rules->n_variants;
-        rules->variants[*variant] = (fl_variant){(uint32_t)(number >> FL_OF_METHODS),
-                                                 (uint32_t)number & ((1u << FL_OF_METHODS) - 1), (uint32_t)size};
+        rules->variants[*variant] = (fl_variant){number, size};
     }
     const size_t room = ((size_t)section + 1) * FL_VARIANTS;
     if (fl_reserve((void **)&rules->cells, &rules->cell_room, room, sizeof *rules->cells))
@@ -499,7 +515,7 @@ static inline int fl_rules_gather(fl_rules *rules, fl_fold *fold) {
     fl_seen *seen = rules->gathered + rules->n_gathered;
     const uint32_t place = rules->has_cells ? fl_cell_of_hit(rules, fold, seen) : 0;
     if (rules->has_hosts)
-        seen->hash = fl_hosts_fetch(&rules->hosts, seen->host, seen->host_length);
+        fl_hosts_fetch(&rules->hosts, &seen->host);
     if (place)
         fl_cell_hit(rules, place, seen->size);
     else
@@ -508,7 +524,7 @@ static inline int fl_rules_gather(fl_rules *rules, fl_fold *fold) {
 }
 
 /* Look at what is gathered, and begin the next run if that is due; 0 where something is asked for first. */
-static int fl_rules_go_on(fl_rules *rules, fl_fold *fold) {
+static __attribute__((noinline)) int fl_rules_go_on(fl_rules *rules, fl_fold *fold) {
     rules->asks = -1;
     if (!fl_rules_look(rules, fold))
         return 0;
@@ -537,7 +553,7 @@ static inline int fl_rules_settle(fl_rules *rules, fl_fold *fold) {
 static inline fl_seen *fl_rules_next(fl_rules *rules) { return rules->gathered + rules->n_gathered; }
 
 /* Gather the hit that was put down, which the fold has counted; 0 where something is asked for first. */
-static inline int fl_rules_count(fl_rules *rules, fl_fold *fold) {
+static __attribute__((noinline)) int fl_rules_count(fl_rules *rules, fl_fold *fold) {
     if (fold->in_future) {
         rules->second = FL_NEVER;
         return 1;

@@ -1,23 +1,27 @@
 # The compiled twin of RuleFold: part of native.pyx. What it promises is in rules.h.
 
-from fastlog.model.narrow cimport fl_narrow_put, fl_narrow_width
+from fastlog.model.narrow cimport fl_narrow, fl_narrow_put, fl_narrow_width
 
 cdef extern from "block.h" nogil:
+    ctypedef struct fl_sought:
+        const uint8_t *text
+        uint32_t length
+
     ctypedef struct fl_seen:
         uint32_t section, method
         unsigned status
-        uint32_t host_length, target_length
-        const uint8_t *host
+        uint32_t target_length
         const uint8_t *target
+        fl_sought host
         uint64_t size
         int64_t duration
 
     ctypedef struct fl_entries:
-        fl_column rules, segments, seconds, keys, hits, base, size_low, size_high
+        size_t n
         fl_column sketched, sketch_cells, counts, key_ends
+        const fl_narrow *columns
         const uint8_t *key_text
         size_t key_text_n
-        int sized
 
     ctypedef struct fl_outcomes:
         pass
@@ -30,12 +34,14 @@ cdef extern from "block.h" nogil:
         int asks
         fl_entries entries
 
+    enum: FL_MEASURED
     int FL_FIELDS, FL_ASKS_OUTCOME, FL_OF_SECTION, FL_OF_METHOD, FL_OF_STATUS, FL_OF_HOST, FL_OF_SIZE, FL_OF_DURATION
     int64_t FL_NO_DURATION
     fl_rules *fl_rules_new(uint64_t seed, size_t bound)
     void fl_rules_free(fl_rules *rules)
     void fl_rules_begin(fl_rules *rules, const fl_fold *fold)
     void fl_rules_end(fl_rules *rules, fl_fold *fold)
+    void fl_measured_put(const fl_rules *rules, const fl_fold *fold, uint8_t *const *out)
     int fl_rules_count(fl_rules *rules, fl_fold *fold)
     int fl_rules_settle(fl_rules *rules, fl_fold *fold)
     void fl_outcomes_look(fl_outcomes *outcomes, int field, int looked_at)
@@ -47,9 +53,6 @@ cdef extern from "block.h" nogil:
     void fl_rules_forget(fl_rules *rules, fl_fold *fold)
     fl_seen *fl_see(fl_fold *fold, const fl_key *section, const fl_key *method, unsigned status, uint64_t size)
     int fl_push(fl_column *column, int64_t value)
-
-
-_LONG = COLUMNS.index("cells")  # columns with a value for each entry
 
 
 cdef bytes _key_text(const fl_table *table, size_t place):
@@ -105,7 +108,7 @@ cdef class _Rules:
         if self.made.asks == FL_OF_STATUS:
             return seen.status
         if self.made.asks == FL_OF_HOST:
-            return <bytes>(<const char *>seen.host)[:seen.host_length]
+            return <bytes>(<const char *>seen.host.text)[:seen.host.length]
         if self.made.asks == FL_OF_SIZE:
             return seen.size
         if self.made.asks == FL_OF_DURATION:
@@ -126,7 +129,7 @@ cdef class _Rules:
         """Look at a hit that the regex read, and the fold has counted."""
         cdef fl_seen *seen = fl_see(sums, section, method, int(hit.status), size)
         cdef bytes host = hit.host + bytes(16), target = hit.target + bytes(16)
-        seen.host, seen.host_length = <const uint8_t *><const char *>host, <uint32_t>len(hit.host)
+        seen.host.text, seen.host.length = <const uint8_t *><const char *>host, <uint32_t>len(hit.host)
         seen.target, seen.target_length = <const uint8_t *><const char *>target, <uint32_t>len(hit.target)
         if hit.duration is not None:
             seen.duration = min(hit.duration, LONGEST_COMPARED)
@@ -136,19 +139,22 @@ cdef class _Rules:
 
     cdef measured(self, fl_fold *sums):
         """The entries of a chunk, which the fold has ended. Raises MemoryError."""
-        cdef fl_entries *made
+        cdef fl_entries *made = &self.made.entries
+        cdef uint8_t *out[FL_MEASURED]
+        cdef const fl_narrow *narrow
+        cdef int column
+        cdef list columns = []
         fl_rules_end(self.made, sums)
         if sums.failed:
             raise MemoryError
-        made = &self.made.entries
-        columns = [
-            _narrow(&made.rules), _narrow(&made.segments), _narrow(&made.seconds), _narrow(&made.keys),
-            _narrow(&made.hits), _narrow(&made.base), _narrow(&made.size_low), _narrow(&made.size_high),
-            _narrow(&made.sketched), _narrow(&made.sketch_cells), _narrow(&made.counts), _narrow(&made.key_ends),
-        ]
-        for column in range(_LONG):  # where one is missing, all would be 0
-            if not columns[column].length:
-                columns[column] = Narrow(made.rules.n, 0, 0, b"")
+        for column in range(FL_MEASURED):
+            narrow = &made.columns[column]
+            data = PyBytes_FromStringAndSize(NULL, narrow.n * narrow.width)
+            out[column] = <uint8_t *>PyBytes_AS_STRING(data)
+            columns.append(Narrow(narrow.n, narrow.width, narrow.least, data))
+        fl_measured_put(self.made, sums, out)
+        columns.append(_narrow(&made.sketched) if made.sketched.n else Narrow(made.n, 0, 0, b""))
+        columns += [_narrow(&made.sketch_cells), _narrow(&made.counts), _narrow(&made.key_ends)]
         return Packed(columns, (<const char *>made.key_text)[:made.key_text_n])
 
 

@@ -18,7 +18,7 @@ static unsigned class_of(const fl_rules *rules, const fl_fold *fold) {
     case FL_OF_SECTION: return fold->sections.keys[seen->section].length % 3;
     case FL_OF_METHOD: return fold->methods.keys[seen->method].length % 2;
     case FL_OF_STATUS: return seen->status % 3;
-    case FL_OF_HOST: return seen->host_length % 3;
+    case FL_OF_HOST: return seen->host.length % 3;
     case FL_OF_TARGET: return seen->target_length % 3;
     }
     return (unsigned)rules->asked; /* of a size or a duration: its interval */
@@ -64,6 +64,27 @@ static void add_rules(fl_fold *fold, uint64_t seed, int plain) {
         check(fl_push(&rules->size_edges, edge) && fl_push(&rules->duration_edges, edge), "rules have their edges");
 }
 
+/* Put down what was measured, in buffers of exactly its size. */
+static void put_measured(fl_fold *fold) {
+    uint8_t *out[FL_MEASURED];
+    fl_narrow *columns = fold->rules->entries.columns;
+    for (int column = 0; column < FL_MEASURED; column++)
+        columns[column].at = out[column] = (uint8_t *)malloc(columns[column].n * (size_t)columns[column].width);
+    fl_measured_put(fold->rules, fold, out);
+}
+
+static void free_measured(fl_fold *fold) {
+    for (int column = 0; fold->rules && column < FL_MEASURED; column++) {
+        free((void *)fold->rules->entries.columns[column].at);
+        fold->rules->entries.columns[column].at = NULL;
+    }
+}
+
+/* What an entry has in a column. */
+static int64_t measured(const fl_entries *entries, int column, size_t entry) {
+    return fl_narrow_value(entries->columns + column, entry);
+}
+
 /* The entries of a chunk with so many hits agree with it. */
 static void check_rules(const fl_fold *fold, int64_t counted) {
     const fl_entries *rules = fold->rules ? &fold->rules->entries : NULL;
@@ -71,18 +92,19 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
     fl_sum bytes[2] = {0};
     if (!rules)
         return;
-    for (size_t i = 0; i < rules->rules.n; i++) {
-        int64_t rule = rules->rules.at[i];
+    for (size_t i = 0; i < rules->n; i++) {
+        int64_t rule = measured(rules, FL_MEASURED_RULES, i), segment = measured(rules, FL_MEASURED_SEGMENTS, i);
+        int64_t hits = measured(rules, FL_MEASURED_HITS, i), of = measured(rules, FL_MEASURED_BASE, i);
         check(rule >= 0 && rule < FUZZ_RULES, "an entry is of a rule");
-        check(rules->hits.at[i] >= 0 && rules->hits.at[i] <= rules->base.at[i] && rules->base.at[i] > 0,
-              "what counts was looked at");
-        check((size_t)rules->segments.at[i] < fold->segment_rows.n &&
-                  (i == 0 || rules->segments.at[i] >= rules->segments.at[i - 1]),
+        check(hits >= 0 && hits <= of && of > 0, "what counts was looked at");
+        check((size_t)segment < fold->segment_rows.n &&
+                  (i == 0 || segment >= measured(rules, FL_MEASURED_SEGMENTS, i - 1)),
               "entries ascend by segment");
-        check((size_t)rules->keys.at[i] < rules->key_ends.n, "an entry has its key");
-        base[rule] += rules->base.at[i];
+        check((size_t)measured(rules, FL_MEASURED_KEYS, i) < rules->key_ends.n, "an entry has its key");
+        base[rule] += of;
         if (rule < 2)
-            bytes[rule] += (fl_sum)rules->size_low.at[i] + ((fl_sum)rules->size_high.at[i] << 62);
+            bytes[rule] += (fl_sum)measured(rules, FL_MEASURED_SIZES, i) +
+                           ((fl_sum)measured(rules, FL_MEASURED_SIZES_HIGH, i) << 62);
         cells += rules->sketched.n ? rules->sketched.at[i] : 0;
     }
     check(base[0] == counted - fold->future && base[1] == base[0], "every hit that is believed is looked at");
@@ -95,13 +117,13 @@ static void check_rules(const fl_fold *fold, int64_t counted) {
 /* The next entry of a rule, from one on; the number of entries where there is none. `*cells` becomes where its
  * cells are. */
 static size_t next_entry(const fl_entries *rules, int64_t rule, size_t from, size_t *cells) {
-    for (; from < rules->rules.n && rules->rules.at[from] != rule; from++)
+    for (; from < rules->n && measured(rules, FL_MEASURED_RULES, from) != rule; from++)
         *cells += rules->sketched.n ? (size_t)rules->sketched.at[from] : 0;
     return from;
 }
 
 static const uint8_t *key_of(const fl_entries *rules, size_t entry, size_t *length) {
-    size_t key = (size_t)rules->keys.at[entry], start = key ? (size_t)rules->key_ends.at[key - 1] : 0;
+    size_t key = (size_t)measured(rules, FL_MEASURED_KEYS, entry), start = key ? (size_t)rules->key_ends.at[key - 1] : 0;
     *length = (size_t)rules->key_ends.at[key] - start;
     return rules->key_text + start;
 }
@@ -111,20 +133,19 @@ static void check_same_rules(const fl_fold *a, const fl_fold *b) {
     if (!a->rules)
         return;
     const fl_entries *mine = &a->rules->entries, *other = &b->rules->entries;
-    check(mine->rules.n == other->rules.n, "as many entries");
+    check(mine->n == other->n, "as many entries");
     for (int64_t rule = 0; rule < FUZZ_RULES; rule++) {
         size_t cells = 0, other_cells = 0, length, other_length;
         size_t i = next_entry(mine, rule, 0, &cells), j = next_entry(other, rule, 0, &other_cells);
-        for (; i < mine->rules.n; i = next_entry(mine, rule, i + 1, &cells)) {
-            check(j < other->rules.n, "as many entries of a rule");
+        for (; i < mine->n; i = next_entry(mine, rule, i + 1, &cells)) {
+            check(j < other->n, "as many entries of a rule");
             const uint8_t *key = key_of(mine, i, &length), *other_key = key_of(other, j, &other_length);
             check(length == other_length && (!length || !memcmp(key, other_key, length)), "the same keys of rules");
-#define SAME(column)                                                                                \
-    check(mine->column.n == other->column.n && (!mine->column.n || mine->column.at[i] == other->column.at[j]), \
-          "the same " #column " of rules");
-            SAME(segments) SAME(seconds) SAME(hits) SAME(base) SAME(size_low) SAME(size_high) SAME(sketched)
-#undef SAME
+            for (int column = 0; column < FL_MEASURED; column++)
+                check(column == FL_MEASURED_KEYS || measured(mine, column, i) == measured(other, column, j),
+                      "the same in each column of rules");
             size_t n = mine->sketched.n ? (size_t)mine->sketched.at[i] : 0;
+            check(n == (other->sketched.n ? (size_t)other->sketched.at[j] : 0), "as many cells of an entry");
             check(!n || (!memcmp(mine->sketch_cells.at + cells, other->sketch_cells.at + other_cells, 8 * n) &&
                          !memcmp(mine->counts.at + cells, other->counts.at + other_cells, 8 * n)),
                   "the same sketches of rules");
@@ -132,7 +153,7 @@ static void check_same_rules(const fl_fold *a, const fl_fold *b) {
             other_cells += n;
             j = next_entry(other, rule, j + 1, &other_cells);
         }
-        check(j == other->rules.n, "as many entries of a rule");
+        check(j == other->n, "as many entries of a rule");
     }
 }
 

@@ -130,8 +130,8 @@ static void odd_line(subject *s, const uint8_t *line, size_t length) {
     if (!s->fold.rules)
         return;
     fl_seen *seen = fl_see(&s->fold, section_key, method_key, line[0], length);
-    seen->host = method;
-    seen->host_length = 2;
+    seen->host.text = method;
+    seen->host.length = 2;
     seen->target = section;
     seen->target_length = (uint32_t)n + 1;
     seen->duration = (int8_t)line[1];
@@ -188,6 +188,7 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
     s->odd = 0;
     fl_fold_begin(&s->fold, s->horizon);
     s->fold.rejects_shown = s->rejects_shown;
+    free_measured(&s->fold);
     if (s->fold.rules)
         fl_rules_begin(s->fold.rules, &s->fold);
     for (size_t i = 0; i < n; i++) {
@@ -204,6 +205,8 @@ static void fold_chunk(subject *s, const uint8_t *log, size_t length, const unsi
         s->odd += s->fold.rejected[reason];
     if (s->fold.rules && !s->fold.failed)
         fl_rules_end(s->fold.rules, &s->fold);
+    if (s->fold.rules && !s->fold.failed)
+        put_measured(&s->fold);
 }
 
 /* The keys t=time, r=request, m=method, n.u=target, s=status, n.z=size, d=duration, h=host. */
@@ -238,6 +241,7 @@ static void begin(subject *s, const options *chosen, uint64_t seed) {
 }
 
 static void end(subject *s) {
+    free_measured(&s->fold);
     fl_rules_free(s->fold.rules);
     fl_fold_free(&s->fold);
     fl_block_free(&s->block);
