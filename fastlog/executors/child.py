@@ -139,6 +139,7 @@ class _ChildLink:
         self._channel = channel
         self._credit = 0
         self._stopping = False
+        self.light = False
         self.meanwhile: Callable[[], object] = _nothing
 
     def fileno(self) -> int:
@@ -179,5 +180,6 @@ class _ChildLink:
         header = received[0]
         if header["kind"] == "Credit":
             self._credit += header["chunks"]
+            self.light = header["light"]
         else:
             self._stopping = True

@@ -21,6 +21,7 @@ class _InlineLink:
         self._worker = Worker(job.plan, job.parser, list(job.sources))
         self._committer = committer
         self.events: list[Event] = []
+        self.light = False  # nothing is saved where all is one process
         self.meanwhile: Callable[[], object] = self._never
 
     def _never(self) -> None:

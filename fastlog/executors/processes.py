@@ -34,6 +34,8 @@ _AHEAD = 3
 _UNCOMMITTED = 6
 """Chunks under way for each worker: those that are folded wait for their turn, and the reader for their
 commit, without keeping the workers waiting."""
+_LIGHT = 16
+"""A partial is light that has less than this part of its chunk's bytes."""
 _BATCH = 64
 _BATCH_SECONDS = 0.1
 """Events that are handed on in one go, at most, and how long they may take to come about."""
@@ -160,7 +162,9 @@ class Hub:
         await reader.connect()
         self._reader = reader
         reader.send(job.header())
-        reader.send({"kind": "Credit", "chunks": _UNCOMMITTED * self._count - self._pending.credit})
+        reader.send(
+            {"kind": "Credit", "chunks": _UNCOMMITTED * self._count - self._pending.credit, "light": False}
+        )
         if self._stopping:
             reader.send({"kind": "Stop"})
         self._watch(self._serve_reader(reader))
@@ -277,6 +281,8 @@ class Hub:
                 self._isolation.unread(slot, OSError(header["errno"], os.strerror(header["errno"])))
             else:
                 slot.partial, slot.whole = unpack_partial(header, payload), header["whole"] and slot.whole
+                if isinstance(slot.chunk, ByteRange):
+                    slot.light = len(payload) * _LIGHT < slot.chunk.stop - slot.chunk.start
             self._hand_out()
             self._wake.set()
         await self._replace_worker(worker)
@@ -327,7 +333,7 @@ class Hub:
             yield from self.committer.chunk(head.chunk, head.partial, whole=head.whole)
             self._within_chunk = not head.credit  # the last part of a chunk has it
             if head.credit and self._reader is not None:
-                self._reader.send({"kind": "Credit", "chunks": head.credit})
+                self._reader.send({"kind": "Credit", "chunks": head.credit, "light": head.light})
             if self.committer.wants_rest:
                 self._wake.set()  # there may be more
                 return

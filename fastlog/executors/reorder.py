@@ -11,7 +11,7 @@ class Slot:
     """A chunk on its way: ``partial`` once it is folded, ``deaths`` the workers that it outlived.
 
     ``credit`` is what its commit gives back to the reader: one a chunk that the
-    reader sent, whatever that was cut into. ``part`` when it was cut.
+    reader sent, whatever that was cut into. ``part`` when it was cut. ``light``: it came down to few bytes.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class Slot:
     ) -> None:
         self.chunk, self.format = chunk, log_format
         self.partial: Partial | None = None
+        self.light = False
         self.whole, self.deaths, self.credit, self.part = whole, deaths, credit, part
 
 

@@ -16,6 +16,9 @@ class Link(Protocol):
     meanwhile: Callable[[], object]
     """Called about twice a second while ``emit`` waits."""
 
+    light: bool
+    """Whether chunks come down to few bytes: then longer ones cost no memory to speak of."""
+
     def emit(self, item: Item) -> None:
         """Hand an item over; waits while too many chunks are under way."""
 

@@ -60,8 +60,7 @@ def replay_sources(
     ``reached`` is how far another reader had come, to go on from there.
     """
     alone = len(sources) == 1
-    # What rules saw of a chunk may be an entry a line for each: that is not to grow.
-    pace = Pace(len(sources), growing=not plan.rules)
+    pace = Pace(len(sources))
     if reached:
         inputs = [
             _resumed(index, source, before, pace, link)
@@ -217,6 +216,7 @@ def _emit_all(entry: _Input, pace: Pace, link: Link) -> None:
     chunks = _chunks(entry, pace, link)
     while (chunk := _next(entry, chunks, link)) is not None:
         link.emit(chunk)
+        pace.growing = link.light
     link.emit(Closed(entry.index))
 
 

@@ -82,7 +82,7 @@ class Pace:
 
     SIDE_BY_SIDE = 16
 
-    def __init__(self, files: int, *, growing: bool = True) -> None:
+    def __init__(self, files: int, *, growing: bool = False) -> None:
         """``growing``: ranges of a lone file may be longer far into it, see ``range_length``."""
         self._alone = files == 1
         self.growing = growing

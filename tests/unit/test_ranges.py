@@ -16,7 +16,7 @@ from fastlog.sources.files import Pace, plan_ranges
 def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
     origin: int, size: int, resumed_at: int
 ) -> None:
-    ranges = list(plan_ranges(origin, origin + size, Pace(1)))
+    ranges = list(plan_ranges(origin, origin + size, Pace(1, growing=True)))
     assert [start for start, _ in ranges] == [origin, *(stop for _, stop in ranges)][: len(ranges)]
     assert (ranges[-1][1] if ranges else origin) == origin + size
     for start, stop in ranges:
@@ -26,8 +26,8 @@ def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
         assert ranges[-2][1] - ranges[-2][0] == RANGE_GROWTH * RANGE_BYTES
     begun = ranges[resumed_at % len(ranges)][1] if ranges else origin
     behind = [place for place in ranges if place[0] >= begun]
-    assert list(plan_ranges(origin, origin + size, Pace(1), begun)) == behind
-    steady = plan_ranges(origin, origin + size, Pace(1, growing=False))
+    assert list(plan_ranges(origin, origin + size, Pace(1, growing=True), begun)) == behind
+    steady = plan_ranges(origin, origin + size, Pace(1))
     assert all(stop - start <= RANGE_BYTES for start, stop in steady)
 
 
