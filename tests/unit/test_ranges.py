@@ -1,14 +1,20 @@
-"""Where a lone file is cut, and the limit of the traffic alert: arithmetic that has no file."""
+"""Where a lone file is cut, and the limit of the traffic alert."""
 
+import os
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import floor
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastlog.config import as_written, hits_limit
-from fastlog.model.chunk import RANGE_BYTES, RANGE_GROWTH
-from fastlog.sources.files import Pace, plan_ranges
+from fastlog.model.chunk import RANGE_BYTES, RANGE_GROWTH, ByteRange, Item
+from fastlog.model.plan import Plan
+from fastlog.reader.replay import replay_sources
+from fastlog.sources.files import Pace, open_source, plan_ranges
 
 
 @settings(deadline=None)
@@ -29,6 +35,40 @@ def test_ranges_have_no_gap_and_grow_with_what_lies_before_them(
     assert list(plan_ranges(origin, origin + size, Pace(1, growing=True), begun)) == behind
     steady = plan_ranges(origin, origin + size, Pace(1))
     assert all(stop - start <= RANGE_BYTES for start, stop in steady)
+
+
+class Hub:
+    """What the reader is told, and the lengths of the ranges that it hands out."""
+
+    def __init__(self, *, light: bool) -> None:
+        self.light = light
+        self.meanwhile: Callable[[], object] = lambda: None
+        self.lengths: list[int] = []
+
+    def fileno(self) -> int:
+        raise AssertionError("a regular file is not waited for")
+
+    def emit(self, item: Item) -> None:
+        if isinstance(item, ByteRange):
+            self.lengths.append(item.stop - item.start)
+
+    def wait(self, descriptors: Sequence[int], seconds: float | None) -> Sequence[int]:
+        raise AssertionError("a regular file is not waited for")
+
+
+@pytest.mark.parametrize("light", [False, True])
+def test_ranges_grow_while_what_they_come_down_to_is_little(light: bool, tmp_path: Path) -> None:
+    path = tmp_path / "access.log"
+    path.write_bytes(b'- - - [01/Mar/2025:00:00:00 +0000] "GET / HTTP/1.1" 200 1\n')
+    os.truncate(path, 1 << 30)  # holes: nobody reads them
+    source = open_source(path)
+    hub = Hub(light=light)
+    try:
+        replay_sources([source], "common", Plan(False, 60, None, False, False, 10, 10, 120, 10.0), hub)
+    finally:
+        os.close(source.fd)
+    assert sum(hub.lengths) == 1 << 30
+    assert max(hub.lengths) == (RANGE_GROWTH if light else 1) * RANGE_BYTES
 
 
 @given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers()))
