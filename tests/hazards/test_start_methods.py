@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,11 @@ ARGUMENTS = ("--json", "--format", "common", "--stats", "--stats-window", "1", "
 
 def leads(pid: int) -> list[str]:
     """What the descriptors of a process lead to, without the numbers of pipes and sockets."""
-    found = map(os.readlink, Path(f"/proc/{pid}/fd").iterdir())
-    return sorted(lead.partition(":")[0] for lead in found)
+    found = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed while it was looked at
+            found.append(os.readlink(entry).partition(":")[0])
+    return sorted(found)
 
 
 @pytest.mark.parametrize("method", ["", poisoned.FRESH], ids=["copies", "fresh"])
