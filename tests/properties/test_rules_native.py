@@ -3,10 +3,12 @@
 Over 300 lines, since all of it is one promise.
 """
 
+import sys
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import cycle
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -318,6 +320,27 @@ def test_hits_of_open_seconds_come_in_any_order(
     assert found[0] == found[1]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_keys_that_come_again_in_an_open_second_take_no_more_memory() -> None:
+    """A second of nearly a million hits, of no more keys than stay: as of a log whose clock stands still."""
+    rows = [Entry(0, 0, 5, b"%d" % number, 1, 1, 0, NO_CELLS, NO_CELLS) for number in range(3000)]
+    one, other = Measured.of(rows), Measured.of(rows)
+    windows = native.RuleWindows([Rule(name="x", measure="hits", per="host", window=10, above=1e9)])
+    windows.take(one, 0)
+    before = taken_memory()
+    for _ in range(150):
+        windows.take(other, 0)
+        windows.take(one, 0)
+    assert taken_memory() - before < 4096
+    assert windows.dropped == [301 * 1000]
+
+
+def taken_memory() -> int:
+    """KiB of memory that this process has taken, in use or not."""
+    rows = Path("/proc/self/status").read_text(encoding="utf-8").split("\n")
+    return next(int(row.split()[1]) for row in rows if row.startswith("VmData"))
+
+
 def test_names_that_nobody_holds_are_forgotten_and_the_others_kept() -> None:
     """Three hundred thousand keys: more than are remembered by name."""
     rule = Rule(name="x", measure="hits", per="host", window=5, above=3)
@@ -352,4 +375,18 @@ def test_keys_stand_in_their_text(ends: list[int]) -> None:
     chunk = Measured.of([Entry(0, 0, 0, b"ab", 1, 1, 0, NO_CELLS, NO_CELLS)])
     chunk.key_ends = array("q", ends)
     with pytest.raises(ValueError, match="text"):
+        native.RuleWindows(several).take(chunk, 0)
+
+
+@pytest.mark.parametrize("sketched", [[0, 2], [0, -1], [-1, 1], [1, 1]])
+def test_cells_stand_among_those_that_there_are(sketched: list[int]) -> None:
+    several = [
+        Rule(name="a", measure="hits", window=5, above=1.0),
+        Rule(name="b", measure="p50", window=5, above=1.0),
+    ]
+    both = [Entry(number, 0, 0, b"", 1, 1, 0, NO_CELLS, NO_CELLS) for number in range(2)]
+    chunk = Measured.of(both)
+    chunk.cells, chunk.counts = array("q", [5]), array("q", [1])
+    chunk.sketched = array("q", sketched)
+    with pytest.raises(ValueError, match="without its cells"):
         native.RuleWindows(several).take(chunk, 0)

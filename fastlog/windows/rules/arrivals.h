@@ -180,7 +180,8 @@ static inline int fl_arrivals_close_up(fl_arrivals *arrivals) {
 static inline int fl_moment_room(fl_arrivals *arrivals, fl_moment *moment) {
     if (moment->n < moment->room)
         return 1;
-    if (arrivals->n + 2 * moment->n + 1 > arrivals->room && !fl_arrivals_gather(arrivals, 2 * moment->n + 1))
+    if (arrivals->n + 2 * moment->n + 1 > arrivals->room &&
+        (!fl_arrivals_cut(arrivals) || !fl_arrivals_gather(arrivals, 2 * moment->n + 1)))
         return 0;
     if (!moment->n)
         moment->start = arrivals->n;

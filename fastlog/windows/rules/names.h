@@ -158,10 +158,11 @@ static inline int fl_names_grow(fl_names *names) {
     if (room > UINT32_MAX / 2 || !fl_names_room((void **)&names->slot_of, names->n, room, sizeof *names->slot_of) ||
         !fl_names_room((void **)&names->prefixes, names->n, room, sizeof *names->prefixes) ||
         !fl_names_room((void **)&names->ranks, names->n, room, sizeof *names->ranks) ||
-        !fl_names_room((void **)&names->spare, names->spares, room, sizeof *names->spare))
+        !fl_names_room((void **)&names->spare, names->spares, room, sizeof *names->spare) ||
+        !fl_names_rehash(names, room, NULL))
         return 0;
     names->room = room;
-    return fl_names_rehash(names, room, NULL);
+    return 1;
 }
 
 /* A key that is asked for. */

@@ -337,7 +337,7 @@ cdef class RuleWindows:
     cdef fl_cells *_cells(self, size_t first, size_t n) except NULL:
         cdef size_t at
         cdef fl_cells *cells
-        if first + n > self.columns[_CELLS].n or first + n > self.columns[_COUNTS].n:
+        if max(first, n) > self.columns[_CELLS].n or first + n > min(self.columns[_CELLS].n, self.columns[_COUNTS].n):
             raise ValueError("an entry without its cells")
         cells = fl_cells_new(n)
         if cells is NULL:
