@@ -76,8 +76,9 @@ class Pace:
     files come to ``SIDE_BY_SIDE`` whole chunks at most, up to 256 files, and the
     first of each is short, since nobody knows yet how many will overlap.
 
-    Decision: it depends on the files alone, never on who is faster, so that the
-    same files are always cut in the same places.
+    Decision: where there are several it depends on the files alone, never on who is
+    faster, so that they are always cut in the same places. A lone file is also cut
+    by whether its ranges may grow.
     """
 
     SIDE_BY_SIDE = 16
