@@ -16,6 +16,8 @@ from tests.properties.strategies import line
 GIB = 1 << 30
 ROOM = 32 * 1024
 """KiB that a gibibyte without a newline may take, over what one line takes."""
+UNDER_WAY = 16 * 1024
+"""KiB for six chunks of a worker, which the hub may have all at once: what came of them, and their names."""
 STATISTICS = ("--stats", "--stats-window", "1", "--lateness", "0")
 ARGUMENTS = ("--json", "--format", "common", "-w", "1")
 BEFORE, AFTER = line(1_525_881_600), line(1_525_881_601)
@@ -100,7 +102,7 @@ def test_a_million_sections_take_little_memory_and_are_counted(start: Start, tmp
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize(("step", "room"), [("10", 2 * ROOM), ("1", 4 * ROOM)])
+@pytest.mark.parametrize(("step", "room"), [("10", 2 * ROOM + UNDER_WAY), ("1", 4 * ROOM + UNDER_WAY)])
 def test_long_sections_are_remembered_by_their_bytes(
     step: str, room: int, start: Start, tmp_path: Path
 ) -> None:
