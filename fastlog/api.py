@@ -6,6 +6,7 @@ the terminal (colour, output, progress) are the command's alone.
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import aclosing, suppress
@@ -141,24 +142,32 @@ def _beside_a_loop(run: Run) -> list[Event]:
     """In a thread of its own, since a thread runs one loop. An interrupt ends the replay too."""
     cancels: list[Callable[[], object]] = []
     interrupted = False
+    begins = threading.Event()
 
     async def work() -> list[Event]:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         assert task is not None
         cancels.append(partial(loop.call_soon_threadsafe, task.cancel))
         if interrupted:  # before there was a task to cancel
-            task.cancel()
+            raise asyncio.CancelledError
         return await _collect(run)
+
+    def replay_it() -> list[Event]:
+        begins.wait()
+        return _in_a_loop(work())
 
     with ThreadPoolExecutor(1) as thread:
         try:
-            replayed = thread.submit(_in_a_loop, work())
+            replayed = thread.submit(replay_it)
+            # Not before: interrupted within ``submit``, an executor may not know its thread, nor wait for it.
+            begins.set()
             # A signal that comes just before a wait begins is only handled once it ends.
             while not wait([replayed], _WAIT_SECONDS).done:
                 pass
             return replayed.result()
         except KeyboardInterrupt:
             interrupted = True
+            begins.set()
             for cancel in cancels:
                 with suppress(RuntimeError):  # it has just ended, and its loop is closed
                     cancel()

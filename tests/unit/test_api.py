@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import uvloop
 
 import fastlog
 from fastlog.config import Config
+from fastlog.executors import processes
 from tests.hazards.command import PATIENCE
 from tests.properties.strategies import line
 
@@ -232,6 +234,36 @@ def test_an_interrupt_in_a_running_loop_ends_the_replay(tmp_path: Path, no_child
         os.close(writer)
         signal.signal(signal.SIGINT, before)
     assert children() == []
+
+
+def test_an_interrupt_before_the_replay_beside_a_loop_has_begun(
+    path: Path, no_child: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within ``submit``, which has started its thread, and does not know it yet: so nobody waits for that."""
+    started: list[object] = []
+
+    def interrupted(executor: ThreadPoolExecutor, work: Callable[[], object]) -> None:
+        submit(executor, work)
+        started.extend(executor._threads)
+        executor._threads.clear()  # type: ignore[attr-defined]
+        raise KeyboardInterrupt
+
+    async def cell() -> None:
+        fastlog.replay(path, workers=1, format="common")
+
+    def begun(*_: object) -> None:
+        started.append("a child")
+        raise AssertionError
+
+    submit = ThreadPoolExecutor.submit
+    monkeypatch.setattr(ThreadPoolExecutor, "submit", interrupted)
+    monkeypatch.setattr(processes, "start_child", begun)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(cell())
+    thread = started[0]
+    assert isinstance(thread, threading.Thread)
+    thread.join(PATIENCE)
+    assert started == [thread]
 
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
