@@ -35,7 +35,7 @@ _UNCOMMITTED = 6
 """Chunks under way for each worker: those that are folded wait for their turn, and the reader for their
 commit, without keeping the workers waiting."""
 _LIGHT = 16
-"""A partial is light that has less than this part of its chunk's bytes."""
+"""A partial is light that has less than one in so many of its chunk's bytes."""
 _BATCH = 64
 _BATCH_SECONDS = 0.1
 """Events that are handed on in one go, at most, and how long they may take to come about."""

@@ -895,6 +895,7 @@ def test_another_descriptor_ends_a_wait(log: Path, waiting: Any) -> None:
     os.write(write, b"!")
     for _ in range(3):
         waker.wait(3600, [read])
+    assert os.read(read, 2) == b"!"  # it is for whoever waits
     os.close(read)
     os.close(write)
 

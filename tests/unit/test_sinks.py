@@ -702,6 +702,7 @@ def test_a_file_that_grew_is_at_most_whole() -> None:
     progress = Progress(400_000, screen)
     until_drawn(progress, screen, "100%")
     progress.close()
+    assert "125%" not in screen.getvalue()
 
 
 def test_a_short_run_has_no_bar() -> None:
