@@ -101,6 +101,7 @@ class Run:
         self._committer = Committer(Merger(make_plan(config, watched)), notify, progress, checkpoint)
         self._sources: list[OpenSource] = []
         self._hub: Hub | None = None
+        self._stopping = False
         self.interrupted = False
 
     @property
@@ -152,6 +153,8 @@ class Run:
                 yield run_inline(self._job(), self._committer)
                 return
             self._hub = Hub(self._job(), self._workers(), self._committer)
+            if self._stopping:  # asked for while something else was awaited, such as who serves the metrics
+                self.stop()
             async with aclosing(self._hub.events()) as batches:
                 async for batch in batches:
                     yield batch
@@ -171,6 +174,7 @@ class Run:
 
     def stop(self) -> None:
         """End a follow with what is there, a replay with what has been read."""
+        self._stopping = True
         if self._hub is None:
             return
         if self._config.follow:

@@ -158,11 +158,16 @@ class Command:
         return pid
 
     def started(self, workers: int = 1) -> "Command":
-        """Wait until the reader and the workers are there."""
+        """Wait until the reader and the workers are there, and the hub answers signals."""
         until(lambda: len(self.children()) == workers + 1, "reader and workers")
         # They start before the hub has opened the files: those are handed to them.
-        until(lambda: self.holds("anon_inode:[eventpoll]"), "the hub's event loop")
+        until(self._answers, "a hub that catches SIGTERM")
         return self
+
+    def _answers(self) -> bool:
+        rows = Path(f"/proc/{self.pid}/status").read_text(encoding="utf-8").split("\n")
+        caught = next(int(row.split()[1], 16) for row in rows if row.startswith("SigCgt:"))
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def holds(self, name: str, pid: int | None = None) -> bool:
         """Whether a process, the hub if none is named, has a descriptor that leads to such a name."""

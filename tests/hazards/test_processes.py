@@ -1,5 +1,6 @@
 """Signals, pipes, deaths and odd files, seen from outside: the real command in real processes."""
 
+import asyncio
 import errno
 import fcntl
 import json
@@ -17,7 +18,10 @@ from typing import Any
 
 import pytest
 
-from tests.hazards.command import FASTLOG, HASTE, PARSER, Command, until
+from fastlog import pipeline
+from fastlog.config import Config
+from fastlog.model.events import Event, Summary
+from tests.hazards.command import FASTLOG, HASTE, PARSER, PATIENCE, Command, until
 from tests.properties.strategies import line
 from tests.reference import replay
 
@@ -68,6 +72,23 @@ def test_an_interrupt_before_the_first_line(start: Start) -> None:
     said = summary(command.events())
     assert (said["complete"], said["lines"], said["first"]) == (False, 0, None)
     assert command.wait() == -signal.SIGINT
+
+
+@pytest.mark.parametrize("follow", [False, True])
+def test_a_run_that_is_ended_before_it_begins(follow: bool, tmp_path: Path) -> None:
+    """As a signal can that comes while the listener for the metrics starts."""
+    path = tmp_path / "access.log"
+    path.write_bytes(log(3))
+
+    async def run() -> list[Event]:
+        ended = pipeline.Run(Config(paths=[path], follow=follow, format="common", workers=1), notify=print)
+        ended.open()
+        ended.stop()
+        return [event async for batch in ended.events() for event in batch]
+
+    (said,) = asyncio.run(asyncio.wait_for(run(), PATIENCE))
+    assert isinstance(said, Summary)
+    assert (said.complete, said.lines) == (follow, 0)
 
 
 def test_an_interrupt_of_the_whole_group_is_told_once(start: Start) -> None:
