@@ -28,7 +28,10 @@ def extensions() -> list[Extension]:
         ],
         "model": [],
         "windows": ["rows.pxi", "series.h"],
-        "windows/rules": ["arrivals.h", "crowd.h", "moments.h", "names.h", "rules.h", "states.h", "sums.h"],
+        "windows/rules": [
+            *("arrivals.h", "crowd.h", "grid.h", "moments.h"),
+            *("names.h", "rules.h", "states.h", "sums.h"),
+        ],
         "sinks": [],
     }
     built: list[Extension] = cythonize(

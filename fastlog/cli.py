@@ -13,6 +13,7 @@ from fastlog.version import __version__
 
 if TYPE_CHECKING:  # what children can load meanwhile, or not every run needs, is imported where it is used
     from fastlog.config import Config
+    from fastlog.executors.rules_ahead import RulesAhead
 
 _INCOMPLETE = 1
 _ALERTED = 3
@@ -130,21 +131,35 @@ def _with_early_children(options: dict[str, Any], *, copies: bool) -> int:
 
     ``copies``: they may be copies of this process, which is the command's own.
     """
+    from fastlog.executors.forked import can_fork
     from fastlog.executors.launch import end_spare, start_early
 
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    copies = copies and can_fork()
+    ahead = _rules_ahead(options["rules"]) if copies and "rules" in options else None
     start_early(options.get("workers"), copies=copies, rules="rules" in options)
     if {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:
-        return _run(options)
+        return _run(options, ahead)
     finally:
+        if ahead is not None:
+            ahead.close()
         end_spare()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
-def _run(options: dict[str, Any]) -> int:
+def _rules_ahead(path: str) -> "RulesAhead | None":
+    from fastlog.executors.rules_ahead import RulesAhead
+
+    try:
+        return RulesAhead(path)
+    except OSError:  # the run will meet the same and say so
+        return None
+
+
+def _run(options: dict[str, Any], ahead: "RulesAhead | None" = None) -> int:
     try:
         config = configuration_of(options)
         if isinstance(config, RulesCheck):
@@ -157,7 +172,7 @@ def _run(options: dict[str, Any]) -> int:
     from fastlog.terminal import die_by, run_at_terminal
 
     try:
-        outcome = run_at_terminal(config)
+        outcome = run_at_terminal(config, ahead=ahead)
     except ClosedOutput:
         return 0
     except FastlogError as error:

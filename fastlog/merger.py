@@ -16,6 +16,7 @@ share one state, and apart would have to pass it to and fro.
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from math import floor
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ from fastlog.windows.watermark import SourceClock
 
 if TYPE_CHECKING:
     from fastlog.model.snapshot import Snapshot
+    from fastlog.windows.rules.engine import Rules
 
 _BEFORE_ALL = -(1 << 62)
 
@@ -73,7 +75,6 @@ class Merger:
         self._closed: int | None = None
         self._low = _BEFORE_ALL
         self._traffic, self._windows = make_windows(plan)
-        self._rules = make_rules(plan)
         self._pairs = PairTally() if plan.pairs else None
         self._lines = 0
         self._rejected = [0] * len(REASONS)
@@ -88,6 +89,11 @@ class Merger:
         self._durations = Sketch()
         self._timed = False
         self._alerts = 0
+
+    @cached_property
+    def _rules(self) -> "Rules | None":
+        # Not before it is asked for: what it needs is loaded while the workers have their first chunks.
+        return make_rules(self.plan)
 
     @property
     def lines(self) -> int:

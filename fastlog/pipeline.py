@@ -23,6 +23,7 @@ from fastlog.sources.files import OpenSource, Pace, open_source, plan_ranges
 
 if TYPE_CHECKING:
     from fastlog.executors.checkpoint import Checkpoint
+    from fastlog.executors.rules_ahead import RulesAhead
     from fastlog.model.notify import NotifyTarget
     from fastlog.model.rules import Rule
     from fastlog.model.snapshot import Snapshot
@@ -58,21 +59,25 @@ def open_checkpoint(config: Config, rules: "Sequence[Rule]") -> "Checkpoint":
     return Checkpoint(config, rules)
 
 
-def read_rules(config: Config) -> "RulesRead":
+def read_rules(config: Config, ahead: "RulesAhead | None" = None) -> "RulesRead":
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
+    ``ahead`` reads them already.
     A format that is still to be recognised is checked by whoever parses it.
     """
     if config.rules is None:
         return (), ()
-    from fastlog.rulebook import file as rulebook
+    rules: Sequence[Rule] | None = ahead.rules() if ahead is not None else None
+    notify: Sequence[NotifyTarget] = ()
+    if rules is None:
+        from fastlog.rulebook import file as rulebook
 
-    file = rulebook.read_rules(config.rules)
+        rules, notify = rulebook.read_rules(config.rules)
     if config.format != "auto":
         from fastlog.parsers.measure import check_rules
 
-        check_rules(file.rules, compile_format(config.format))
-    return file.rules, file.notify
+        check_rules(rules, compile_format(config.format))
+    return rules, notify
 
 
 class Run:

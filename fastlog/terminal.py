@@ -26,6 +26,7 @@ from fastlog.sinks.text import TextRenderer, use_color
 from fastlog.sources import clock
 
 if TYPE_CHECKING:
+    from fastlog.executors.rules_ahead import RulesAhead
     from fastlog.model.notify import NotifyTarget
     from fastlog.sinks.listen import Listener
     from fastlog.sinks.notify import Notifier
@@ -53,8 +54,10 @@ class Outcome(NamedTuple):
 class Terminal:
     """A run with its sinks: data to the output, messages to standard error, signals obeyed."""
 
-    def __init__(self, config: Config, notify: "Sequence[NotifyTarget]" = ()) -> None:
-        rules = read_rules(config)
+    def __init__(
+        self, config: Config, notify: "Sequence[NotifyTarget]" = (), ahead: "RulesAhead | None" = None
+    ) -> None:
+        rules = read_rules(config, ahead)
         checkpoint = None if config.state is None else open_checkpoint(config, rules[0])
         lengths = {} if checkpoint is None else checkpoint.lengths
         # Before the logs, so that none takes the place of a closed standard output.
@@ -276,14 +279,16 @@ def _reserve_descriptors() -> None:
             os.close(fd)
 
 
-def run_at_terminal(config: Config, notify: "Sequence[NotifyTarget]" = ()) -> Outcome:
+def run_at_terminal(
+    config: Config, notify: "Sequence[NotifyTarget]" = (), ahead: "RulesAhead | None" = None
+) -> Outcome:
     """Run a configuration with its sinks, on uvloop; ``notify`` is told of alerts and recoveries.
 
-    Raises FastlogError.
+    ``ahead`` is who reads its rules already. Raises FastlogError.
     """
     import uvloop
 
     _reserve_descriptors()
-    terminal = Terminal(config, notify)
+    terminal = Terminal(config, notify, ahead)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(terminal.run())

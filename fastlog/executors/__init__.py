@@ -13,4 +13,7 @@ does so before it has a thread, a loop or a file, and every copy closes what is 
 its own, so neither fault can come; four interpreters that load the same modules on
 two processors were most of what a short log takes. Children that take the place of
 dead ones, and those of a program that uses the API, are fresh.
+
+Decision: one copy more reads the rules file (``rules_ahead``): the children would wait
+while the command loads what that takes, and by then a second processor has nothing to do.
 """

@@ -12,7 +12,6 @@ import os
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote_from_bytes
 
@@ -56,7 +55,7 @@ def settings_of(config: Config, rules: Sequence[Rule]) -> dict[str, Any]:
         "--alert-window": config.alert_window,
         "--threshold": float(config.threshold),
         "--lateness": config.late_seconds,
-        "--rules": None if config.rules is None else [asdict(rule) for rule in rules],
+        "--rules": None if config.rules is None else [rule._asdict() for rule in rules],
         "--listen": config.listen is not None,
         "--output": None if config.output is None else _encoded(config.output),
         "--rejects": None if config.rejects is None else _encoded(config.rejects),

@@ -38,10 +38,7 @@ class Job(NamedTuple):
         """As a frame's header. Paths may hold bytes that are no text, so they go as numbers."""
         fields = self._asdict()
         fields["plan"] = self.plan._asdict()
-        if self.plan.rules:
-            from dataclasses import asdict  # here and below, since a run without rules starts sooner without
-
-            fields["plan"]["rules"] = [asdict(rule) for rule in self.plan.rules]
+        fields["plan"]["rules"] = [rule._asdict() for rule in self.plan.rules]
         fields["paths"] = [list(os.fsencode(path)) for path in self.paths]
         fields["sources"] = [source._asdict() for source in self.sources]
         fields["reached"] = [reached._asdict() for reached in self.reached]
@@ -56,7 +53,7 @@ class Job(NamedTuple):
     @classmethod
     def from_header(cls, header: dict[str, Any]) -> "Job":
         plan = Plan(**header["plan"])
-        if plan.rules:
+        if plan.rules:  # a run without them starts sooner without
             from fastlog.model.rules import Rule
 
             plan = plan._replace(rules=[Rule(**rule) for rule in header["plan"]["rules"]])

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import fastlog
 from fastlog.cpus import usable_cpus
 from fastlog.errors import WorkerError
-from fastlog.executors.forked import Forked, can_fork, fork, preload
+from fastlog.executors.forked import Forked, fork, preload
 
 FEWER = "use fewer --workers or files, or raise the limits (ulimit -n, -u)"
 
@@ -60,7 +60,7 @@ def start_early(workers: int | None, *, copies: bool, rules: bool) -> None:
     """
     start: _Starter = _start
     count = 1
-    if copies and can_fork():
+    if copies:
         preload(rules=rules)
         start, count = _copy, min(workers or usable_cpus(), _MOST_COPIES)
     try:

@@ -1,7 +1,6 @@
 """Rules as plain data: what a rules file says, checked, before anything is evaluated."""
 
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 Measure = Literal["hits", "rate", "bytes", "share", "p50", "p90", "p95", "p99"]
 Per = Literal["section", "status", "method", "host"]
@@ -17,8 +16,7 @@ LIVE_KEYS = 2000
 """Keys that a rule remembers at a time, and that it takes of one second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(NamedTuple):
     """One rule. Exactly one of ``above`` and ``below`` is a number.
 
     ``where`` and ``of`` are expressions (``rulebook.expression``), empty for all
@@ -26,7 +24,7 @@ class Rule:
     ``below`` and ``recover`` are in the unit of the measure: hits, hits a second,
     bytes, a part of 1, or seconds of duration.
 
-    It survives ``dataclasses.asdict`` and JSON: workers get it with the plan.
+    It survives ``_asdict`` and JSON: workers get it with the plan.
     """
 
     name: str

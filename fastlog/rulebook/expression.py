@@ -15,11 +15,13 @@ that a regex is written as it is meant.
 """
 
 import re
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from fastlog.rulebook.pattern import Pattern
 from fastlog.rulebook.spelling import did_you_mean
-from fastlog.rulebook.syntax import PatternError
+
+if TYPE_CHECKING:  # loaded where one is read: most rules have none
+    from fastlog.rulebook.pattern import Pattern
 
 LONGEST_EXPRESSION = 4096
 DEEPEST = 50
@@ -52,7 +54,7 @@ class Comparison(NamedTuple):
 
     field: str
     operator: str
-    values: tuple[int | bytes | Pattern, ...]
+    values: "tuple[int | bytes | Pattern, ...]"
 
 
 class Not(NamedTuple):
@@ -81,6 +83,7 @@ class _Token(NamedTuple):
         return "the end" if self.kind == "end" else f"{self.text!r}"
 
 
+@lru_cache(maxsize=200)  # two of each rule that a file may have
 def parse(text: str) -> Expression:
     """The tree of an expression. Raises ExpressionError."""
     if len(text) > LONGEST_EXPRESSION:
@@ -179,7 +182,7 @@ class _Reader:
             raise self._expected("',' or ')'")
         return Comparison(name, "in", tuple(values))
 
-    def _value(self, field: str, operator: str) -> int | bytes | Pattern:
+    def _value(self, field: str, operator: str) -> "int | bytes | Pattern":
         token = self._token
         if field in NUMBERS:
             if token.kind != "number":
@@ -191,6 +194,9 @@ class _Reader:
         self._next += 1
         if operator != "=~":
             return token.text[1:-1].encode()
+        from fastlog.rulebook.pattern import Pattern
+        from fastlog.rulebook.syntax import PatternError
+
         try:
             return Pattern(token.text[1:-1])
         except PatternError as error:

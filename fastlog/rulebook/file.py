@@ -5,14 +5,16 @@ Nothing of a log is read before the whole file has been checked.
 
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastlog.errors import UsageError
-from fastlog.model.notify import NotifyError, NotifyTarget, parse_notify
 from fastlog.model.rules import MEASURES, PERCENTILES, PERS, TRAFFIC, Rule
 from fastlog.rulebook.document import Document, Table
 from fastlog.rulebook.expression import ExpressionError, parse
 from fastlog.rulebook.spelling import did_you_mean
+
+if TYPE_CHECKING:  # most rules files have none
+    from fastlog.model.notify import NotifyTarget
 
 LARGEST_FILE = 1 << 20
 MOST_RULES = 100
@@ -29,7 +31,7 @@ class RulesFile(NamedTuple):
     """The rules, and those who are told of alerts, in the order of the file."""
 
     rules: tuple[Rule, ...]
-    notify: tuple[NotifyTarget, ...]
+    notify: "tuple[NotifyTarget, ...]"
 
 
 def read_rules(path: str | os.PathLike[str]) -> RulesFile:
@@ -65,10 +67,15 @@ def parse_rules(name: str, raw: bytes) -> RulesFile:
     return RulesFile(tuple(rule for rule in rules if rule is not None), tuple(notify))
 
 
-def _targets(document: Document) -> list[NotifyTarget]:
+def _targets(document: Document) -> "list[NotifyTarget]":
     """The ``[[notify]]`` entries; notes the fault of one that cannot be used."""
-    targets = []
-    for number, table in enumerate(document.tables("notify"), 1):
+    targets: list[NotifyTarget] = []
+    tables = document.tables("notify")
+    if not tables:
+        return targets
+    from fastlog.model.notify import NotifyError, parse_notify
+
+    for number, table in enumerate(tables, 1):
         try:
             targets.append(parse_notify(table.values, number))
         except NotifyError as error:

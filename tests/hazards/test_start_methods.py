@@ -61,6 +61,53 @@ held.set()
     subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=environment, check=True)
 
 
+RULE = '[[rule]]\nname = "x"\nmeasure = "hits"\nwindow = 1\nabove = 0\n'
+FAULT, ASKED = RULE.replace("above", "abowe"), '[[notify]]\nexec = ["true"]\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (RULE, True),
+        (RULE + "where = \"section =~ '^/é'\"\n", True),
+        (FAULT, False),
+        (RULE + ASKED, False),
+        ("", True),
+    ],
+)
+def test_rules_are_read_ahead(tmp_path: Path, environment: dict[str, str], text: str, told: bool) -> None:
+    """Or nothing is told, and the command reads the file itself: of faults, and of who is to be notified."""
+    asked = f"""
+from fastlog.executors.forked import can_fork
+from fastlog.executors.rules_ahead import RulesAhead
+from fastlog.rulebook.file import read_rules
+assert can_fork()
+ahead = RulesAhead("rules.toml")
+assert ahead.rules() == (read_rules("rules.toml").rules if {told} else None)
+ahead.close()
+RulesAhead("rules.toml").close()
+import os
+try:
+    raise SystemExit(f"a child is left: {{os.waitpid(-1, os.WNOHANG)}}")
+except ChildProcessError:
+    pass
+"""
+    if sys.platform != "linux":
+        pytest.skip("copies are for Linux")
+    (tmp_path / "rules.toml").write_text(text, encoding="utf-8")
+    subprocess.run([sys.executable, "-c", asked], cwd=tmp_path, env=environment, check=True)
+
+
+def test_rules_that_can_be_read_but_once(start: Start, tmp_path: Path) -> None:
+    """A copy that read ahead would leave nothing: ``--rules <(...)``."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "access.log").write_bytes(line(START))
+    command = start("--json", "--rules", "fifo", "access.log")
+    with (tmp_path / "fifo").open("wb") as file:
+        file.write(RULE.encode())
+    assert [event["rule"] for event in command.events() if event["event"] == "alert"] == ["x"]
+
+
 def test_a_parent_that_ignores_the_end_of_children(start: Start, fastlog: Run, tmp_path: Path) -> None:
     """Ignored survives exec: then the kernel keeps no ends of children for us."""
     (tmp_path / "access.log").write_bytes(line(START))

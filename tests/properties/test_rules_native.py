@@ -6,7 +6,6 @@ Over 300 lines, since all of it is one promise.
 import sys
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -186,7 +185,7 @@ def crowds(draw: st.DrawFn) -> tuple[Rule, list[list[tuple[bytes, int]]]]:
     hold, recover = draw(st.sampled_from((0, 3))), draw(st.sampled_from((None, 4.0)))
     above = draw(st.sampled_from((20.0, 1000.0)))
     rule = Rule(name="x", measure="hits", per="host", window=draw(st.integers(1, 30)), above=above, hold=hold)
-    rule = replace(rule, recover=recover, min_hits=draw(st.sampled_from((0, 8))))
+    rule = rule._replace(recover=recover, min_hits=draw(st.sampled_from((0, 8))))
     random, hosts = draw(st.randoms(use_true_random=False)), draw(st.integers(2, 150))
     long, most = draw(st.sampled_from((b"", b"2001:db8:0:1::"))), draw(st.integers(1, 50))
     seconds: list[list[tuple[bytes, int]]] = []
@@ -301,7 +300,7 @@ def test_hits_of_open_seconds_come_in_any_order(
 ) -> None:
     """What is kept is asked for at the end alone, since asking has each second put in order."""
     rule = Rule(name="x", measure=measure, per="host", window=random.choice((2, 30)), above=3.0)
-    rule = replace(rule, above=0.5) if measure == "share" else rule
+    rule = rule._replace(above=0.5) if measure == "share" else rule
     chunks = []
     for second in range(0, 4 * spread, 2):
         rows = []

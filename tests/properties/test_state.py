@@ -57,12 +57,12 @@ def timed(piece: bytes) -> bytes:
     return re.sub(rb"(?m)(?=\r?$)", lambda found: b" %d" % (found.start() ** 2), piece)
 
 
-def hand_over(merger: Merger, heir: Merger) -> Merger:
-    """The state of one as it stands in a record, and what the other is with it."""
+def hand_over(merger: Merger, plan: Plan) -> Merger:
+    """The state of one as it stands in a record, and what one of another plan is with it."""
     state = merger.state()
     record = orjson.dumps({**state, "partials": list(map(partial_state, state["partials"]))})
     state = orjson.loads(record)
-    heir.__init__(heir.plan)  # type: ignore[misc]
+    heir = Merger(plan)
     heir.restore({**state, "partials": list(map(partial_from, state["partials"]))})
     return heir
 
@@ -75,7 +75,7 @@ def events_of(mergers: list[Merger], cuts: set[int], partials: list[Partial]) ->
     events: list[Any] = []
     for number, partial in enumerate(partials):
         if number in cuts:
-            merger = hand_over(merger, next(turn))
+            merger = hand_over(merger, next(turn).plan)
             if merger.plan.follow:
                 merger.open(0, "log", timed=True)
         at = float(HORIZON) if merger.plan.follow else None
@@ -137,7 +137,7 @@ def test_what_waits_for_another_file_or_for_a_witness_is_in_the_state(
             merger.open(source, f"log {source}", timed=True)
         for number, (source, partial) in enumerate(turns):
             if number in cuts:
-                merger = hand_over(merger, next(turn))
+                merger = hand_over(merger, next(turn).plan)
             if number in cuts or not number:
                 ended = [merger.close(gone) for gone, lines in enumerate(left) if not lines]
                 told += chain.from_iterable(map(singly, ended))
@@ -162,7 +162,7 @@ def test_a_line_that_waits_to_be_believed_is_in_the_state() -> None:
         merger.open(0, "log", timed=True)
         list(merger.commit(0, now))
         list(merger.commit(0, leap))
-        merger = hand_over(merger, Merger(plan))
+        merger = hand_over(merger, plan)
         list(merger.commit(0, last))
         list(merger.finish())
         summary = merger.summary(complete=True)

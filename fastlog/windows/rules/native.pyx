@@ -128,7 +128,7 @@ cdef extern from "rules.h" nogil:
         fl_rule *rule, const fl_names *names, int64_t second, uint32_t key, int64_t hits, int64_t base, fl_more *more
     )
     int fl_rule_close(fl_rule *rule, fl_names *names, int64_t end, int64_t first, uint32_t all, fl_saids *said)
-    int fl_crowd_end(fl_rule *rule, const fl_names *names)
+    int fl_rule_row(fl_rule *rule, const fl_names *names)
     void fl_rule_free(fl_rule *rule)
 
 
@@ -352,7 +352,7 @@ cdef class RuleWindows:
 
     cdef int _row(self, fl_rule *rule) except -1:
         """See to it that a rule has its keys in a row."""
-        if not fl_crowd_end(rule, &self.names):
+        if not fl_rule_row(rule, &self.names):
             raise MemoryError
         return 0
 
@@ -546,7 +546,7 @@ cdef _set(fl_rule *rule, plain):
 
 cdef _key_state(fl_rule *rule, fl_state *state):
     cdef size_t at
-    seen = range(state.first, state.end)
+    seen = [at for at in range(state.first, state.end) if not rule.has_closed or _is_seen(rule, &state.seen[at])]
     more = [_more_state(rule, state.more, at) for at in seen]
     return [
         state.born,
@@ -558,6 +558,11 @@ cdef _key_state(fl_rule *rule, fl_state *state):
         [state.seen[at].base for at in seen],
         *[[row[column] for row in more] for column in range(_columns(rule))],
     ]
+
+
+cdef bint _is_seen(fl_rule *rule, fl_seen *seen) noexcept:
+    """Whether hits are in a window that is still to be looked at."""
+    return seen.second > rule.closed - rule.window
 
 
 cdef int _columns(fl_rule *rule):

@@ -12,27 +12,9 @@
 #define FASTLOG_RULE_WINDOWS_H
 
 #include "crowd.h"
+#include "grid.h"
 
 /* -- when to look ----------------------------------------------------------------------------- */
-
-/* Note when a key is due. 0 where there is no memory. */
-static inline int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due) {
-    fl_state *state = rule->states + which;
-    state->due = due;
-    if (due == FL_NEVER || due >= state->queued)
-        return 1;
-    fl_rule_unqueue(rule, which);
-    fl_due *at = fl_dues_at(&rule->dues, due);
-    if (!at)
-        return 0;
-    state->queued = due;
-    state->due_before = FL_NONE;
-    state->due_after = at->head;
-    if (at->head != FL_NONE)
-        rule->states[at->head].due_before = which;
-    at->head = which;
-    return 1;
-}
 
 /* See to it that the first one that stands at a second is due then. 0 where there is no memory. */
 static inline int fl_rule_queue_true(fl_rule *rule) {
@@ -132,19 +114,7 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
             return 1;
         }
     }
-    while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
-        const fl_seen *seen = state->seen + state->first;
-        state->hits -= seen->hits;
-        state->base -= seen->base;
-        rule->kept -= fl_rule_weight(rule, state, state->first);
-        if (rule->kind == FL_BYTES) {
-            state->size -= state->more[state->first].size;
-        } else if (rule->kind == FL_QUANTILE && state->more[state->first].cells) {
-            fl_sketch_add(&state->sketch, state->more[state->first].cells, -1); /* all of it is there */
-            free(state->more[state->first].cells);
-        }
-        state->first++;
-    }
+    fl_rule_expire_any(rule, state, at);
     if (fl_rule_judge(rule, state, at)) {
         if (!fl_more_room((void **)&said->at, &said->room, said->n, sizeof *said->at))
             return 0;
@@ -155,11 +125,16 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
     return fl_rule_schedule(rule, which, at);
 }
 
+/* Have the keys in a row, whatever stands for it. 0 where there is no memory. */
+static inline int fl_rule_row(fl_rule *rule, const fl_names *names) {
+    return fl_crowd_end(rule, names) && fl_grid_end(rule);
+}
+
 /* -- hits ------------------------------------------------------------------------------------- */
 
 static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t second, uint32_t key, int64_t hits,
                                    int64_t base, fl_more *more) {
-    if (rule->crowd.on && !fl_crowd_end(rule, names))
+    if (!fl_rule_row(rule, names))
         return 0;
     uint32_t which = fl_rule_find(rule, key);
     if (which == FL_NONE) {
@@ -352,10 +327,22 @@ static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_taken *moment
     return done;
 }
 
+/* Take in the hits of a second, in a grid where there is one, or is to be: as fl_grid_take. */
+static inline int fl_rule_square(fl_rule *rule, const fl_taken *moment) {
+    int done = fl_grid_on(rule) ? 1 : fl_grid_wanted(rule, moment->n) ? fl_grid_begin(rule, moment->second) : -2;
+    if (done > 0)
+        done = fl_grid_take(rule, moment);
+    rule->grid_calm = done == -1 ? FL_GRID_CALM : rule->grid_calm - (rule->grid_calm > 0);
+    return done < 0 && !fl_grid_end(rule) ? 0 : done;
+}
+
 /* Take in the hits of a second. 0 where there is no memory. */
 static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_taken *moment, fl_saids *said) {
+    int done = fl_rule_square(rule, moment);
+    if (done >= 0)
+        return done;
     const int crowded = rule->live + moment->n > rule->bound;
-    int done = rule->crowd.on ? 1 : crowded ? fl_crowd_begin(rule) : -1;
+    done = rule->crowd.on ? 1 : crowded ? fl_crowd_begin(rule) : -1;
     if (done > 0) {
         done = fl_crowd_take(rule, names, moment);
         if (done >= 0)
@@ -377,7 +364,7 @@ static inline int64_t fl_rule_next_due(const fl_rule *rule) {
 /* The next second at which something can change; FL_NEVER where there is none. */
 static inline int64_t fl_rule_next(const fl_rule *rule) {
     const fl_arrivals *arrivals = &rule->arrivals;
-    const int64_t due = fl_rule_next_due(rule);
+    const int64_t due = fl_grid_on(rule) ? rule->grid->last + 1 : fl_rule_next_due(rule);
     const int64_t hits = arrivals->first < arrivals->end ? arrivals->moments[arrivals->first].second : FL_NEVER;
     return hits < due ? hits : due;
 }
@@ -390,6 +377,9 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
     if (arrivals->first < arrivals->end && arrivals->moments[arrivals->first].second == at) {
         fl_taken moment;
         done = fl_arrivals_take(&rule->arrivals, &moment) && fl_rule_fill(rule, names, &moment, said);
+    } else if (fl_grid_on(rule)) {
+        const fl_taken none = {.second = at};
+        done = fl_rule_square(rule, &none) != 0;
     }
     while (done && (done = fl_rule_queue_true(rule)) && fl_rule_next_due(rule) == at) {
         const uint32_t which = rule->dues.at[rule->dues.first].head;
@@ -400,6 +390,9 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
         rule->calm = FL_CALM;
         done = fl_crowd_end(rule, names);
     }
+    if (done && rule->kept > rule->most_kept) /* of what is in no window, nothing is to go for it */
+        for (uint32_t which = rule->head; which != FL_NONE; which = rule->states[which].after)
+            fl_rule_expire_any(rule, rule->states + which, at);
     while (done && more > 0 && rule->kept > rule->most_kept)
         more = rule->above ? fl_rule_drop_one(rule, names, at) : fl_rule_drop_youngest(rule, names, at);
     return done && more >= 0;
@@ -450,6 +443,7 @@ static inline void fl_rule_free(fl_rule *rule) {
     free(rule->idle);
     free(rule->of_key);
     fl_crowd_free(&rule->crowd);
+    fl_grid_free(rule);
 }
 
 #endif

@@ -93,8 +93,10 @@ typedef struct {
     int small;      /* a share whose threshold is of small numbers */
     size_t unranked; /* keys that were sorted by their names since these were ranked */
     int ordered; /* whether the row of keys is in the order of their ticks */
-    int calm;    /* so many seconds with hits, until a ring may stand for the row again */
+    int calm;    /* so many seconds with hits, until a ring may stand for the row again, */
     fl_crowd crowd;
+    int grid_calm; /* and a grid */
+    struct fl_grid *grid;
 } fl_rule;
 
 /* -- keys ------------------------------------------------------------------------------------- */
@@ -164,6 +166,25 @@ static inline void fl_rule_unqueue(fl_rule *rule, uint32_t which) {
     state->queued = FL_NEVER;
 }
 
+/* Note when a key is due. 0 where there is no memory. */
+static inline int fl_rule_queue(fl_rule *rule, uint32_t which, int64_t due) {
+    fl_state *state = rule->states + which;
+    state->due = due;
+    if (due == FL_NEVER || due >= state->queued)
+        return 1;
+    fl_rule_unqueue(rule, which);
+    fl_due *at = fl_dues_at(&rule->dues, due);
+    if (!at)
+        return 0;
+    state->queued = due;
+    state->due_before = FL_NONE;
+    state->due_after = at->head;
+    if (at->head != FL_NONE)
+        rule->states[at->head].due_before = which;
+    at->head = which;
+    return 1;
+}
+
 /* Put the state of a key into the row, as the last. */
 static inline void fl_rule_join(fl_rule *rule, uint32_t which, int64_t tick) {
     rule->of_key[rule->states[which].key] = which + 1;
@@ -215,7 +236,24 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
     fl_rule_release(rule, which);
 }
 
-/* Take what is no longer in the window that ends with `at` out of it; not of a sketch. */
+/* Take what is no longer in the window that ends with `at` out of it. */
+static inline void fl_rule_expire_any(fl_rule *rule, fl_state *state, int64_t at) {
+    while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
+        const fl_seen *seen = state->seen + state->first;
+        state->hits -= seen->hits;
+        state->base -= seen->base;
+        rule->kept -= fl_rule_weight(rule, state, state->first);
+        if (rule->kind == FL_BYTES) {
+            state->size -= state->more[state->first].size;
+        } else if (rule->kind == FL_QUANTILE && state->more[state->first].cells) {
+            fl_sketch_add(&state->sketch, state->more[state->first].cells, -1); /* all of it is there */
+            free(state->more[state->first].cells);
+        }
+        state->first++;
+    }
+}
+
+/* As fl_rule_expire_any, but not of a sketch. */
 static inline void fl_rule_expire(fl_rule *rule, fl_state *state, int64_t at) {
     while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
         if (rule->kind == FL_BYTES)

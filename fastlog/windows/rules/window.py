@@ -100,8 +100,9 @@ class RuleWindow:
             opened.append([second, [key.decode("latin-1") for key in keys], *columns_of(self.rule, sums)])
         kept = []
         for key, state in self._keys.items():
-            seconds = [second for second, _ in state.entries]
-            columns = columns_of(self.rule, [sums for _, sums in state.entries])
+            entries = [entry for entry in state.entries if self._is_seen(entry[0])]
+            seconds = [second for second, _ in entries]
+            columns = columns_of(self.rule, [sums for _, sums in entries])
             what = [state.born, state.since, state.firing, state.due]
             kept.append([key.decode("latin-1"), *what, seconds, *columns])
         return {
@@ -111,6 +112,10 @@ class RuleWindow:
             "open": opened,
             "keys": kept,
         }
+
+    def _is_seen(self, second: int) -> bool:
+        """Whether hits are in a window that is still to be looked at."""
+        return self._closed is None or second > self._closed - self.rule.window
 
     def restore(self, state: State) -> None:
         """Go on from ``state``; for a new window."""
@@ -201,6 +206,9 @@ class RuleWindow:
             if state is not None and state.due == at:
                 self._look(key, state, at, transitions)
         transitions.sort(key=attrgetter("key"))
+        if self._kept > MOST_KEPT:  # of what is in no window, nothing is to go for it
+            for state in self._keys.values():
+                self._expire(state, at)
         drop = self._drop_one if self.rule.below is None else self._drop_youngest
         while self._kept > MOST_KEPT and drop(at):
             pass
