@@ -137,8 +137,8 @@ def _with_early_children(options: dict[str, Any], *, copies: bool) -> int:
     signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     copies = copies and can_fork()
-    ahead = _rules_ahead(options["rules"]) if copies and "rules" in options else None
     start_early(options.get("workers"), copies=copies, rules="rules" in options)
+    ahead = _rules_ahead(options["rules"]) if copies and "rules" in options else None
     if {"output", "rejects"} & options.keys():  # to open those may have to wait, and to be given up
         signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     try:

@@ -23,15 +23,18 @@ _BROKEN = 2
 _WATCH_SECONDS = 0.5
 
 
-def main(role: str, fd: int, lifeline: int, parent: int) -> None:
-    """Run a role until the hub has had enough. ``parent`` is the hub's process id."""
+def main(role: str, fd: int, lifeline: int, parent: int, *, rules: bool = False) -> None:
+    """Run a role until the hub has had enough.
+
+    ``parent`` is the hub's process id, ``rules`` whether it is known that the job will have some.
+    """
     gc.enable()  # a copy of the command begins without
     name_process(role)
     take_signals_as_they_are()
     leave_with_hub(lifeline, parent)
     channel = Channel(socket.socket(fileno=fd))
     try:
-        load(role)
+        load(role, rules=rules)
         handed = receive_descriptors(channel.sock)
         first = channel.receive()
         if first is not None:
@@ -51,12 +54,14 @@ def main(role: str, fd: int, lifeline: int, parent: int) -> None:
     os._exit(0)
 
 
-def load(role: str) -> None:
+def load(role: str, *, rules: bool = False) -> None:
     """Import what the role will need. The hub is still loading too: once the job is here, it waits."""
     if role == "worker":
         from fastlog.parsers.select import load_parser
 
         load_parser()
+        if rules:
+            from fastlog.parsers import measure  # noqa: F401 - for the parser
 
 
 def name_process(role: str) -> None:

@@ -59,15 +59,13 @@ def can_fork() -> bool:
         return False
 
 
-def preload(*, rules: bool) -> None:
-    """Load what the children need, and leave it to no collector: that would copy every page it looks at."""
+def preload() -> None:
+    """Load what all children need, and leave it to no collector: that would copy every page it looks at."""
     from fastlog import worker  # noqa: F401 - for the child
     from fastlog.executors import child
     from fastlog.reader import replay  # noqa: F401 - for the child
 
     child.load("worker")
-    if rules:
-        from fastlog.parsers import measure  # noqa: F401 - for the child
     gc.freeze()
 
 

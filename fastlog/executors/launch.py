@@ -61,8 +61,8 @@ def start_early(workers: int | None, *, copies: bool, rules: bool) -> None:
     start: _Starter = _start
     count = 1
     if copies:
-        preload(rules=rules)
-        start, count = _copy, min(workers or usable_cpus(), _MOST_COPIES)
+        preload()
+        start, count = partial(_copy, rules=rules), min(workers or usable_cpus(), _MOST_COPIES)
     try:
         _spare.extend(_launch(role, start) for role in ("reader", *["worker"] * count))
     except WorkerError:
@@ -108,13 +108,13 @@ def _launch(role: str, start: "_Starter") -> Launched:
     return Launched(role, process, sock, lifeline)
 
 
-def _copy(role: str, own: Sequence[int]) -> Forked:
-    """A copy of this process as a child that gets ``own``. Raises OSError."""
+def _copy(role: str, own: Sequence[int], *, rules: bool) -> Forked:
+    """A copy of this process as a child that gets ``own``, and perhaps rules. Raises OSError."""
     from fastlog.executors import child
 
     # As for a fresh one, signals are blocked: it answers none before it has said that it ignores them.
     fd, tied = own
-    return fork(partial(child.main, role, fd, tied, os.getpid()), own)
+    return fork(partial(child.main, role, fd, tied, os.getpid(), rules=rules), own)
 
 
 def _start(role: str, own: Sequence[int]) -> "subprocess.Popen[bytes]":
