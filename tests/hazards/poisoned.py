@@ -108,11 +108,11 @@ def begin(how: str, role: str) -> None:
 def main(how: str) -> int:
     """In the hub: arm the children, then be the command."""
     from fastlog import cli
-    from fastlog.executors import child, launch, processes
+    from fastlog.executors import child, forked, launch, processes
 
     if how.startswith(FRESH):
         how = how.removeprefix(FRESH)
-        launch.can_fork = lambda: False
+        forked.can_fork = lambda: False
     if how == "kill-all":
         processes._DEATHS = 12
     assert _ENTRY in launch._START
@@ -121,9 +121,9 @@ def main(how: str) -> int:
     launch._START = launch._START.replace(_ENTRY, armed + _ENTRY)
     entry = child.main
 
-    def armed_entry(role: str, *rest: int) -> None:
+    def armed_entry(role: str, *rest: int, rules: bool) -> None:
         begin(how, role)
-        entry(role, *rest)
+        entry(role, *rest, rules=rules)
 
     child.main = armed_entry
     return cli.main()

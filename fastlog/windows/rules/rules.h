@@ -328,7 +328,7 @@ static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_taken *moment
 }
 
 /* Take in the hits of a second, in a grid where there is one, or is to be: as fl_grid_take. */
-static inline int fl_rule_square(fl_rule *rule, const fl_taken *moment) {
+static inline int fl_rule_fill_grid(fl_rule *rule, const fl_taken *moment) {
     int done = fl_grid_on(rule) ? 1 : fl_grid_wanted(rule, moment->n) ? fl_grid_begin(rule, moment->second) : -2;
     if (done > 0)
         done = fl_grid_take(rule, moment);
@@ -338,7 +338,7 @@ static inline int fl_rule_square(fl_rule *rule, const fl_taken *moment) {
 
 /* Take in the hits of a second. 0 where there is no memory. */
 static inline int fl_rule_fill(fl_rule *rule, fl_names *names, fl_taken *moment, fl_saids *said) {
-    int done = fl_rule_square(rule, moment);
+    int done = fl_rule_fill_grid(rule, moment);
     if (done >= 0)
         return done;
     const int crowded = rule->live + moment->n > rule->bound;
@@ -379,7 +379,7 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
         done = fl_arrivals_take(&rule->arrivals, &moment) && fl_rule_fill(rule, names, &moment, said);
     } else if (fl_grid_on(rule)) {
         const fl_taken none = {.second = at};
-        done = fl_rule_square(rule, &none) != 0;
+        done = fl_rule_fill_grid(rule, &none) != 0;
     }
     while (done && (done = fl_rule_queue_true(rule)) && fl_rule_next_due(rule) == at) {
         const uint32_t which = rule->dues.at[rule->dues.first].head;
