@@ -155,7 +155,7 @@ def _rules_ahead(path: str) -> "RulesAhead | None":
 
     try:
         return RulesAhead(path)
-    except OSError:  # the run will meet the same and say so
+    except OSError:  # the run reads the file itself
         return None
 
 

@@ -92,7 +92,7 @@ class Merger:
 
     @cached_property
     def _rules(self) -> "Rules | None":
-        # Not before it is asked for: what it needs is loaded while the workers have their first chunks.
+        # Not before the first partial is there: the workers go on with their next chunks while this loads.
         return make_rules(self.plan)
 
     @property

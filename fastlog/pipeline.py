@@ -63,6 +63,7 @@ def read_rules(config: Config, ahead: "RulesAhead | None" = None) -> "RulesRead"
     """The rules of a run, and who is told. Raises RuleError; UsageError where the format lacks a field.
 
     ``ahead`` reads them already.
+
     A format that is still to be recognised is checked by whoever parses it.
     """
     if config.rules is None:

@@ -148,3 +148,37 @@ def test_numbers_that_a_grid_has_no_room_for(
     came += [Entry(0, 0, at, key, 1, 3, 1, NO_CELLS, NO_CELLS) for at in range(1, 8) for key in keys]
     said, expected = (told(made([rule]), came) for made in TWINS)
     assert said == expected
+
+
+@pytest.mark.parametrize("made", TWINS)
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_late_key_has_one_go_that_no_window_has_hits_of(made: Any, cut: bool) -> None:
+    """It is not said to be dropped: a record has it without its hits."""
+    rule = Rule(name="x", measure="hits", per="section", window=10, above=100)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(window, "LIVE_KEYS", 20)
+        windows = made([rule])
+        windows.take(
+            Measured.of([Entry(0, 0, 0, b"/%d" % key, 1, 1, 0, NO_CELLS, NO_CELLS) for key in range(20)]), 0
+        )
+        windows.close(12, 0)
+        if cut:
+            state, windows = orjson.loads(orjson.dumps(windows.state())), made([rule])
+            windows.restore(state)
+        windows.take(Measured.of([Entry(0, 0, 5, b"/late", 1, 1, 0, NO_CELLS, NO_CELLS)]), 0)
+        assert windows.dropped == [0]
+
+
+@pytest.mark.parametrize("made", TWINS)
+@pytest.mark.parametrize("second", [100, 101, 150, 10**11])
+def test_a_record_with_hits_of_seconds_to_come(made: Any, second: int) -> None:
+    """None is ever written, but it is a file: its hits stay, and nothing else is touched."""
+    rule = Rule(name="x", measure="hits", per="section", window=10, above=100)
+    key = ["/0", 50, None, False, None, [second], [1], [1]]
+    windows = made([rule])
+    windows.restore([{"dropped": 0, "closed": 100, "begun": True, "open": [], "keys": [key]}])
+    came = [Entry(0, 0, 100, b"/%d" % number, 1, 1, 0, NO_CELLS, NO_CELLS) for number in range(9)]
+    *_, [kept] = told(windows, came)
+    assert {name: sum(hits) for name, *_, hits, _ in kept["keys"]} == {
+        f"/{n}": 1 + (n == 0) for n in range(9)
+    }

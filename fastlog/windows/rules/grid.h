@@ -54,7 +54,8 @@ static inline void fl_grid_free(fl_rule *rule) {
     free(rule->grid);
 }
 
-/* Whether a second with so many hits is to begin a grid, where none stands. */
+/* Whether a second with so many hits is to begin a grid, where none stands: most keys have some, and what a grid
+ * holds, twice as much where it is a row again, is not near to what a rule may keep. */
 static inline int fl_grid_wanted(const fl_rule *rule, size_t n) {
     return rule->keyed && rule->above && rule->kind != FL_QUANTILE && (rule->kind != FL_SHARE || rule->small) &&
            rule->window <= FL_GRID_WINDOW && 2 * FL_GRID_KEYS * rule->window <= rule->most_kept && !rule->crowd.on &&
@@ -108,7 +109,7 @@ static inline int fl_grid_enter(fl_rule *rule, const fl_state *state) {
         const fl_seen *seen = state->seen + at;
         if (seen->second <= grid->last - rule->window)
             continue;
-        if (seen->base < 1 || seen->base > INT32_MAX || seen->hits < 0 || seen->hits > INT32_MAX)
+        if (seen->second > grid->last || seen->base < 1 || seen->base > INT32_MAX || seen->hits < 0 || seen->hits > INT32_MAX)
             return 0;
         const size_t row = fl_grid_row(rule, seen->second);
         grid->sums.hits[key] += grid->rows[row].hits[key] = (int32_t)seen->hits;
@@ -146,6 +147,8 @@ static inline int fl_grid_end(fl_rule *rule) {
     if (!fl_grid_on(rule))
         return 1;
     grid->on = 0;
+    for (size_t key = 0; key < grid->n; key++)
+        rule->of_key[grid->keys[key]] = 0;
     rule->ordered = 0;
     rule->sorted = 0; /* a tick that none has: what is of one is in no order any more */
     for (size_t key = 0; key < grid->n; key++) {

@@ -546,7 +546,7 @@ cdef _set(fl_rule *rule, plain):
 
 cdef _key_state(fl_rule *rule, fl_state *state):
     cdef size_t at
-    seen = [at for at in range(state.first, state.end) if not rule.has_closed or _is_seen(rule, &state.seen[at])]
+    seen = [at for at in range(state.first, state.end) if _is_seen(rule, &state.seen[at])]
     more = [_more_state(rule, state.more, at) for at in seen]
     return [
         state.born,
@@ -562,7 +562,7 @@ cdef _key_state(fl_rule *rule, fl_state *state):
 
 cdef bint _is_seen(fl_rule *rule, fl_seen *seen) noexcept:
     """Whether hits are in a window that is still to be looked at."""
-    return seen.second > rule.closed - rule.window
+    return not rule.has_closed or seen.second > rule.closed - rule.window
 
 
 cdef int _columns(fl_rule *rule):

@@ -114,7 +114,7 @@ static inline int fl_rule_look(fl_rule *rule, uint32_t which, int64_t at, fl_sai
             return 1;
         }
     }
-    fl_rule_expire_any(rule, state, at);
+    fl_rule_expire(rule, state, at);
     if (fl_rule_judge(rule, state, at)) {
         if (!fl_more_room((void **)&said->at, &said->room, said->n, sizeof *said->at))
             return 0;
@@ -139,7 +139,7 @@ static inline int fl_rule_add_late(fl_rule *rule, const fl_names *names, int64_t
     uint32_t which = fl_rule_find(rule, key);
     if (which == FL_NONE) {
         if (rule->live >= rule->bound) {
-            int dropped = fl_rule_drop_one(rule, names, second);
+            int dropped = fl_rule_drop_one(rule, names, rule->closed);
             if (dropped <= 0) {
                 rule->dropped++;
                 if (rule->kind == FL_QUANTILE)
@@ -327,7 +327,8 @@ static inline int fl_rule_crowd(fl_rule *rule, fl_names *names, fl_taken *moment
     return done;
 }
 
-/* Take in the hits of a second, in a grid where there is one, or is to be: as fl_grid_take. */
+/* Take in the hits of a second, in a grid where there is one, or is to be: 1. 0 where there is no memory; below 0
+ * where there is none any more, and the hits are still to be taken in. */
 static inline int fl_rule_fill_grid(fl_rule *rule, const fl_taken *moment) {
     int done = fl_grid_on(rule) ? 1 : fl_grid_wanted(rule, moment->n) ? fl_grid_begin(rule, moment->second) : -2;
     if (done > 0)
@@ -392,7 +393,7 @@ static inline int fl_rule_visit(fl_rule *rule, fl_names *names, int64_t at, fl_s
     }
     if (done && rule->kept > rule->most_kept) /* of what is in no window, nothing is to go for it */
         for (uint32_t which = rule->head; which != FL_NONE; which = rule->states[which].after)
-            fl_rule_expire_any(rule, rule->states + which, at);
+            fl_rule_expire(rule, rule->states + which, at);
     while (done && more > 0 && rule->kept > rule->most_kept)
         more = rule->above ? fl_rule_drop_one(rule, names, at) : fl_rule_drop_youngest(rule, names, at);
     return done && more >= 0;

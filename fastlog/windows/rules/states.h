@@ -93,9 +93,8 @@ typedef struct {
     int small;      /* a share whose threshold is of small numbers */
     size_t unranked; /* keys that were sorted by their names since these were ranked */
     int ordered; /* whether the row of keys is in the order of their ticks */
-    int calm;    /* so many seconds with hits, until a ring may stand for the row again, */
+    int calm, grid_calm; /* so many seconds with hits, until a ring or a grid may stand for the row again */
     fl_crowd crowd;
-    int grid_calm; /* and a grid */
     struct fl_grid *grid;
 } fl_rule;
 
@@ -237,11 +236,10 @@ static inline void fl_rule_forget(fl_rule *rule, uint32_t which) {
 }
 
 /* Take what is no longer in the window that ends with `at` out of it. */
-static inline void fl_rule_expire_any(fl_rule *rule, fl_state *state, int64_t at) {
-    while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
-        const fl_seen *seen = state->seen + state->first;
-        state->hits -= seen->hits;
-        state->base -= seen->base;
+static inline void fl_rule_expire(fl_rule *rule, fl_state *state, int64_t at) {
+    for (; state->first < state->end && state->seen[state->first].second <= at - rule->window; state->first++) {
+        state->hits -= state->seen[state->first].hits;
+        state->base -= state->seen[state->first].base;
         rule->kept -= fl_rule_weight(rule, state, state->first);
         if (rule->kind == FL_BYTES) {
             state->size -= state->more[state->first].size;
@@ -249,18 +247,6 @@ static inline void fl_rule_expire_any(fl_rule *rule, fl_state *state, int64_t at
             fl_sketch_add(&state->sketch, state->more[state->first].cells, -1); /* all of it is there */
             free(state->more[state->first].cells);
         }
-        state->first++;
-    }
-}
-
-/* As fl_rule_expire_any, but not of a sketch. */
-static inline void fl_rule_expire(fl_rule *rule, fl_state *state, int64_t at) {
-    while (state->first < state->end && state->seen[state->first].second <= at - rule->window) {
-        if (rule->kind == FL_BYTES)
-            state->size -= state->more[state->first].size;
-        state->hits -= state->seen[state->first].hits;
-        state->base -= state->seen[state->first++].base;
-        rule->kept--;
     }
 }
 

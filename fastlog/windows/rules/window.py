@@ -92,7 +92,7 @@ class RuleWindow:
         return {key: self._keys[key].firing for key in sorted(self._keys)}
 
     def state(self) -> State:
-        """All that it knows; the compiled twin has the same."""
+        """All that it knows of windows to come; the compiled twin has the same."""
         opened = []
         for second in sorted(self._open):
             keys = sorted(self._open[second])
@@ -193,7 +193,7 @@ class RuleWindow:
             heappop(self._order)
             arrived = self._open.pop(at)
             for key in sorted(arrived):
-                state = self._admit(key, at)
+                state = self._admit(key, at, at)
                 if state is not None:
                     sums = arrived[key]
                     state.entries.append((at, sums))
@@ -291,14 +291,14 @@ class RuleWindow:
             self._due = [(key.due, name) for name, key in self._keys.items() if key.due is not None]
             heapify(self._due)
 
-    def _admit(self, key: bytes, at: int) -> _Key | None:
-        """The state of a key with hits at ``at``; None when there is no room for it."""
+    def _admit(self, key: bytes, second: int, at: int) -> _Key | None:
+        """The state of a key with hits of a second, at ``at``; None when there is no room for it."""
         state = self._keys.pop(key, None)
         if state is None:
             if len(self._keys) >= LIVE_KEYS and not self._drop_one(at):
                 self.dropped += 1
                 return None
-            state = _Key(at)
+            state = _Key(second)
         self._keys[key] = state  # the last to have hits
         return state
 
@@ -330,7 +330,8 @@ class RuleWindow:
 
     def _add_late(self, second: int, key: bytes, sums: Sums) -> None:
         """Count hits of a closed second: what was evaluated stands, but the windows to come have them."""
-        state = self._keys.get(key) or self._admit(key, second)
+        assert self._closed is not None
+        state = self._keys.get(key) or self._admit(key, second, self._closed)
         if state is None:
             return
         state.born = min(state.born, second)
