@@ -71,7 +71,7 @@ def runs(draw: st.DrawFn) -> tuple[list[Rule], list[Measured | int]]:
 
 
 def seen(windows: Windows) -> tuple[Any, ...]:
-    return windows.states(), windows.dropped, windows.state()
+    return windows.firing(), windows.states(), windows.dropped, windows.state()
 
 
 @settings(max_examples=80, deadline=None)

@@ -23,6 +23,7 @@ class Windows(Protocol):
     @property
     def dropped(self) -> list[int]: ...
     def states(self) -> list[dict[bytes, bool]]: ...
+    def firing(self) -> list[list[bytes]]: ...
 
 
 class Rules:
@@ -70,7 +71,12 @@ class Rules:
     @property
     def open_alerts(self) -> list[str]:
         """What is firing: the name of the rule, and the key where it has some."""
-        return [f"{name}: {key}" if key else name for (name, key), firing in self.states().items() if firing]
+        alerts = [
+            f"{rule.name}: {printable(key)}" if key else rule.name
+            for rule, keys in zip(self._rules, self._windows.firing(), strict=True)
+            for key in keys
+        ]
+        return list(dict.fromkeys(alerts))  # two keys may look the same
 
     def notices(self) -> Iterator[str]:
         """A message for each rule that has dropped a key since it was last asked and had not before."""

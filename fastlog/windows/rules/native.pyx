@@ -434,6 +434,20 @@ cdef class RuleWindows:
         cdef size_t number
         return [dict(sorted(self._firing(number))) for number in range(self.n)]
 
+    def firing(self):
+        cdef size_t number
+        return [sorted(self._loud(&self.rules[number])) for number in range(self.n)]
+
+    cdef list _loud(self, fl_rule *rule):
+        """The keys that are firing: none of those that are in no row, since something else stands for it."""
+        cdef uint32_t which = rule.head
+        cdef list found = []
+        while which != FL_NONE:
+            if rule.states[which].firing:
+                found.append(self._key(rule.states[which].key))
+            which = rule.states[which].after
+        return found
+
     cdef list _firing(self, size_t number):
         cdef fl_rule *rule = &self.rules[number]
         cdef uint32_t which

@@ -51,3 +51,7 @@ class RuleWindows:
     def states(self) -> list[dict[bytes, bool]]:
         """Whether each key that a rule remembers is firing, by key."""
         return [window.states() for window in self._windows]
+
+    def firing(self) -> list[list[bytes]]:
+        """The keys of each rule that are firing, ascending."""
+        return [[key for key, firing in states.items() if firing] for states in self.states()]
