@@ -54,7 +54,7 @@ _spare: deque[Launched] = deque()
 
 def start_early(workers: int | None, *, copies: bool, rules: bool) -> None:
     """Start a reader and workers that wait for a hub: ``workers`` is how many are asked for, None by default;
-    ``copies`` whether they may be copies of this process, ``rules`` whether they will get any.
+    ``copies`` whether they are copies of this process, ``rules`` whether they will get any.
 
     Where that fails, the hub will meet the same and say so.
     """

@@ -44,14 +44,14 @@ class RulesAhead:
 
         poll = select.poll()
         poll.register(self._told, select.POLLIN)
-        if not poll.poll(_PATIENCE_SECONDS * 1000):
-            return None
-        with open(self._told, "rb", closefd=False) as told:
-            said = told.read()
-        if self._process.wait():
-            return None
-        self.close()
-        return tuple(Rule(**rule) for rule in json.loads(said))
+        try:
+            if not poll.poll(_PATIENCE_SECONDS * 1000):
+                return None
+            with open(self._told, "rb", closefd=False) as told:
+                said = told.read()
+            return None if self._process.wait() else tuple(Rule(**rule) for rule in json.loads(said))
+        finally:
+            self.close()
 
     def close(self) -> None:
         """End the copy, if it has not ended. Safe to call twice."""

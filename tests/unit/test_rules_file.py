@@ -1,5 +1,6 @@
 """The rules file: what it means, and every fault in it pointed at."""
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -222,11 +223,15 @@ def test_a_file_is_bounded(tmp_path: Path) -> None:
     st.one_of(st.text(max_size=80), st.text("[]rule={}\"'#\n\\ax1.,", max_size=80), st.binary(max_size=60))
 )
 def test_no_file_makes_a_traceback(text: str | bytes) -> None:
-    """Whatever it holds is rules, or a RuleError, and nothing else."""
+    """Whatever it holds is rules, or a RuleError that says where, and nothing else."""
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
     for whole in (raw, LEAST.encode() + raw, LEAST.encode() + b"where = '''" + raw + b"'''"):
-        with suppress(RuleError):
+        said = ""
+        try:
             parse_rules("r.toml", whole)
+        except RuleError as error:
+            said = str(error)
+        assert not said or re.match(r"r\.toml:[1-9][0-9]*:[1-9][0-9]*: .", said)
 
 
 HITS = [

@@ -728,6 +728,9 @@ def test_a_bar_that_cannot_be_drawn_stops_nothing(number: int) -> None:
     progress = Progress(1_000_000, screen)
     while not screen.failures:
         progress.update(500_000, 1000)
-    for step in (progress.hide, progress.show, progress.close, lambda: progress.update(1, 1)):
+    for step in (progress.hide, progress.show, progress.close):
         step()
+    failures = screen.failures
+    progress.update(1_000_000, 1000)
+    assert screen.failures == failures  # it has gone for good
     Progress(10, None).update(1, 1)
